@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# A thin front for meson, the scripts and the tests. `make help` lists the targets.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD := build
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo check bench install clean distclean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install the Debian packages that are missing (root)
+	@scripts/deps.sh
+
+build: ## build the daemon, renicctl and librenic into build/
+	@scripts/deps.sh build
+	@scripts/build.sh $(BUILD)
+
+demo: ## a real Linux guest whose frames leave when its checkpoint is committed (root)
+	@scripts/demo.sh
+
+check: ## every test: unit, sanitizers, functional, VM, warnings as errors (root)
+	@scripts/check.sh
+
+bench: build ## build and run the benchmarks
+	@scripts/bench.sh $(BUILD)
+
+install: build ## install under DESTDIR and PREFIX (default /usr/local)
+	@meson configure $(BUILD) -Dprefix=$(PREFIX)
+	@DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD)
+
+clean: ## remove what was built; the guest's kernel is kept
+	@scripts/build.sh --clean
+
+distclean: ## remove every build folder
+	@rm -rf build build-*

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Commands that do more than call one method: each in a file of its name. */
+#ifndef CLI_RUN_H
+#define CLI_RUN_H
+
+#include "ctl.h"
+
+int run_call(struct ctl *ctl, const struct command *command, const json_t *args);
+int run_method(struct ctl *ctl, const struct command *command, const json_t *args);
+int run_events(struct ctl *ctl, const struct command *command, const json_t *args);
+int run_egress_log(struct ctl *ctl, const struct command *command, const json_t *args);
+int run_protect(struct ctl *ctl, const struct command *command, const json_t *args);
+int run_top(struct ctl *ctl, const struct command *command, const json_t *args);
+
+#endif

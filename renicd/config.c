@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reading and checking the config file; see config.h. Tables first, then what no table of single
+ * values can say: names that must differ, names that must exist. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+
+enum { CONFIG_FILE_MAX = 4 << 20, CPU_MAX = 1023 };
+
+static const char *const poll_names[2] = {"adaptive", "busy"};
+
+static const struct param control_fields[] = {
+	{.name = "socket", .type = PARAM_PATH, PARAM_FIELD(struct control_config, socket)},
+	{.name = "owner", .type = PARAM_USER, PARAM_FIELD(struct control_config, owner)},
+	{.name = "group", .type = PARAM_GROUP, PARAM_FIELD(struct control_config, group)},
+	{.name = "mode", .type = PARAM_MODE, PARAM_FIELD(struct control_config, mode)},
+};
+
+static const struct param log_module_fields[] = {
+	{.name = "module", .type = PARAM_PATTERN, PARAM_FIELD(struct config_log_module, module)},
+	{
+		.name = "level", .type = PARAM_ENUM, PARAM_FIELD(struct config_log_module, level),
+		.choices = log_level_names, .n_choices = LOG_LEVELS,
+	},
+};
+
+static const struct param log_fields[] = {
+	{
+		.name = "level", .type = PARAM_ENUM, PARAM_FIELD(struct config_log, level),
+		.choices = log_level_names, .n_choices = LOG_LEVELS,
+	},
+	{
+		.name = "modules", .type = PARAM_MAP, .max = CONFIG_LOG_MODULES_MAX,
+		.offset = offsetof(struct config_log, modules),
+		.size = sizeof(struct config_log_module),
+		.count_offset = offsetof(struct config_log, n_modules),
+		.fields = log_module_fields, .n_fields = 2,
+	},
+};
+
+static const struct param egress_log_fields[] = {
+	{
+		.name = "size_mb", .type = PARAM_UINT,
+		PARAM_FIELD(struct config_egress_log, size_mb), .min = 4, .max = 1 << 20,
+	},
+	{.name = "hugepages", .type = PARAM_BOOL, PARAM_FIELD(struct config_egress_log, hugepages)},
+	{.name = "dir", .type = PARAM_PATH, PARAM_FIELD(struct config_egress_log, dir)},
+};
+
+static const struct param uplink_fields[] = {
+	{
+		.name = "devargs", .type = PARAM_STRING, .required = true, .min = 1,
+		PARAM_FIELD(struct config_uplink, devargs),
+	},
+};
+
+static const struct param eal_arg_element = {
+	.name = "argument", .type = PARAM_STRING, .size = CONFIG_EAL_ARG_SIZE, .min = 1,
+};
+
+static const struct param cpu_element = {
+	.name = "cpu", .type = PARAM_UINT, .size = sizeof(uint16_t), .max = CPU_MAX,
+};
+
+static const struct param vf_element = {
+	.name = "vf", .type = PARAM_OBJECT, .size = sizeof(struct vf_config),
+	.fields = vf_create_params, .n_fields = VF_CREATE_PARAMS, .defaults = schema_vf_defaults,
+};
+
+static const struct param group_element = {
+	.name = "group", .type = PARAM_OBJECT, .size = sizeof(struct group_config),
+	.fields = group_create_params, .n_fields = GROUP_CREATE_PARAMS,
+	.defaults = schema_group_defaults,
+};
+
+#define CONFIG_OBJECT(field, table)                                                                \
+	.type = PARAM_OBJECT, PARAM_FIELD(struct renicd_config, field), .fields = (table),         \
+	.n_fields = sizeof(table) / sizeof((table)[0])
+
+#define CONFIG_LIST(field, stride, most, row)                                                      \
+	.type = PARAM_LIST, .offset = offsetof(struct renicd_config, field), .size = (stride),     \
+	.max = (most), .count_offset = offsetof(struct renicd_config, n_##field), .element = (row)
+
+static const struct param config_fields[] = {
+	{.name = "run_dir", .type = PARAM_PATH, PARAM_FIELD(struct renicd_config, run_dir)},
+	{.name = "control", CONFIG_OBJECT(control, control_fields)},
+	{.name = "log", CONFIG_OBJECT(log, log_fields)},
+	{
+		.name = "eal_args",
+		CONFIG_LIST(eal_args, CONFIG_EAL_ARG_SIZE, CONFIG_EAL_ARGS_MAX, &eal_arg_element),
+	},
+	{
+		.name = "data_cpus", .min = 1,
+		CONFIG_LIST(data_cpus, sizeof(uint16_t), CONFIG_CPUS_MAX, &cpu_element),
+	},
+	{
+		.name = "poll", .type = PARAM_ENUM, PARAM_FIELD(struct renicd_config, busy_poll),
+		.choices = poll_names, .n_choices = 2,
+	},
+	{
+		.name = "memory_mb", .type = PARAM_UINT,
+		PARAM_FIELD(struct renicd_config, memory_mb), .min = 64, .max = 1 << 20,
+	},
+	{
+		.name = "mbufs", .type = PARAM_UINT, PARAM_FIELD(struct renicd_config, mbufs),
+		.min = 1024, .max = 1 << 24,
+	},
+	{.name = "egress_log", CONFIG_OBJECT(egress_log, egress_log_fields)},
+	{.name = "uplink", CONFIG_OBJECT(uplink, uplink_fields)},
+	{
+		.name = "vfs", .allocated = true,
+		CONFIG_LIST(vfs, sizeof(struct vf_config), VF_MAX, &vf_element),
+	},
+	{
+		.name = "groups", .allocated = true,
+		CONFIG_LIST(groups, sizeof(struct group_config), GROUP_MAX, &group_element),
+	},
+};
+
+void config_defaults(struct renicd_config *config)
+{
+	unsigned i;
+
+	memset(config, 0, sizeof(*config));
+	strcpy(config->run_dir, "/run/renicd");
+	config->control.owner = config->control.group = CONTROL_NO_ID;
+	config->control.mode = 0660;
+	for (i = 0; i < LOG_LEVELS; i++)
+		if (strcmp(log_level_names[i], "notice") == 0)
+			config->log.level = (uint8_t)i;
+	config->n_data_cpus = 1;
+	config->data_cpus[0] = 1;
+	config->memory_mb = 256;
+	config->mbufs = 32768;
+	config->egress_log.size_mb = 256;
+	config->egress_log.hugepages = true;
+	snprintf(config->control.socket, sizeof(config->control.socket), "%s/control.sock",
+		config->run_dir);
+}
+
+/* "vfs[2].mac: 52:54:... is taken already, by vfs[0].mac". */
+static int fail_taken(const char *list, unsigned i, unsigned first, const char *member,
+	const char *given, struct nic_error *err)
+{
+	char path[sizeof(err->field)];
+
+	snprintf(path, sizeof(path), "%s[%u].%s", list, i, member);
+	nic_fail(err, RENIC_E_EXISTS, path, "%s: %s is taken already, by %s[%u].%s", path, given,
+		list, first, member);
+	snprintf(err->given, sizeof(err->given), "%.95s", given);
+	return err->code;
+}
+
+static int check_vf_pair(const struct renicd_config *config, unsigned i, unsigned first,
+	struct nic_error *err)
+{
+	static const uint8_t none[6];
+	const struct vf_config *a = &config->vfs[first], *b = &config->vfs[i];
+	char mac[18];
+
+	if (strcmp(a->name, b->name) == 0)
+		return fail_taken("vfs", i, first, "name", b->name, err);
+	if (b->socket[0] && strcmp(a->socket, b->socket) == 0)
+		return fail_taken("vfs", i, first, "socket", b->socket, err);
+	if (memcmp(b->mac, none, 6) != 0 && memcmp(a->mac, b->mac, 6) == 0) {
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", b->mac[0], b->mac[1],
+			b->mac[2], b->mac[3], b->mac[4], b->mac[5]);
+		return fail_taken("vfs", i, first, "mac", mac, err);
+	}
+	return 0;
+}
+
+static int check_vfs(const struct renicd_config *config, struct nic_error *err)
+{
+	unsigned i, first;
+	int rc = 0;
+
+	for (i = 0; i < config->n_vfs && rc == 0; i++)
+		for (first = 0; first < i && rc == 0; first++)
+			rc = check_vf_pair(config, i, first, err);
+	return rc;
+}
+
+/* Index in config->vfs, or -1. */
+static int find_vf(const struct renicd_config *config, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < config->n_vfs; i++)
+		if (strcmp(config->vfs[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static int fail_member(unsigned group, unsigned member, const char *name, int code,
+	const char *expected, struct nic_error *err)
+{
+	char path[sizeof(err->field)];
+
+	snprintf(path, sizeof(path), "groups[%u].vfs[%u]", group, member);
+	nic_fail_value(err, path, name, expected);
+	return err->code = code;
+}
+
+/* Every member is a VF of this file, and in one group only. */
+static int check_members(const struct renicd_config *config, unsigned g, bool taken[VF_MAX],
+	struct nic_error *err)
+{
+	const struct group_config *group = &config->groups[g];
+	unsigned i;
+
+	for (i = 0; i < group->n_vfs; i++) {
+		int vf = find_vf(config, group->vfs[i]);
+
+		if (vf < 0)
+			return fail_member(g, i, group->vfs[i], RENIC_E_NOT_FOUND,
+				"the name of a VF under \"vfs\"", err);
+		if (taken[vf])
+			return fail_member(g, i, group->vfs[i], RENIC_E_EXISTS,
+				"a VF that is in no other group, and here once", err);
+		taken[vf] = true;
+	}
+	return 0;
+}
+
+static int check_groups(const struct renicd_config *config, struct nic_error *err)
+{
+	bool taken[VF_MAX] = {false};
+	unsigned i, first;
+	int rc = 0;
+
+	for (i = 0; i < config->n_groups && rc == 0; i++) {
+		for (first = 0; first < i; first++)
+			if (strcmp(config->groups[first].name, config->groups[i].name) == 0)
+				return fail_taken("groups", i, first, "name",
+					config->groups[i].name, err);
+		rc = check_members(config, i, taken, err);
+	}
+	return rc;
+}
+
+/* jansson's message with line and column: what an editor can jump to. */
+static int fail_parse(const char *path, const json_error_t *why, struct nic_error *err)
+{
+	return nic_fail(err, RENIC_E_PARSE, "", "%.120s:%d:%d: not JSON: %s", path, why->line,
+		why->column, why->text);
+}
+
+/* Whole file into memory, bounded; NULL with errno set. */
+static char *read_file(const char *path, size_t *len)
+{
+	FILE *file = fopen(path, "re");
+	char *text = file ? malloc(CONFIG_FILE_MAX) : NULL;
+
+	*len = text ? fread(text, 1, CONFIG_FILE_MAX, file) : 0;
+	if (text && (ferror(file) || *len == CONFIG_FILE_MAX)) {
+		errno = ferror(file) ? errno : EFBIG;
+		free(text);
+		text = NULL;
+	}
+	if (file)
+		fclose(file);
+	return text;
+}
+
+static json_t *parse_file(const char *path, struct nic_error *err)
+{
+	json_error_t why;
+	json_t *root;
+	size_t len;
+	char *text = read_file(path, &len);
+
+	if (!text) {
+		nic_fail(err, RENIC_E_IO, "", "%.120s: cannot be read: %s", path,
+			strerror(errno));
+		return NULL;
+	}
+	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+	free(text);
+	if (!root)
+		fail_parse(path, &why, err);
+	return root;
+}
+
+/* The message so far, behind the file's name. */
+static int name_file(const char *path, struct nic_error *err)
+{
+	char inner[sizeof(err->message)];
+	int len;
+
+	memcpy(inner, err->message, sizeof(inner));
+	len = snprintf(err->message, sizeof(err->message), "%.120s: ", path);
+	snprintf(err->message + len, sizeof(err->message) - (size_t)len, "%.*s",
+		(int)sizeof(err->message) - 1 - len, inner);
+	return err->code;
+}
+
+static int decode(const json_t *root, struct renicd_config *config, struct nic_error *err)
+{
+	int rc;
+
+	if (!json_is_object(root))
+		return nic_fail(err, RENIC_E_PARAMS, "", "got an array, expected an object");
+	config->control.socket[0] = '\0';
+	rc = params_decode(config_fields, sizeof(config_fields) / sizeof(config_fields[0]), root,
+		config, NULL, err);
+	if (rc == 0)
+		rc = check_vfs(config, err);
+	if (rc == 0)
+		rc = check_groups(config, err);
+	if (!config->control.socket[0])
+		snprintf(config->control.socket, sizeof(config->control.socket), "%s/control.sock",
+			config->run_dir);
+	return rc;
+}
+
+int config_load_file(const char *path, struct renicd_config *config, struct nic_error *err)
+{
+	struct nic_error ignored;
+	json_t *root;
+	int rc;
+
+	if (!err)
+		err = &ignored;
+	config_defaults(config);
+	root = parse_file(path, err);
+	if (!root)
+		return err->code;
+	rc = decode(root, config, err);
+	json_decref(root);
+	return rc ? name_file(path, err) : 0;
+}
+
+void config_free(struct renicd_config *config)
+{
+	free(config->vfs);
+	free(config->groups);
+	config->vfs = NULL;
+	config->groups = NULL;
+	config->n_vfs = config->n_groups = 0;
+}

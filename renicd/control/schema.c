@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tables of what an operator may say; see schema.h. A row that two tables share is written once,
+ * as a macro. docs/protocol.md has the same names; ranges are those of nic/types.h.
+ */
+#include <string.h>
+
+#include "nic/nic.h"
+#include "schema.h"
+
+const char *const log_level_names[LOG_LEVELS] = {"debug", "info", "notice", "warning", "error"};
+const char *const socket_role_names[2] = {"client", "server"};
+const char *const internal_names[2] = {"hold", "pass"};
+const char *const replicator_policy_names[2] = {
+	[REPLICATOR_HOLD] = "hold",
+	[REPLICATOR_RELEASE] = "release",
+};
+
+enum {
+	VLAN_ID_MAX = 4094,
+	MTU_MIN = 68,
+	MTU_MAX = 9000,
+	INGRESS_HOLD_MAX = 65536,
+	REPLICATOR_TIMEOUT_MAX_MS = 24 * 3600 * 1000,
+};
+
+#define EGRESS_LOG_MIN_BYTES (UINT64_C(2) << 20)
+#define EGRESS_LOG_MAX_BYTES (UINT64_C(1) << 40)
+
+#define CHOICES(names) .choices = (names), .n_choices = sizeof(names) / sizeof((names)[0])
+
+#define VF_ROW_NAME                                                                                \
+	{                                                                                          \
+		.name = "name", .type = PARAM_NAME, .required = true,                              \
+		PARAM_FIELD(struct vf_config, name), .help = "name of the VF",                     \
+	}
+#define VF_ROW_MAC                                                                                 \
+	{                                                                                          \
+		.name = "mac", .type = PARAM_MAC, .bit = VF_SET_MAC,                               \
+		PARAM_FIELD(struct vf_config, mac),                                                \
+		.help = "the guest's MAC address; without one, renicd makes one up",               \
+	}
+#define VF_ROW_VLAN                                                                                \
+	{                                                                                          \
+		.name = "vlan", .type = PARAM_UINT, .bit = VF_SET_VLAN,                            \
+		PARAM_FIELD(struct vf_config, vlan), .max = VLAN_ID_MAX,                           \
+		.help = "port VLAN, the guest sees untagged frames; 0: none",                      \
+	}
+#define VF_ROW_SPOOFCHK                                                                            \
+	{                                                                                          \
+		.name = "spoofchk", .type = PARAM_BOOL, .bit = VF_SET_SPOOFCHK,                    \
+		PARAM_FIELD(struct vf_config, spoofchk),                                           \
+		.help = "drop frames whose source MAC is not the VF's (default true)",             \
+	}
+#define VF_ROW_MTU                                                                                 \
+	{                                                                                          \
+		.name = "mtu", .type = PARAM_UINT, .bit = VF_SET_MTU,                              \
+		PARAM_FIELD(struct vf_config, mtu), .min = MTU_MIN, .max = MTU_MAX,                \
+		.help = "largest layer 3 payload in bytes (default 9000)",                         \
+	}
+#define VF_ROW_INGRESS_HOLD                                                                        \
+	{                                                                                          \
+		.name = "ingress_hold_pkts", .type = PARAM_UINT, .bit = VF_SET_INGRESS_HOLD,       \
+		PARAM_FIELD(struct vf_config, ingress_hold_pkts), .max = INGRESS_HOLD_MAX,         \
+		.help = "frames kept for the guest while it is suspended (default 4096)",          \
+	}
+#define VF_ROW_HOLD_EXEMPT                                                                         \
+	{                                                                                          \
+		.name = "hold_exempt", .type = PARAM_STRING, .bit = VF_SET_HOLD_EXEMPT,            \
+		PARAM_FIELD(struct vf_config, hold_exempt),                                        \
+		.help = "pcap-filter of frames that need no holding; empty: none",                 \
+	}
+
+const struct param vf_create_params[VF_CREATE_PARAMS] = {
+	VF_ROW_NAME,
+	VF_ROW_MAC,
+	VF_ROW_VLAN,
+	{
+		.name = "queues", .type = PARAM_UINT,
+		PARAM_FIELD(struct vf_config, queues), .min = 1, .max = VF_QPS_MAX,
+		.help = "queue pairs (default 1)",
+	},
+	{
+		.name = "role", .type = PARAM_ENUM,
+		PARAM_FIELD(struct vf_config, server), CHOICES(socket_role_names),
+		.help = "who connects on the vhost-user socket: client: renicd does (default), "
+			"server: the front-end does",
+	},
+	{
+		.name = "packed", .type = PARAM_BOOL,
+		PARAM_FIELD(struct vf_config, packed),
+		.help = "offer packed virtqueues (default true)",
+	},
+	VF_ROW_SPOOFCHK,
+	VF_ROW_MTU,
+	VF_ROW_INGRESS_HOLD,
+	{
+		.name = "egress_log_bytes", .type = PARAM_BYTES,
+		PARAM_FIELD(struct vf_config, egress_log_bytes),
+		.min = EGRESS_LOG_MIN_BYTES, .max = EGRESS_LOG_MAX_BYTES,
+		.help = "most held bytes per TX queue, in steps of 2 MiB (default: a share)",
+	},
+	{
+		.name = "socket", .type = PARAM_PATH,
+		PARAM_FIELD(struct vf_config, socket),
+		.help = "path of the vhost-user socket (default RUN_DIR/NAME.sock)",
+	},
+	VF_ROW_HOLD_EXEMPT,
+};
+
+const struct param vf_set_params[VF_SET_PARAMS] = {
+	VF_ROW_NAME,
+	VF_ROW_MAC,
+	VF_ROW_VLAN,
+	VF_ROW_SPOOFCHK,
+	VF_ROW_MTU,
+	VF_ROW_INGRESS_HOLD,
+	VF_ROW_HOLD_EXEMPT,
+};
+
+#define GROUP_ROW_NAME                                                                             \
+	{                                                                                          \
+		.name = "name", .type = PARAM_NAME, .required = true,                              \
+		PARAM_FIELD(struct group_config, name), .help = "name of the group",               \
+	}
+#define GROUP_ROW_INTERNAL                                                                         \
+	{                                                                                          \
+		.name = "internal", .type = PARAM_ENUM, .bit = GROUP_SET_INTERNAL,                 \
+		PARAM_FIELD(struct group_config, internal_pass), CHOICES(internal_names),          \
+		.help = "frames between VFs of the group: hold (default), or pass at once",        \
+	}
+#define GROUP_ROW_TIMEOUT                                                                          \
+	{                                                                                          \
+		.name = "replicator_timeout_ms", .type = PARAM_UINT, .bit = GROUP_SET_TIMEOUT,     \
+		PARAM_FIELD(struct group_config, replicator_timeout_ms),                           \
+		.max = REPLICATOR_TIMEOUT_MAX_MS,                                                  \
+		.help = "silence after which the replicator is lost; 0 (default): only a closed "  \
+			"connection",                                                              \
+	}
+#define GROUP_ROW_POLICY                                                                           \
+	{                                                                                          \
+		.name = "on_replicator_lost", .type = PARAM_ENUM, .bit = GROUP_SET_POLICY,         \
+		PARAM_FIELD(struct group_config, on_replicator_lost),                              \
+		CHOICES(replicator_policy_names),                                                  \
+		.help = "held frames of a group that lost its replicator: hold (default) or release", \
+	}
+
+static const struct param vf_name_element = {
+	.name = "vf", .type = PARAM_NAME, .size = NIC_NAME_SIZE,
+};
+
+const struct param group_create_params[GROUP_CREATE_PARAMS] = {
+	GROUP_ROW_NAME,
+	{
+		.name = "vfs", .type = PARAM_LIST, .offset = offsetof(struct group_config, vfs),
+		.size = NIC_NAME_SIZE, .max = VF_MAX, .element = &vf_name_element,
+		.count_offset = offsetof(struct group_config, n_vfs),
+		.help = "names of the VFs that are checkpointed together",
+	},
+	GROUP_ROW_INTERNAL,
+	GROUP_ROW_TIMEOUT,
+	GROUP_ROW_POLICY,
+};
+
+const struct param group_set_params[GROUP_SET_PARAMS] = {
+	GROUP_ROW_NAME,
+	GROUP_ROW_INTERNAL,
+	GROUP_ROW_TIMEOUT,
+	GROUP_ROW_POLICY,
+};
+
+void schema_vf_defaults(void *vf_config)
+{
+	memset(vf_config, 0, sizeof(struct vf_config));
+	vf_config_defaults(vf_config);
+}
+
+void schema_group_defaults(void *group_config)
+{
+	memset(group_config, 0, sizeof(struct group_config));
+}

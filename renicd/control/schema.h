@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The decoder tables that the control socket and the config file share: what an operator may say
+ * about a VF and a group. Offsets are in struct vf_config and struct group_config.
+ */
+#ifndef RENICD_CONTROL_SCHEMA_H
+#define RENICD_CONTROL_SCHEMA_H
+
+#include "nic/types.h"
+#include "params.h"
+
+enum { VF_CREATE_PARAMS = 12, VF_SET_PARAMS = 7, GROUP_CREATE_PARAMS = 5, GROUP_SET_PARAMS = 4 };
+
+extern const struct param vf_create_params[VF_CREATE_PARAMS];
+extern const struct param vf_set_params[VF_SET_PARAMS];       /* bit: enum vf_set_mask */
+extern const struct param group_create_params[GROUP_CREATE_PARAMS];
+extern const struct param group_set_params[GROUP_SET_PARAMS]; /* bit: enum group_set_mask */
+
+/* vf_config_defaults() and all zeroes, as a table's `defaults` wants them. */
+void schema_vf_defaults(void *vf_config);
+void schema_group_defaults(void *group_config);
+
+enum { LOG_LEVELS = 5, LOG_MODULE_SIZE = 64 };
+extern const char *const log_level_names[LOG_LEVELS]; /* as log_level_set() takes them */
+
+/* Words for struct fields, indexed by them. */
+extern const char *const socket_role_names[2];       /* vf_config.server */
+extern const char *const internal_names[2];          /* group_config.internal_pass */
+extern const char *const replicator_policy_names[2]; /* enum replicator_policy */
+
+#endif

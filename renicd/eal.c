@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * EAL as renicd needs it: nothing on disk (--in-memory), no device but the uplink, the control
+ * thread (main lcore) free to run on every CPU we may use, data lcores pinned.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+
+#include "eal.h"
+
+enum { ARGS_MAX = 64, ARG_SIZE = 1024 };
+
+struct args {
+	int n;
+	char *v[ARGS_MAX + 1];
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct args *args, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (args->n == ARGS_MAX)
+		return;
+	va_start(ap, fmt);
+	if (vasprintf(&args->v[args->n], fmt, ap) >= 0)
+		args->n++;
+	va_end(ap);
+}
+
+/* "0000:3b:00.0" or "3b:00.0" */
+static bool is_pci(const char *devargs)
+{
+	unsigned a, b, c;
+
+	return isxdigit((unsigned char)devargs[0]) &&
+	       (sscanf(devargs, "%x:%x:%x.", &a, &b, &c) == 3 ||
+		       sscanf(devargs, "%x:%x.%x", &a, &b, &c) == 3);
+}
+
+static int check_cpus(const struct eal_params *params, const cpu_set_t *allowed,
+	struct nic_error *err)
+{
+	char field[32], given[16];
+
+	for (unsigned i = 0; i < params->n_data_cpus; i++) {
+		if (params->data_cpus[i] < CPU_SETSIZE && CPU_ISSET(params->data_cpus[i], allowed))
+			continue;
+		snprintf(field, sizeof(field), "data_cpus[%u]", i);
+		snprintf(given, sizeof(given), "%u", params->data_cpus[i]);
+		return nic_fail_value(err, field, given, "a CPU that this process may run on");
+	}
+	return 0;
+}
+
+/* "0@(0,1),1@1,2@0": lcore 0 on all CPUs, the data lcores on theirs. */
+static void add_lcores(struct args *args, const struct eal_params *params,
+	const cpu_set_t *allowed)
+{
+	char text[ARG_SIZE] = "0@(";
+	size_t at = strlen(text);
+
+	for (int cpu = 0; cpu < CPU_SETSIZE && at < sizeof(text) - 8; cpu++)
+		if (CPU_ISSET(cpu, allowed))
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%d",
+				text[at - 1] == '(' ? "" : ",", cpu);
+	at += (size_t)snprintf(text + at, sizeof(text) - at, ")");
+	for (unsigned i = 0; i < params->n_data_cpus && at < sizeof(text) - 16; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, ",%u@%u", i + 1,
+			params->data_cpus[i]);
+	add(args, "--lcores=%s", text);
+}
+
+int eal_start(const struct eal_params *params, struct nic_error *err)
+{
+	struct args args = {0};
+	cpu_set_t allowed;
+	int rc;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		return nic_fail(err, RENIC_E_IO, NULL, "sched_getaffinity: %s", strerror(errno));
+	rc = check_cpus(params, &allowed, err);
+	if (rc)
+		return rc;
+	add(&args, "renicd");
+	add(&args, "--in-memory");
+	add(&args, "--no-telemetry");
+	add(&args, "--main-lcore=0");
+	add(&args, "-m");
+	add(&args, "%u", params->memory_mb);
+	add_lcores(&args, params, &allowed);
+	if (is_pci(params->uplink))
+		add(&args, "--allow=%s", params->uplink);
+	else
+		add(&args, "--no-pci");
+	for (unsigned i = 0; i < params->n_extra; i++)
+		add(&args, "%s", params->extra[i]);
+	rc = rte_eal_init(args.n, args.v);
+	/* EAL keeps pointers into these: they stay allocated. */
+	if (rc >= 0)
+		return 0;
+	return nic_fail(err, RENIC_E_RESOURCES, "memory_mb",
+		"DPDK cannot start with %u MiB of memory: %s. Are enough 2 MiB hugepages reserved "
+		"(/proc/sys/vm/nr_hugepages), and are data_cpus and eal_args right?",
+		params->memory_mb, rte_strerror(rte_errno));
+}

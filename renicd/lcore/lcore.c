@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The loop of a data lcore and what other threads may ask of it; see lcore.h.
+ *
+ * Sleeping loses no work: the lcore says that it sleeps, arms every poller, then looks at
+ * everything once more before it waits; whoever adds work after that look sees `sleeping` or
+ * hits an armed descriptor.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <rte_pause.h>
+#include <rte_rcu_qsbr.h>
+
+#include "lcore.h"
+#include "log.h"
+#include "mailbox.h"
+
+enum {
+	POLLERS_MAX = 8192,
+	IDLE_SPIN_US = 40,     /* awake this long after the last frame */
+	SLEEP_TIMED_MS = 1,    /* some port cannot signal: look at it this often */
+	SLEEP_MAX_MS = 1000,
+};
+
+struct lcore {
+	unsigned index;
+	unsigned eal_id;
+	int epoll_fd;
+	bool busy;
+	bool stop;
+	unsigned n_pollers;
+	struct poller **pollers;
+	struct mailbox box;
+} __rte_cache_aligned;
+
+static struct lcore lcores[LCORES_MAX];
+static unsigned n_lcores;
+static struct rte_rcu_qsbr *qsbr;
+static __thread int self = -1;
+
+unsigned lcores_count(void)
+{
+	return n_lcores;
+}
+
+int lcore_self(void)
+{
+	return self;
+}
+
+struct rte_rcu_qsbr *lcore_qsbr(void)
+{
+	return qsbr;
+}
+
+static unsigned poll_all(struct lcore *lc)
+{
+	unsigned work = 0;
+
+	for (unsigned i = 0; i < lc->n_pollers; i++)
+		work += lc->pollers[i]->poll(lc->pollers[i]->ctx);
+	return work;
+}
+
+/* Watch fd for the poller, once. A port that cannot be watched is polled by the clock. */
+static bool watch(struct lcore *lc, struct poller *p, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+
+	if (p->watched_fd == fd)
+		return true;
+	if (epoll_ctl(lc->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 && errno != EEXIST)
+		return false;
+	p->watched_fd = fd;
+	return true;
+}
+
+/* Returns how long the lcore may sleep, ms. */
+static int arm_all(struct lcore *lc)
+{
+	int timeout_ms = SLEEP_MAX_MS;
+
+	for (unsigned i = 0; i < lc->n_pollers; i++) {
+		struct poller *p = lc->pollers[i];
+		int fd = p->arm ? p->arm(p->ctx) : POLLER_NO_FD;
+
+		if (fd == POLLER_TIMED || (fd >= 0 && !watch(lc, p, fd)))
+			timeout_ms = SLEEP_TIMED_MS;
+	}
+	return timeout_ms;
+}
+
+static void disarm_all(struct lcore *lc)
+{
+	for (unsigned i = 0; i < lc->n_pollers; i++)
+		if (lc->pollers[i]->disarm)
+			lc->pollers[i]->disarm(lc->pollers[i]->ctx);
+}
+
+static void drain_wake_fd(struct lcore *lc)
+{
+	uint64_t count;
+
+	while (read(lc->box.wake_fd, &count, sizeof(count)) > 0)
+		;
+}
+
+static void lcore_sleep(struct lcore *lc)
+{
+	struct epoll_event ev[16];
+	int timeout_ms, n;
+
+	__atomic_store_n(&lc->box.sleeping, 1, __ATOMIC_SEQ_CST);
+	timeout_ms = arm_all(lc);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	while (!poll_all(lc) && mailbox_is_empty(&lc->box)) {
+		rte_rcu_qsbr_thread_offline(qsbr, lc->index);
+		n = epoll_wait(lc->epoll_fd, ev, RTE_DIM(ev), timeout_ms);
+		rte_rcu_qsbr_thread_online(qsbr, lc->index);
+		if (n > 0)
+			break;
+	}
+	__atomic_store_n(&lc->box.sleeping, 0, __ATOMIC_SEQ_CST);
+	drain_wake_fd(lc);
+	disarm_all(lc);
+}
+
+static int lcore_loop(void *arg)
+{
+	struct lcore *lc = arg;
+	const uint64_t spin_cycles = rte_get_tsc_hz() / 1000000 * IDLE_SPIN_US;
+	uint64_t last_work_tsc = rte_rdtsc();
+
+	self = (int)lc->index;
+	rte_rcu_qsbr_thread_register(qsbr, lc->index);
+	rte_rcu_qsbr_thread_online(qsbr, lc->index);
+	while (!__atomic_load_n(&lc->stop, __ATOMIC_RELAXED)) {
+		unsigned work = 0;
+
+		if (unlikely(!mailbox_is_empty(&lc->box)))
+			work = mailbox_run(&lc->box);
+		work += poll_all(lc);
+		rte_rcu_qsbr_quiescent(qsbr, lc->index);
+		if (work) {
+			last_work_tsc = rte_rdtsc();
+			continue;
+		}
+		rte_pause();
+		if (!lc->busy && rte_rdtsc() - last_work_tsc > spin_cycles)
+			lcore_sleep(lc);
+	}
+	mailbox_run(&lc->box);
+	rte_rcu_qsbr_thread_offline(qsbr, lc->index);
+	rte_rcu_qsbr_thread_unregister(qsbr, lc->index);
+	return 0;
+}
+
+static int lcore_init(struct lcore *lc, unsigned index, unsigned eal_id, bool busy)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	memset(lc, 0, sizeof(*lc));
+	lc->index = index;
+	lc->eal_id = eal_id;
+	lc->busy = busy;
+	lc->pollers = calloc(POLLERS_MAX, sizeof(*lc->pollers));
+	lc->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (!lc->pollers || lc->epoll_fd < 0 || mailbox_init(&lc->box, index) < 0)
+		return -ENOMEM;
+	return epoll_ctl(lc->epoll_fd, EPOLL_CTL_ADD, lc->box.wake_fd, &ev) < 0 ? -errno : 0;
+}
+
+int lcores_start(bool busy)
+{
+	unsigned eal_id;
+	int rc;
+
+	qsbr = rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(LCORES_MAX), RTE_CACHE_LINE_SIZE);
+	if (!qsbr || rte_rcu_qsbr_init(qsbr, LCORES_MAX))
+		return -ENOMEM;
+	RTE_LCORE_FOREACH_WORKER(eal_id) {
+		if (n_lcores == LCORES_MAX)
+			break;
+		rc = lcore_init(&lcores[n_lcores], n_lcores, eal_id, busy);
+		if (rc)
+			return rc;
+		n_lcores++;
+	}
+	for (unsigned i = 0; i < n_lcores; i++) {
+		rc = rte_eal_remote_launch(lcore_loop, &lcores[i], lcores[i].eal_id);
+		if (rc)
+			return rc;
+	}
+	return n_lcores ? 0 : -ENODEV;
+}
+
+void lcores_stop(void)
+{
+	for (unsigned i = 0; i < n_lcores; i++) {
+		__atomic_store_n(&lcores[i].stop, true, __ATOMIC_RELAXED);
+		mailbox_wake(&lcores[i].box);
+		rte_eal_wait_lcore(lcores[i].eal_id);
+	}
+	for (unsigned i = 0; i < n_lcores; i++) {
+		mailbox_fini(&lcores[i].box);
+		close(lcores[i].epoll_fd);
+		free(lcores[i].pollers);
+	}
+	n_lcores = 0;
+	rte_free(qsbr);
+	qsbr = NULL;
+}
+
+void lcore_call(unsigned index, void (*fn)(void *arg), void *arg)
+{
+	struct mail mail = {.fn = fn, .arg = arg};
+
+	mailbox_post(&lcores[index].box, &mail);
+	mailbox_wait(&mail);
+}
+
+void lcore_call_all(void (*fn)(void *arg), void *arg)
+{
+	struct mail mails[LCORES_MAX];
+
+	for (unsigned i = 0; i < n_lcores; i++) {
+		mails[i] = (struct mail){.fn = fn, .arg = arg};
+		mailbox_post(&lcores[i].box, &mails[i]);
+	}
+	for (unsigned i = 0; i < n_lcores; i++)
+		mailbox_wait(&mails[i]);
+}
+
+int lcore_add_poller(struct poller *poller)
+{
+	struct lcore *lc = &lcores[self];
+
+	if (lc->n_pollers == POLLERS_MAX)
+		return -ENOSPC;
+	poller->watched_fd = POLLER_NO_FD;
+	lc->pollers[lc->n_pollers++] = poller;
+	return 0;
+}
+
+void lcore_remove_poller(struct poller *poller)
+{
+	struct lcore *lc = &lcores[self];
+
+	for (unsigned i = 0; i < lc->n_pollers; i++) {
+		if (lc->pollers[i] != poller)
+			continue;
+		memmove(&lc->pollers[i], &lc->pollers[i + 1],
+			(lc->n_pollers - i - 1) * sizeof(*lc->pollers));
+		lc->n_pollers--;
+		return;
+	}
+}
+
+void lcore_synchronize(void)
+{
+	rte_rcu_qsbr_synchronize(qsbr, RTE_QSBR_THRID_INVALID);
+}
+
+void lcore_wake(unsigned index)
+{
+	if ((int)index != self)
+		mailbox_wake(&lcores[index].box);
+}

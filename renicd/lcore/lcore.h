@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Data lcores: each runs a loop over its pollers, and a mailbox between the rounds.
+ *
+ * The rule that replaces locks: what a poller touches has one writer, the lcore that the poller
+ * was added to. Any other thread asks that lcore by lcore_call(). Tables that several lcores
+ * read are replaced and freed after lcore_synchronize() (rte_rcu_qsbr).
+ *
+ * An lcore without work pauses, then arms its pollers (asks their ports for a wake-up) and
+ * sleeps in epoll_wait; a mailbox message wakes it.
+ */
+#ifndef RENICD_LCORE_LCORE_H
+#define RENICD_LCORE_LCORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LCORES_MAX = 32 };
+
+struct poller {
+	/* One round of work; returns how many frames it moved. */
+	unsigned (*poll)(void *ctx);
+	/* Ask to be woken: returns a descriptor that becomes readable on work (watched
+	 * edge-triggered, never read), POLLER_NO_FD if none is needed, or POLLER_TIMED if the
+	 * port cannot signal and must be polled. May be NULL: no descriptor is needed. */
+	int (*arm)(void *ctx);
+	/* Awake again: stop the signals. May be NULL. */
+	void (*disarm)(void *ctx);
+	void *ctx;
+	/* The loop's own: the descriptor in its epoll set. Set it to POLLER_NO_FD (on the
+	 * lcore) when the port behind it was replaced. */
+	int watched_fd;
+};
+
+enum { POLLER_NO_FD = -1, POLLER_TIMED = -2 };
+
+/* Starts a loop on each EAL worker lcore. busy: never sleep. Returns 0 or -errno. */
+int lcores_start(bool busy);
+
+/* Ends the loops and waits for them. */
+void lcores_stop(void);
+
+unsigned lcores_count(void);
+
+/* Index 0..count-1 of the calling data lcore, or -1 on any other thread. */
+int lcore_self(void);
+
+/*
+ * Run fn(arg) on data lcore `index` between two rounds and wait until it has run. From any
+ * thread that is not a data lcore. Cannot fail while the lcores run.
+ */
+void lcore_call(unsigned index, void (*fn)(void *arg), void *arg);
+
+/* Run fn(arg) on every data lcore at once; returns when all have run it. */
+void lcore_call_all(void (*fn)(void *arg), void *arg);
+
+/* On the lcore itself (inside lcore_call). The poller's memory stays the caller's. */
+int lcore_add_poller(struct poller *poller);
+void lcore_remove_poller(struct poller *poller);
+
+/* Wait until every lcore has left the round it was in: what was unpublished before can be freed. */
+void lcore_synchronize(void);
+
+struct rte_rcu_qsbr;
+
+/* The quiescent-state variable that every data lcore reports to, e.g. for rte_hash. */
+struct rte_rcu_qsbr *lcore_qsbr(void);
+
+/* Make a sleeping lcore look at its pollers; from any thread, cheap when it is awake. */
+void lcore_wake(unsigned index);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The daemon's log type and its levels; see log.h. */
+#include <errno.h>
+#include <string.h>
+
+#include <rte_common.h>
+
+#include "log.h"
+
+RTE_LOG_REGISTER(renicd_logtype, renicd, INFO);
+
+static const struct {
+	const char *name;
+	uint32_t level;
+} levels[] = {
+	{"error", RTE_LOG_ERR},
+	{"warning", RTE_LOG_WARNING},
+	{"notice", RTE_LOG_NOTICE},
+	{"info", RTE_LOG_INFO},
+	{"debug", RTE_LOG_DEBUG},
+};
+
+int log_level_set(const char *module, const char *level)
+{
+	for (size_t i = 0; i < RTE_DIM(levels); i++) {
+		if (strcmp(level, levels[i].name))
+			continue;
+		if (!module)
+			module = "renicd";
+		return rte_log_set_level_pattern(module, levels[i].level) < 0 ? -EINVAL : 0;
+	}
+	return -EINVAL;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The egress logs live in a file, so that they outlive the daemon: on hugetlbfs by default. One
+ * daemon, one file: its name is made of the run directory's.
+ */
+#include <errno.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <linux/magic.h>
+
+#include "log.h"
+#include "log_file.h"
+
+enum { HUGE_2M = 2 << 20 };
+
+static char our_mount[256];
+
+static bool is_hugetlbfs_2m(const char *dir)
+{
+	struct statfs fs;
+
+	return statfs(dir, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC && fs.f_bsize == HUGE_2M;
+}
+
+/* The first mounted hugetlbfs of 2 MiB pages. */
+static bool find_mount(char *dir, size_t size)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "r");
+	struct mntent *m;
+	bool found = false;
+
+	if (!mounts)
+		return false;
+	while (!found && (m = getmntent(mounts)))
+		if (!strcmp(m->mnt_type, "hugetlbfs") && is_hugetlbfs_2m(m->mnt_dir))
+			found = snprintf(dir, size, "%s", m->mnt_dir) < (int)size;
+	endmntent(mounts);
+	return found;
+}
+
+static int mount_own(const char *run_dir, char *dir, size_t size, struct nic_error *err)
+{
+	if (snprintf(dir, size, "%s/hugetlbfs", run_dir) >= (int)size)
+		return nic_fail_value(err, "run_dir", run_dir, "a shorter path");
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return nic_fail(err, RENIC_E_IO, "run_dir", "%s: %s", dir, strerror(errno));
+	if (is_hugetlbfs_2m(dir) || mount("hugetlbfs", dir, "hugetlbfs", 0, "pagesize=2M") == 0) {
+		snprintf(our_mount, sizeof(our_mount), "%s", dir);
+		return 0;
+	}
+	return nic_fail(err, RENIC_E_IO, "egress_log.hugepages",
+		"no hugetlbfs of 2 MiB pages is mounted, and mounting one at %s failed: %s. Mount "
+		"one, or set egress_log.hugepages to false",
+		dir, strerror(errno));
+}
+
+void log_file_cleanup(void)
+{
+	if (our_mount[0] && umount(our_mount) < 0)
+		LOG_WARN("umount %s: %s", our_mount, strerror(errno));
+	our_mount[0] = '\0';
+}
+
+int log_file_path(const char *run_dir, const char *dir, bool hugepages, char *path, size_t size,
+	struct nic_error *err)
+{
+	char chosen[256], name[256];
+	int rc = 0;
+
+	if (dir[0])
+		snprintf(chosen, sizeof(chosen), "%s", dir);
+	else if (!hugepages)
+		snprintf(chosen, sizeof(chosen), "%s", run_dir);
+	else if (!find_mount(chosen, sizeof(chosen)))
+		rc = mount_own(run_dir, chosen, sizeof(chosen), err);
+	if (rc)
+		return rc;
+	snprintf(name, sizeof(name), "renicd%s", run_dir);
+	for (char *c = name; *c; c++)
+		if (*c == '/')
+			*c = '_';
+	if (snprintf(path, size, "%s/%s.egress", chosen, name) >= (int)size)
+		return nic_fail_value(err, "run_dir", run_dir, "a shorter path");
+	return 0;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * renicd: start-up and shutdown order.
+ *
+ * The control socket's lock comes first: it says that no other daemon works in this run
+ * directory. Then DPDK, the lcores, the device, the uplink, what the config file lists; then the
+ * socket is served. The end is the same in reverse. Frames that are held when the daemon ends
+ * are not let out.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <rte_eal.h>
+#include <rte_version.h>
+
+#include "config.h"
+#include "control/server.h"
+#include "control/version.h"
+#include "eal.h"
+#include "lcore.h"
+#include "log.h"
+#include "log_file.h"
+#include "renicd_version.h"
+#include "uplink.h"
+#include "vf.h"
+#include "vhost.h"
+
+enum { EXIT_USAGE = 2, LOG_PATH_SIZE = 512, SEGMENT_MB = LOG_SEGMENT_BYTES >> 20 };
+
+static const char help[] =
+	"Usage: renicd [-c FILE] [-t]\n"
+	"A software NIC for fault-tolerant virtual machines: virtual functions over vhost-user,\n"
+	"whose egress is held until the checkpoint that contains its cause is committed.\n"
+	"\n"
+	"  -c, --config FILE   config file (JSON); without one: defaults, no uplink, no VFs\n"
+	"  -t, --test          check the config file and exit\n"
+	"  -h, --help          this text\n"
+	"  -V, --version       version of renicd and of DPDK\n"
+	"\n"
+	"It runs in the foreground and logs to stderr; SIGTERM or SIGINT ends it.\n"
+	"renicctl talks to it.\n";
+
+static const struct option options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"test", no_argument, NULL, 't'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{0},
+};
+
+const char *renicd_dpdk_version(void)
+{
+	return rte_version();
+}
+
+/* mkdir -p */
+static int make_run_dir(const char *path, struct nic_error *err)
+{
+	char part[CONFIG_RUN_DIR_SIZE];
+
+	for (size_t i = 1; i <= strlen(path); i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		snprintf(part, sizeof(part), "%.*s", (int)i, path);
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return nic_fail(err, RENIC_E_IO, "run_dir", "run_dir: %s: %s", part,
+				strerror(errno));
+	}
+	return 0;
+}
+
+static void set_log_levels(const struct config_log *log)
+{
+	log_level_set(NULL, log_level_names[log->level]);
+	log_level_set("lib.vhost.*", "warning");
+	for (uint16_t i = 0; i < log->n_modules; i++)
+		log_level_set(log->modules[i].module, log_level_names[log->modules[i].level]);
+}
+
+static int start_eal(const struct renicd_config *config, struct nic_error *err)
+{
+	const char *extra[CONFIG_EAL_ARGS_MAX];
+	struct eal_params params = {
+		.data_cpus = config->data_cpus,
+		.n_data_cpus = config->n_data_cpus,
+		.memory_mb = config->memory_mb,
+		.uplink = config->uplink.devargs,
+		.extra = extra,
+		.n_extra = config->n_eal_args,
+	};
+
+	for (uint16_t i = 0; i < config->n_eal_args; i++)
+		extra[i] = config->eal_args[i];
+	return eal_start(&params, err);
+}
+
+static int start_device(const struct renicd_config *config, struct nic_error *err)
+{
+	const struct config_egress_log *log = &config->egress_log;
+	char path[LOG_PATH_SIZE];
+	struct nic_params params = {
+		.run_dir = config->run_dir,
+		.log_path = path,
+		.log_segments = RTE_MAX(log->size_mb / SEGMENT_MB, 2u),
+		.mbufs = config->mbufs,
+		.register_dma = config->uplink.devargs[0] != '\0',
+		.port_ops = &vhost_port_ops,
+	};
+	int rc = log_file_path(config->run_dir, log->dir, log->hugepages, path, sizeof(path), err);
+
+	return rc ? rc : nic_init(&params, err);
+}
+
+static int start_uplink(const struct renicd_config *config, struct nic_error *err)
+{
+	const struct uplink_ops *ops;
+
+	if (!config->uplink.devargs[0])
+		return 0;
+	ops = uplink_open(config->uplink.devargs, nic.pool, err);
+	if (!ops)
+		return err->code;
+	nic_set_uplink(ops);
+	return 0;
+}
+
+static int create_listed(const struct renicd_config *config, struct nic_error *err)
+{
+	int rc = 0;
+
+	for (uint16_t i = 0; i < config->n_vfs && !rc; i++)
+		rc = nic_vf_create(&config->vfs[i], err);
+	for (uint16_t i = 0; i < config->n_groups && !rc; i++)
+		rc = nic_group_create(&config->groups[i], err);
+	return rc;
+}
+
+/* DPDK is there; run until told to end. */
+static int run_device(const struct renicd_config *config, struct control_server *server,
+	struct nic_error *err)
+{
+	int rc = lcores_start(config->busy_poll);
+
+	if (rc)
+		return nic_fail(err, RENIC_E_RESOURCES, "data_cpus", "lcores: %s", strerror(-rc));
+	rc = start_device(config, err);
+	if (!rc)
+		rc = start_uplink(config, err);
+	if (!rc)
+		rc = create_listed(config, err);
+	if (!rc) {
+		LOG_NOTICE("ready: %u data lcores, control socket %s", lcores_count(),
+			config->control.socket);
+		control_server_run(server);
+		LOG_NOTICE("ending");
+	}
+	nic_fini();
+	uplink_close();
+	lcores_stop();
+	log_file_cleanup();
+	return rc;
+}
+
+static int run(const struct renicd_config *config, struct nic_error *err)
+{
+	struct control_server *server = NULL;
+	int rc = make_run_dir(config->run_dir, err);
+
+	if (!rc)
+		rc = control_server_start(&config->control, &server, err);
+	if (rc)
+		return rc;
+	rc = start_eal(config, err);
+	if (!rc) {
+		set_log_levels(&config->log);
+		rc = run_device(config, server, err);
+		rte_eal_cleanup();
+	}
+	control_server_stop(server);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct renicd_config config;
+	struct nic_error err = {0};
+	const char *path = NULL;
+	bool test = false;
+	int opt, rc = 0;
+
+	while ((opt = getopt_long(argc, argv, "c:thV", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			path = optarg;
+			break;
+		case 't':
+			test = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return EXIT_SUCCESS;
+		case 'V':
+			printf("renicd %s, %s\n", RENICD_VERSION, rte_version());
+			return EXIT_SUCCESS;
+		default:
+			fputs("Try 'renicd --help'.\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "renicd: unexpected argument \"%s\"\n", argv[optind]);
+		return EXIT_USAGE;
+	}
+	control_block_signals();
+	config_defaults(&config);
+	if (path)
+		rc = config_load_file(path, &config, &err);
+	if (!rc && !test)
+		rc = run(&config, &err);
+	if (rc)
+		fprintf(stderr, "renicd: %s\n", err.message);
+	config_free(&config);
+	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
+}

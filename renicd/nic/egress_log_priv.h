@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What egress_log.c (append, epochs) and egress_log_release.c (peek, advance) share: the format of
+ * records and the owner's helpers. For these two files only.
+ */
+#ifndef RENICD_NIC_EGRESS_LOG_PRIV_H
+#define RENICD_NIC_EGRESS_LOG_PRIV_H
+
+#include <rte_mbuf.h>
+
+#include "egress_log.h"
+
+/* Kept in ol_flags' place in the log: what the guest asked for. Not kept: the layout of the mbuf
+ * that carried it, and the tag, which the record's header has. */
+#define EGRESS_OL_FLAGS \
+	(~(RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT | RTE_MBUF_F_TX_VLAN))
+
+/* Bytes that a record takes, padding included. */
+static inline uint32_t record_bytes(uint32_t frame_bytes, uint16_t flags)
+{
+	uint32_t bytes = (uint32_t)sizeof(struct egress_record) + frame_bytes;
+
+	if (flags & EGRESS_RECORD_OFFLOAD)
+		bytes += sizeof(struct egress_offload);
+	return RTE_ALIGN_CEIL(bytes, (uint32_t)EGRESS_RECORD_ALIGN);
+}
+
+static inline uint64_t part_of(uint64_t offset)
+{
+	return offset >> LOG_SEGMENT_SHIFT;
+}
+
+static inline uint32_t segment_of(const struct egress_log *log, uint64_t part)
+{
+	return log->segments[part & log->segments_mask];
+}
+
+static inline uint8_t *address_of(const struct egress_log *log, uint64_t offset)
+{
+	uint8_t *base = log_pool_addr(log->pool, segment_of(log, part_of(offset)));
+
+	return base + (offset & (LOG_SEGMENT_BYTES - 1));
+}
+
+/* The record at or, past an END, after *offset, which is moved to it. *offset < tail. */
+static inline const struct egress_record *record_at(const struct egress_log *log, uint64_t *offset)
+{
+	const struct egress_record *record = (const void *)address_of(log, *offset);
+
+	if (unlikely(record->flags & EGRESS_RECORD_END)) {
+		*offset = (part_of(*offset) + 1) << LOG_SEGMENT_SHIFT;
+		record = (const void *)address_of(log, *offset);
+	}
+	return record;
+}
+
+/* The end of the run of records from `offset` on that lie in one segment: at most `limit`. */
+static inline uint64_t run_end(uint64_t offset, uint64_t limit)
+{
+	return RTE_MIN(limit, (part_of(offset) + 1) << LOG_SEGMENT_SHIFT);
+}
+
+/* Stores of the offsets: in program order for whoever reads the file after a crash. */
+static inline void publish(uint64_t *to, uint64_t value)
+{
+	__atomic_store_n(to, value, __ATOMIC_RELEASE);
+}
+
+/* Counters that other threads read. */
+static inline void count(uint64_t *counter, uint64_t value)
+{
+	__atomic_store_n(counter, value, __ATOMIC_RELAXED);
+}
+
+/* Everything has been released: give back all segments, go on at the next part's start. */
+void egress_log_drained(struct egress_log *log);
+
+/* Give back the segments of the parts before `part`, or of those from `part` on. */
+void egress_log_drop_before(struct egress_log *log, uint64_t part);
+void egress_log_drop_from(struct egress_log *log, uint64_t part);
+
+/* `released` or the marks have moved: find the oldest frame's time again. */
+void egress_log_age(struct egress_log *log);
+
+#endif

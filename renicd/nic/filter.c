@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See filter.h. Port VLANs as SR-IOV NICs have them: the guest sees untagged frames. */
+#include <errno.h>
+#define ALLOW_EXPERIMENTAL_API /* rte_bpf_convert() */
+#include <pcap/pcap.h>
+#include <rte_bpf.h>
+#include <rte_errno.h>
+#include <rte_malloc.h>
+#include <rte_prefetch.h>
+
+#include "filter.h"
+
+/* Returns the reason to drop m, or DROP_REASONS to keep it. */
+static enum drop_reason check_frame(const struct vf_policy *policy, struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth;
+
+	if (unlikely(m->data_len < sizeof(*eth)))
+		return DROP_RUNT;
+	if (unlikely(m->pkt_len > policy->max_frame_bytes))
+		return DROP_OVERSIZE;
+	eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	if (policy->spoofchk && unlikely(!rte_is_same_ether_addr(&eth->src_addr, &policy->mac)))
+		return DROP_SPOOFED_MAC;
+	if (policy->vlan) {
+		if (unlikely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) ||
+			     eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_QINQ)))
+			return DROP_VLAN;
+		m->vlan_tci = policy->vlan;
+		m->ol_flags |= RTE_MBUF_F_TX_VLAN;
+	}
+	return DROP_REASONS;
+}
+
+uint16_t filter_from_guest(struct vf_qp *qp, const struct vf_policy *policy,
+	struct rte_mbuf **pkts, uint16_t n)
+{
+	uint64_t bytes = 0;
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		enum drop_reason reason;
+
+		if (i + 4 < n)
+			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + 4], void *));
+		bytes += m->pkt_len;
+		reason = check_frame(policy, m);
+		if (likely(reason == DROP_REASONS))
+			pkts[kept++] = m;
+		else
+			qp_drop(qp, m, reason);
+	}
+	qp->counters.tx_pkts += n;
+	qp->counters.tx_bytes += bytes;
+	return kept;
+}
+
+/* cBPF of libpcap -> eBPF -> machine code. */
+static int load_program(struct vf_policy *policy, const struct bpf_program *cbpf)
+{
+	struct rte_bpf_prm *prm = rte_bpf_convert(cbpf);
+	struct rte_bpf_jit jit;
+
+	if (!prm)
+		return -rte_errno;
+	policy->exempt_bpf = rte_bpf_load(prm);
+	rte_free(prm);
+	if (!policy->exempt_bpf)
+		return -rte_errno;
+	if (rte_bpf_get_jit(policy->exempt_bpf, &jit) || !jit.func) {
+		rte_bpf_destroy(policy->exempt_bpf);
+		policy->exempt_bpf = NULL;
+		return -ENOTSUP;
+	}
+	policy->exempt = jit.func;
+	return 0;
+}
+
+int filter_compile_exempt(struct vf_policy *policy, const char *expression, struct nic_error *err)
+{
+	struct bpf_program cbpf;
+	pcap_t *pcap;
+	int rc;
+
+	policy->exempt = NULL;
+	policy->exempt_bpf = NULL;
+	if (!expression[0])
+		return 0;
+	pcap = pcap_open_dead(DLT_EN10MB, UINT16_MAX);
+	if (!pcap)
+		return nic_fail(err, RENIC_E_RESOURCES, "hold_exempt", "libpcap: no memory");
+	rc = pcap_compile(pcap, &cbpf, expression, 1, PCAP_NETMASK_UNKNOWN);
+	if (rc < 0) {
+		nic_fail_value(err, "hold_exempt", expression, "a pcap-filter expression");
+		if (err)
+			snprintf(err->message, sizeof(err->message), "hold_exempt: %s",
+				pcap_geterr(pcap));
+		pcap_close(pcap);
+		return RENIC_E_PARAMS;
+	}
+	rc = load_program(policy, &cbpf);
+	pcap_freecode(&cbpf);
+	pcap_close(pcap);
+	if (rc)
+		return nic_fail(err, RENIC_E_UNSUPPORTED, "hold_exempt",
+			"\"%s\" cannot be compiled to native code: %s", expression,
+			rte_strerror(-rc));
+	return 0;
+}

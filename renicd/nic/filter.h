@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a VF's guest may send: length, source MAC, VLAN. Runs before anything is held, so that
+ * the log carries only frames that will leave. The owner lcore.
+ */
+#ifndef RENICD_NIC_FILTER_H
+#define RENICD_NIC_FILTER_H
+
+#include <stdint.h>
+
+#include "vf.h"
+
+/*
+ * Drop what the policy forbids (counted on qp), tag what belongs to the port VLAN (tag held in
+ * the mbuf: RTE_MBUF_F_TX_VLAN). Compacts pkts; returns how many stay.
+ */
+uint16_t filter_from_guest(struct vf_qp *qp, const struct vf_policy *policy,
+	struct rte_mbuf **pkts, uint16_t n);
+
+/* Compile a pcap-filter expression for policy->exempt (libpcap, rte_bpf). Control thread.
+ * An empty expression clears it. */
+int filter_compile_exempt(struct vf_policy *policy, const char *expression, struct nic_error *err);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a VF's front-end does, as its port tells: it connects, its rings start and stop, it goes.
+ * QEMU stops and starts the rings around every pause of the VM (GET_VRING_BASE, then the whole
+ * set-up again), 40 times a second under replication: role, log and counters stay, frames for
+ * the guest wait. Called on the port's thread; each lcore has let go of the rings when a notice
+ * returns.
+ */
+#include "vf.h"
+
+static void set_frontend(struct vf *vf, enum frontend_state state)
+{
+	pthread_mutex_lock(&vf->frontend_lock);
+	vf->frontend = state;
+	pthread_mutex_unlock(&vf->frontend_lock);
+}
+
+/* Run fn on the owner of each queue pair, all lcores at once. */
+struct each_qp {
+	struct vf *vf;
+	void (*fn)(struct vf_qp *qp);
+};
+
+static void each_own_qp(void *arg)
+{
+	const struct each_qp *each = arg;
+
+	for (uint16_t q = 0; q < each->vf->n_qps; q++)
+		if (each->vf->qps[q]->lcore == lcore_self())
+			each->fn(each->vf->qps[q]);
+}
+
+static void for_each_qp(struct vf *vf, void (*fn)(struct vf_qp *qp))
+{
+	struct each_qp each = {.vf = vf, .fn = fn};
+
+	lcore_call_all(each_own_qp, &each);
+}
+
+/* The rings are new: signals are on until the first disarm. */
+static void qp_start(struct vf_qp *qp)
+{
+	qp->port = qp->vf->port;
+	qp->running = true;
+	qp->paused = false;
+	qp->armed = true;
+	qp->poller.watched_fd = POLLER_NO_FD;
+	qp_disarm(qp);
+}
+
+static void qp_stop(struct vf_qp *qp)
+{
+	qp->running = false;
+	qp->paused = true;
+}
+
+static void qp_disconnect(struct vf_qp *qp)
+{
+	qp->running = false;
+	qp->paused = false;
+	qp_flush_rx(qp, DROP_NO_FRONTEND);
+}
+
+void vf_frontend_connected(struct vf *vf)
+{
+	set_frontend(vf, FRONTEND_CONNECTED);
+	nic_post_event(EVENT_FRONTEND_CONNECTED, vf->config.name, "%s", vf->config.socket);
+}
+
+void vf_frontend_running(struct vf *vf)
+{
+	for_each_qp(vf, qp_start);
+	set_frontend(vf, FRONTEND_RUNNING);
+	nic_post_event(EVENT_FRONTEND_RUNNING, vf->config.name, "rings run");
+}
+
+void vf_frontend_stopped(struct vf *vf)
+{
+	for_each_qp(vf, qp_stop);
+	set_frontend(vf, FRONTEND_CONNECTED);
+	nic_post_event(EVENT_FRONTEND_STOPPED, vf->config.name, "rings are stopped");
+}
+
+void vf_frontend_queue(struct vf *vf, uint16_t qp, bool enabled)
+{
+	uint16_t n = 0;
+
+	__atomic_store_n(&vf->qps[qp]->enabled, enabled, __ATOMIC_RELAXED);
+	while (n < vf->n_qps && __atomic_load_n(&vf->qps[n]->enabled, __ATOMIC_RELAXED))
+		n++;
+	__atomic_store_n(&vf->n_enabled, n, __ATOMIC_RELAXED);
+	__atomic_store_n(&vf->qps[qp]->rewatch, true, __ATOMIC_RELEASE);
+	lcore_wake(vf->qps[qp]->lcore);
+}
+
+void vf_frontend_disconnected(struct vf *vf, const char *error)
+{
+	for_each_qp(vf, qp_disconnect);
+	__atomic_store_n(&vf->n_enabled, 0, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&vf->frontend_lock);
+	vf->frontend = FRONTEND_NONE;
+	vf->frontend_errors += error != NULL;
+	pthread_mutex_unlock(&vf->frontend_lock);
+	if (error)
+		nic_post_event(EVENT_FRONTEND_ERROR, vf->config.name, "%s", error);
+	nic_post_event(EVENT_FRONTEND_DISCONNECTED, vf->config.name, "%s", vf->config.socket);
+}
+
+const char *vf_name(const struct vf *vf)
+{
+	return vf->config.name;
+}
+
+uint16_t vf_queue_pairs(const struct vf *vf)
+{
+	return vf->n_qps;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A protection group's states and epochs; see group.h. The table below is the specification of
+ * what is legal when: what it does not name is refused.
+ *
+ * Epochs are sealed in order; a commit of e covers all epochs <= e, aborted ones too. Of an epoch
+ * that is neither committed nor aborted at most EPOCHS_IN_FLIGHT_MAX - 1 have been sealed since:
+ * that is what `aborted` and the egress logs' rings remember. An uncommitted epoch older than
+ * that is an aborted one.
+ * Control thread only. Source: Remus (NSDI'08), section 3.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "group.h"
+
+enum { IN_FLIGHT_LIMIT = EPOCHS_IN_FLIGHT_MAX - 1 };
+
+static const struct group_arc {
+	enum group_state state;
+	enum group_op op;
+	enum group_state next;
+} group_arcs[] = {
+	{GROUP_UNPROTECTED, GROUP_START, GROUP_PROTECTED},
+	{GROUP_PROTECTED, GROUP_BEGIN, GROUP_SUSPENDED},
+	{GROUP_PROTECTED, GROUP_COMMIT, GROUP_PROTECTED},
+	{GROUP_PROTECTED, GROUP_STOP, GROUP_UNPROTECTED},
+	{GROUP_SUSPENDED, GROUP_RESUME, GROUP_PROTECTED},
+	{GROUP_SUSPENDED, GROUP_ABORT, GROUP_PROTECTED},
+	{GROUP_SUSPENDED, GROUP_COMMIT, GROUP_SUSPENDED},
+};
+
+const char *const group_state_names[GROUP_STATES] = {
+	[GROUP_UNPROTECTED] = "unprotected",
+	[GROUP_PROTECTED] = "protected",
+	[GROUP_SUSPENDED] = "suspended",
+};
+
+const char *const group_op_names[GROUP_OPS] = {
+	[GROUP_START] = "protection_start",
+	[GROUP_BEGIN] = "checkpoint_begin",
+	[GROUP_RESUME] = "checkpoint_resume",
+	[GROUP_ABORT] = "checkpoint_abort",
+	[GROUP_COMMIT] = "checkpoint_commit",
+	[GROUP_STOP] = "protection_stop",
+};
+
+static const struct group_arc *arc_find(enum group_state state, enum group_op op)
+{
+	for (size_t i = 0; i < sizeof(group_arcs) / sizeof(group_arcs[0]); i++)
+		if (group_arcs[i].state == state && group_arcs[i].op == op)
+			return &group_arcs[i];
+	return NULL;
+}
+
+/* The state, once the check has passed; an op that is not legal changes nothing. */
+static void state_step(struct group_fsm *fsm, enum group_op op)
+{
+	const struct group_arc *arc = arc_find(fsm->state, op);
+
+	if (arc)
+		fsm->state = arc->next;
+}
+
+static bool *aborted_flag(struct group_fsm *fsm, uint64_t epoch)
+{
+	return &fsm->aborted[epoch % EPOCHS_IN_FLIGHT_MAX];
+}
+
+/* Of a sealed, uncommitted epoch. */
+static bool is_aborted(const struct group_fsm *fsm, uint64_t epoch)
+{
+	return epoch + IN_FLIGHT_LIMIT < fsm->epoch || fsm->aborted[epoch % EPOCHS_IN_FLIGHT_MAX];
+}
+
+static int fail_state(const struct group_fsm *fsm, enum group_op op, const char *besides,
+	struct nic_error *err)
+{
+	const char *state = group_state_names[fsm->state];
+
+	nic_fail(err, RENIC_E_STATE, NULL, "%s is not possible: the group is %s%s",
+		group_op_names[op], state, besides);
+	if (err)
+		snprintf(err->state, sizeof(err->state), "%s", state);
+	return RENIC_E_STATE;
+}
+
+/* Would sealing one more epoch push an uncommitted, not aborted one out of what is remembered? */
+static bool in_flight_full(const struct group_fsm *fsm)
+{
+	return group_fsm_sealed(fsm) >= IN_FLIGHT_LIMIT &&
+	       !is_aborted(fsm, fsm->epoch - IN_FLIGHT_LIMIT);
+}
+
+int group_check(const struct group_fsm *fsm, enum group_op op, struct nic_error *err)
+{
+	if (!arc_find(fsm->state, op))
+		return fail_state(fsm, op, "", err);
+	if (op == GROUP_BEGIN && in_flight_full(fsm))
+		return nic_fail(err, RENIC_E_RESOURCES, NULL,
+			"%d epochs since epoch %llu are sealed and not committed: commit first",
+			IN_FLIGHT_LIMIT, (unsigned long long)(fsm->epoch - IN_FLIGHT_LIMIT));
+	if (op == GROUP_ABORT && fsm->committed_epoch + 1 == fsm->epoch)
+		return fail_state(fsm, op, ", and its checkpoint is committed", err);
+	return 0;
+}
+
+static int fail_epoch(struct nic_error *err, uint64_t epoch, const char *expected)
+{
+	char given[24];
+
+	snprintf(given, sizeof(given), "%llu", (unsigned long long)epoch);
+	return nic_fail_value(err, "epoch", given, expected);
+}
+
+int group_check_commit(const struct group_fsm *fsm, uint64_t epoch, struct nic_error *err)
+{
+	char expected[128];
+	int ret = group_check(fsm, GROUP_COMMIT, err);
+
+	if (ret)
+		return ret;
+	if (epoch == 0 || epoch >= fsm->epoch) {
+		if (fsm->epoch == 1)
+			snprintf(expected, sizeof(expected), "a sealed epoch; there is none yet");
+		else
+			snprintf(expected, sizeof(expected), "a sealed epoch, 1 to %llu",
+				(unsigned long long)(fsm->epoch - 1));
+		return fail_epoch(err, epoch, expected);
+	}
+	if (epoch > fsm->committed_epoch && is_aborted(fsm, epoch)) {
+		snprintf(expected, sizeof(expected),
+			"an epoch whose checkpoint was not aborted: a later one");
+		return fail_epoch(err, epoch, expected);
+	}
+	return 0;
+}
+
+void group_fsm_start(struct group_fsm *fsm)
+{
+	state_step(fsm, GROUP_START);
+	fsm->epoch = 1;
+	fsm->committed_epoch = 0;
+	memset(fsm->aborted, 0, sizeof(fsm->aborted));
+}
+
+uint64_t group_fsm_begin(struct group_fsm *fsm)
+{
+	state_step(fsm, GROUP_BEGIN);
+	*aborted_flag(fsm, fsm->epoch) = false;
+	return fsm->epoch++;
+}
+
+void group_fsm_resume(struct group_fsm *fsm)
+{
+	state_step(fsm, GROUP_RESUME);
+}
+
+void group_fsm_abort(struct group_fsm *fsm)
+{
+	state_step(fsm, GROUP_ABORT);
+	*aborted_flag(fsm, fsm->epoch - 1) = true;
+}
+
+void group_fsm_commit(struct group_fsm *fsm, uint64_t epoch)
+{
+	state_step(fsm, GROUP_COMMIT);
+	if (epoch > fsm->committed_epoch)
+		fsm->committed_epoch = epoch;
+}
+
+void group_fsm_stop(struct group_fsm *fsm)
+{
+	state_step(fsm, GROUP_STOP);
+	fsm->epoch = 0;
+	fsm->committed_epoch = 0;
+}
+
+uint32_t group_fsm_sealed(const struct group_fsm *fsm)
+{
+	return fsm->epoch ? (uint32_t)(fsm->epoch - 1 - fsm->committed_epoch) : 0;
+}

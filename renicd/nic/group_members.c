@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See group_members.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "group_members.h"
+
+static const char *const replicator_names[] = {"none", "connected", "lost"};
+
+static struct group *group_find(const char *name)
+{
+	struct group *g;
+
+	TAILQ_FOREACH(g, &nic.groups, next)
+		if (!strcmp(g->config.name, name))
+			return g;
+	return NULL;
+}
+
+uint32_t group_id(const struct group *group)
+{
+	return group ? group->id : 0;
+}
+
+bool group_internal_pass(const struct group *group)
+{
+	return group && group->config.internal_pass;
+}
+
+static struct group *group_new(const struct group_config *config, struct nic_error *err)
+{
+	static uint32_t last_id;
+	struct group *g = calloc(1, sizeof(*g));
+
+	if (!g) {
+		nic_fail(err, RENIC_E_RESOURCES, NULL, "no memory");
+		return NULL;
+	}
+	g->config = *config;
+	g->id = ++last_id;
+	return g;
+}
+
+/* Give the members back their policies without a group. */
+static void unlink_members(struct group *g)
+{
+	for (uint16_t i = 0; i < g->n_vfs; i++) {
+		g->vfs[i]->group = NULL;
+		vf_publish_policy(g->vfs[i], NULL);
+	}
+}
+
+void group_free(struct group *g)
+{
+	unlink_members(g);
+	TAILQ_REMOVE(&nic.groups, g, next);
+	free(g);
+}
+
+static int link_members(struct group *g, struct nic_error *err)
+{
+	int rc;
+
+	for (uint16_t i = 0; i < g->n_vfs; i++) {
+		g->vfs[i]->group = g;
+		rc = vf_publish_policy(g->vfs[i], err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* Find the VFs that the config names; none may be in a group that is in use. */
+static int find_members(struct group *g, struct nic_error *err)
+{
+	for (uint16_t i = 0; i < g->config.n_vfs; i++) {
+		struct vf *vf = vf_find(g->config.vfs[i]);
+
+		if (!vf)
+			return nic_fail(err, RENIC_E_NOT_FOUND, "vfs", "no VF named \"%s\"",
+				g->config.vfs[i]);
+		for (uint16_t k = 0; k < g->n_vfs; k++)
+			if (g->vfs[k] == vf)
+				return nic_fail_value(err, "vfs", g->config.vfs[i],
+					"each VF once");
+		if (vf->group && (!vf->group->lone || vf->group->fsm.state != GROUP_UNPROTECTED))
+			return nic_fail(err, RENIC_E_BUSY, "vfs", "VF \"%s\" is in group \"%s\"",
+				g->config.vfs[i], vf->group->config.name);
+		g->vfs[g->n_vfs++] = vf;
+	}
+	return 0;
+}
+
+static int group_add(struct group *g, struct nic_error *err)
+{
+	int rc = find_members(g, err);
+
+	if (rc) {
+		free(g);
+		return rc;
+	}
+	for (uint16_t i = 0; i < g->n_vfs; i++)
+		if (g->vfs[i]->group)
+			group_free(g->vfs[i]->group);
+	TAILQ_INSERT_TAIL(&nic.groups, g, next);
+	rc = link_members(g, err);
+	if (rc)
+		group_free(g);
+	return rc;
+}
+
+int nic_group_create(const struct group_config *config, struct nic_error *err)
+{
+	struct group *g = group_find(config->name);
+	const struct vf *vf = vf_find(config->name);
+
+	if (g)
+		return nic_fail(err, RENIC_E_EXISTS, "name", "a group named \"%s\" exists",
+			config->name);
+	if (vf && !(config->n_vfs == 1 && !strcmp(config->vfs[0], config->name)))
+		return nic_fail(err, RENIC_E_EXISTS, "name",
+			"a VF is named \"%s\"; it would be taken for the group", config->name);
+	g = group_new(config, err);
+	return g ? group_add(g, err) : RENIC_E_RESOURCES;
+}
+
+struct group *group_resolve(const char *name, struct nic_error *err)
+{
+	struct group *g = group_find(name);
+	struct group_config config = {.n_vfs = 1};
+	const struct vf *vf = vf_find(name);
+
+	if (g)
+		return g;
+	if (!vf) {
+		nic_fail(err, RENIC_E_NOT_FOUND, "group", "no group or VF named \"%s\"", name);
+		return NULL;
+	}
+	if (vf->group) {
+		nic_fail(err, RENIC_E_BUSY, "group", "VF \"%s\" is in group \"%s\": name that",
+			name, vf->group->config.name);
+		return NULL;
+	}
+	memcpy(config.name, vf->config.name, sizeof(config.name));
+	memcpy(config.vfs[0], vf->config.name, sizeof(config.vfs[0]));
+	g = group_new(&config, err);
+	if (!g)
+		return NULL;
+	g->lone = true;
+	return group_add(g, err) ? NULL : g;
+}
+
+static struct group *find_or_fail(const char *name, struct nic_error *err)
+{
+	struct group *g = group_find(name);
+
+	if (!g)
+		nic_fail(err, RENIC_E_NOT_FOUND, "name", "no group named \"%s\"", name);
+	return g;
+}
+
+static int refuse_unless_unprotected(const struct group *g, struct nic_error *err)
+{
+	if (g->fsm.state == GROUP_UNPROTECTED)
+		return 0;
+	nic_fail(err, RENIC_E_STATE, "name", "group \"%s\" is %s: stop the protection first",
+		g->config.name, group_state_names[g->fsm.state]);
+	if (err)
+		snprintf(err->state, sizeof(err->state), "%s", group_state_names[g->fsm.state]);
+	return RENIC_E_STATE;
+}
+
+int nic_group_delete(const char *name, struct nic_error *err)
+{
+	struct group *g = find_or_fail(name, err);
+	int rc;
+
+	if (!g)
+		return RENIC_E_NOT_FOUND;
+	rc = refuse_unless_unprotected(g, err);
+	if (!rc)
+		group_free(g);
+	return rc;
+}
+
+int group_let_go(struct vf *vf, struct nic_error *err)
+{
+	struct group *g = vf->group;
+	int rc;
+
+	if (!g)
+		return 0;
+	rc = refuse_unless_unprotected(g, err);
+	if (rc)
+		return rc;
+	if (!g->lone)
+		return nic_fail(err, RENIC_E_BUSY, "name",
+			"VF \"%s\" is a member of group \"%s\": delete the group first",
+			vf->config.name, g->config.name);
+	group_free(g);
+	return 0;
+}
+
+int nic_group_set(const char *name, const struct group_config *values, unsigned mask,
+	struct nic_error *err)
+{
+	struct group *g = find_or_fail(name, err);
+	int rc = 0;
+
+	if (!g)
+		return RENIC_E_NOT_FOUND;
+	if (mask & GROUP_SET_TIMEOUT)
+		g->config.replicator_timeout_ms = values->replicator_timeout_ms;
+	if (mask & GROUP_SET_POLICY)
+		g->config.on_replicator_lost = values->on_replicator_lost;
+	if (mask & GROUP_SET_INTERNAL) {
+		g->config.internal_pass = values->internal_pass;
+		for (uint16_t i = 0; i < g->n_vfs && !rc; i++)
+			rc = vf_publish_policy(g->vfs[i], err);
+	}
+	return rc;
+}
+
+void group_held(const struct group *g, uint64_t *pkts, uint64_t *bytes, uint64_t *age_us)
+{
+	for (uint16_t i = 0; i < g->n_vfs; i++)
+		vf_held(g->vfs[i], pkts, bytes, age_us);
+}
+
+static void group_fill(const struct group *g, struct group_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->config = g->config;
+	info->lone = g->lone;
+	info->state = group_state_names[g->fsm.state];
+	info->epoch = g->fsm.epoch;
+	info->committed_epoch = g->fsm.committed_epoch;
+	info->sealed_epochs = group_fsm_sealed(&g->fsm);
+	info->replicator = replicator_names[g->replicator];
+	group_held(g, &info->held_pkts, &info->held_bytes, &info->held_age_us);
+}
+
+int nic_group_get(const char *name, struct group_info *info, struct nic_error *err)
+{
+	const struct group *g = find_or_fail(name, err);
+
+	if (!g)
+		return RENIC_E_NOT_FOUND;
+	group_fill(g, info);
+	return 0;
+}
+
+void nic_group_foreach(void (*visit)(const struct group_info *info, void *arg), void *arg)
+{
+	struct group_info info;
+	struct group *g;
+
+	TAILQ_FOREACH(g, &nic.groups, next) {
+		group_fill(g, &info);
+		visit(&info, arg);
+	}
+}
+
+void group_describe_vf(const struct vf *vf, struct vf_info *info)
+{
+	const struct group *g = vf->group;
+
+	info->role = "unprotected";
+	if (!g)
+		return;
+	memcpy(info->group, g->config.name, sizeof(info->group));
+	info->epoch = g->fsm.epoch;
+	info->suspended = g->fsm.state == GROUP_SUSPENDED;
+	if (g->fsm.state != GROUP_UNPROTECTED)
+		info->role = "protected";
+}

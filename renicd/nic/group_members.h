@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Protection groups as sets of VFs: who belongs to which, looked up, created, deleted,
+ * described. What a group does is in protection.c, what it may do in group.c. Control thread.
+ */
+#ifndef RENICD_NIC_GROUP_MEMBERS_H
+#define RENICD_NIC_GROUP_MEMBERS_H
+
+#include <sys/queue.h>
+
+#include "group.h"
+#include "vf.h"
+
+enum replicator_state { REPLICATOR_NONE, REPLICATOR_CONNECTED, REPLICATOR_LOST };
+
+struct group {
+	TAILQ_ENTRY(group) next;
+	struct group_config config;
+	uint32_t id;              /* never 0, never used again */
+	bool lone;                /* made because a VF was named as a group */
+	struct group_fsm fsm;
+	enum replicator_state replicator;
+	uint64_t client;          /* control connection that drives it; 0: none */
+	uint64_t last_alive_ns;   /* CLOCK_MONOTONIC; when that connection last spoke */
+	uint16_t n_vfs;
+	struct vf *vfs[VF_MAX];
+};
+
+/* The group of that name, or the VF of that name as a group of one. NULL with *err. */
+struct group *group_resolve(const char *name, struct nic_error *err);
+
+/* Is the VF free to be deleted? Ends its group of one; a named group refuses. */
+int group_let_go(struct vf *vf, struct nic_error *err);
+
+/* For the VF's policy; group may be NULL. */
+uint32_t group_id(const struct group *group);
+bool group_internal_pass(const struct group *group);
+
+/* Role, epoch and group name of a VF. */
+void group_describe_vf(const struct vf *vf, struct vf_info *info);
+
+/* Adds up what a group holds. */
+void group_held(const struct group *group, uint64_t *pkts, uint64_t *bytes, uint64_t *age_us);
+
+/* vf_info.c: adds what a VF holds; *age_us becomes the larger one. */
+void vf_held(const struct vf *vf, uint64_t *pkts, uint64_t *bytes, uint64_t *age_us);
+
+void group_free(struct group *group);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The memory of the egress logs: one file of 2 MiB segments, on hugetlbfs by default or on any
+ * file system (tmpfs), mapped shared, so that its bytes outlive this process (kill -9) and its
+ * descriptor can be handed to a client. The file begins with a header of one or more segments
+ * (struct log_file_header): one struct egress_log_state per log, and one label per segment that
+ * says which part of which log it holds. That is all that is needed to read the held frames
+ * after a crash.
+ *
+ * Free segments form a stack (rte_stack, lock-free): the one freed last is taken first, so
+ * that small holdings stay in cache. Taking and giving back may happen on any thread.
+ */
+#ifndef RENICD_NIC_LOG_POOL_H
+#define RENICD_NIC_LOG_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	LOG_SEGMENT_SHIFT = 21,
+	LOG_SEGMENT_BYTES = 1 << LOG_SEGMENT_SHIFT,
+};
+
+#define LOG_SEGMENT_NONE UINT32_MAX
+
+struct rte_mbuf_ext_shared_info;
+struct egress_log_state;
+struct log_pool;
+
+/* What the file begins with; little-endian. */
+#define LOG_FILE_MAGIC "RENICLOG"
+enum { LOG_FILE_VERSION = 1 };
+
+struct log_file_header {
+	char magic[8];          /* LOG_FILE_MAGIC, without a NUL; written last at creation */
+	uint32_t version;
+	uint32_t segment_bytes;
+	uint32_t segments;      /* not counting the header's own */
+	uint32_t states;        /* LOG_STATES_MAX */
+	uint32_t state_bytes;   /* sizeof(struct egress_log_state) */
+	uint32_t label_bytes;   /* sizeof(struct log_segment_label) */
+	uint64_t states_offset; /* of the array of struct egress_log_state, in the file */
+	uint64_t labels_offset; /* of the array of struct log_segment_label, in the file */
+	uint64_t data_offset;   /* of segment 0, in the file */
+};
+
+/* What a segment holds: bytes [part, part + 1) * LOG_SEGMENT_BYTES of log number log_index.
+ * Read and written as one 64-bit word, so that a crash never leaves half of it. Counts only
+ * while it lies within the log's [released, tail]; else it is left over. */
+struct log_segment_label {
+	uint32_t log_index;     /* LOG_SEGMENT_FREE: holds nothing */
+	uint32_t part;
+};
+
+#define LOG_SEGMENT_FREE UINT32_MAX
+
+/*
+ * Create the pool: a new file at path (an old one there is replaced) of `segments` segments for
+ * logs, plus the header. Needs an initialised EAL (rte_stack, rte_malloc); with --no-huge too.
+ * register_dma: also make the memory known to DPDK (rte_extmem_register) so that real NICs
+ * can read from it (a port that does DMA needs rte_dev_dma_map() of log_pool_memory() besides);
+ * fails with ENOTSUP where DPDK uses physical addresses and the file has pages smaller than a
+ * segment. All memory is allocated here: ENOSPC or ENOMEM now, never a SIGBUS later.
+ * Control thread. Returns NULL with errno set; no file is left then.
+ */
+struct log_pool *log_pool_create(const char *path, uint32_t segments, bool register_dma);
+
+/* Unmaps and unlinks; no log may be using the pool, and no mbuf may point into it. NULL is fine.
+ * Control thread. */
+void log_pool_destroy(struct log_pool *pool);
+
+/* Take the segment freed last, or LOG_SEGMENT_NONE. The log's own reference is counted. */
+uint32_t log_pool_take(struct log_pool *pool);
+
+/* Note in the file what the segment holds from now on: before the log's state says so. */
+void log_pool_label(struct log_pool *pool, uint32_t segment, uint32_t log_index, uint32_t part);
+
+/* It holds nothing that counts any more; before the log's own reference is dropped. */
+void log_pool_unlabel(struct log_pool *pool, uint32_t segment);
+
+/* Drop one reference (the log's own, or a frame's that points into the segment); the last one
+ * gives the segment back. */
+void log_pool_release(struct log_pool *pool, uint32_t segment);
+
+/* Count `n` frames that point into the segment; each later drops its reference through the
+ * shared info's callback when its mbuf is freed, on any thread. The caller has a reference. The
+ * count has 16 bits (DPDK's): see LOG_SEGMENT_REFS_MAX. */
+void log_pool_hold(struct log_pool *pool, uint32_t segment, uint16_t n);
+
+/* No more frames than this should point into one segment at once: clones of attached mbufs
+ * (a flooded frame) count too, and 65,536 would wrap. */
+enum { LOG_SEGMENT_REFS_MAX = 32768 };
+
+/* References that are out now. Any thread, a recent value. */
+uint32_t log_pool_refs(const struct log_pool *pool, uint32_t segment);
+
+void *log_pool_addr(const struct log_pool *pool, uint32_t segment);
+uint64_t log_pool_iova(const struct log_pool *pool, uint32_t segment);
+/* What rte_pktmbuf_attach_extbuf() wants: one a segment, refcnt = frames out + the log's own. */
+struct rte_mbuf_ext_shared_info *log_pool_shinfo(const struct log_pool *pool, uint32_t segment);
+
+uint32_t log_pool_free_count(const struct log_pool *pool);
+uint32_t log_pool_size(const struct log_pool *pool);
+
+/* The place in the file's header for log number `index` (0 .. LOG_STATES_MAX-1). */
+enum { LOG_STATES_MAX = 256 * 16 };
+struct egress_log_state *log_pool_state(struct log_pool *pool, uint32_t index);
+
+/* A new read-only descriptor of the file (caller closes), or -errno. */
+int log_pool_fd(const struct log_pool *pool);
+/* Offset in the file of a segment's first byte. */
+uint64_t log_pool_file_offset(const struct log_pool *pool, uint32_t segment);
+/* The whole mapping, and its size in *bytes. */
+void *log_pool_memory(const struct log_pool *pool, size_t *bytes);
+
+#endif

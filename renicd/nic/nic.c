@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The device as a whole: its pools and tables, its clock, its uplink, its log file. Control
+ * thread; the lcores run before nic_init() and after nic_fini().
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_malloc.h>
+
+#include "event.h"
+#include "group_members.h"
+#include "log.h"
+#include "protection.h"
+#include "switch.h"
+#include "vf.h"
+
+enum { MBUF_CACHE = 512, HIGH_WATER_PERCENT = 75, LINK_POLL_MS = 100 };
+
+struct nic nic = {
+	.vfs = TAILQ_HEAD_INITIALIZER(nic.vfs),
+	.groups = TAILQ_HEAD_INITIALIZER(nic.groups),
+};
+
+static int create_pools(const struct nic_params *params, struct nic_error *err)
+{
+	nic.pool = rte_pktmbuf_pool_create("frames", params->mbufs, MBUF_CACHE, 0,
+		RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	if (!nic.pool)
+		return nic_fail(err, RENIC_E_RESOURCES, "mbufs",
+			"no memory for %u packet buffers: raise memory_mb or lower mbufs",
+			params->mbufs);
+	/* No room of their own: these point into the log. */
+	nic.attach_pool = rte_pktmbuf_pool_create("log_frames", params->mbufs / 4, MBUF_CACHE, 0, 0,
+		SOCKET_ID_ANY);
+	if (!nic.attach_pool)
+		return nic_fail(err, RENIC_E_RESOURCES, "mbufs", "no memory for the log's frames");
+	nic.log_pool = log_pool_create(params->log_path, params->log_segments,
+		params->register_dma);
+	if (!nic.log_pool)
+		return nic_fail(err, RENIC_E_RESOURCES, "egress_log",
+			"%u MiB of log at %s: %s", 2 * params->log_segments, params->log_path,
+			strerror(errno));
+	return 0;
+}
+
+int nic_init(const struct nic_params *params, struct nic_error *err)
+{
+	snprintf(nic.run_dir, sizeof(nic.run_dir), "%s", params->run_dir);
+	nic.port_ops = params->port_ops;
+	if (nic_event_fd() < 0 || switch_init())
+		return nic_fail(err, RENIC_E_RESOURCES, NULL, "no memory for the MAC table");
+	return create_pools(params, err);
+}
+
+void nic_set_uplink(const struct uplink_ops *ops)
+{
+	nic.uplink = ops;
+}
+
+/* The end of the daemon: what is held stays unsent. */
+void nic_fini(void)
+{
+	struct group *g;
+	struct vf *vf;
+
+	while ((g = TAILQ_FIRST(&nic.groups))) {
+		if (g->fsm.state == GROUP_SUSPENDED)
+			nic_checkpoint_abort(g->config.name, 0, NULL);
+		if (g->fsm.state != GROUP_UNPROTECTED)
+			nic_protection_stop(g->config.name, true, 0, NULL);
+		group_free(g);
+	}
+	while ((vf = TAILQ_FIRST(&nic.vfs)))
+		if (nic_vf_delete(vf->config.name, true, NULL))
+			break;
+	if (nic.log_pool)
+		log_pool_destroy(nic.log_pool);
+	switch_fini();
+	event_fini();
+}
+
+/* One event each time that a queue's log fills to HIGH_WATER_PERCENT. */
+static void check_high_water(struct vf_qp *qp)
+{
+	const struct egress_log_state *log = qp->log.state;
+	uint64_t used = __atomic_load_n(&log->tail, __ATOMIC_RELAXED) -
+			__atomic_load_n(&log->released, __ATOMIC_RELAXED);
+	bool high = used * 100 > qp->vf->config.egress_log_bytes * HIGH_WATER_PERCENT;
+
+	if (high && !qp->high_water)
+		nic_post_event(EVENT_LOG_HIGH_WATER, qp->vf->config.name,
+			"queue %u: %" PRIu64 " of %" PRIu64 " bytes in use", qp->index, used,
+			qp->vf->config.egress_log_bytes);
+	qp->high_water = high;
+}
+
+static void check_link(void)
+{
+	if (nic.uplink && nic.uplink->poll_link())
+		nic_post_event(nic.uplink->is_up() ? EVENT_UPLINK_UP : EVENT_UPLINK_DOWN, "",
+			"link is %s", nic.uplink->is_up() ? "up" : "down");
+}
+
+void nic_tick(void)
+{
+	static uint64_t next_tsc;
+	uint64_t now_tsc = rte_rdtsc();
+	struct vf *vf;
+
+	protection_check_timeouts();
+	if (now_tsc >= next_tsc) {
+		next_tsc = now_tsc + rte_get_tsc_hz() / 1000 * LINK_POLL_MS;
+		check_link();
+		TAILQ_FOREACH(vf, &nic.vfs, next)
+			for (uint16_t q = 0; q < vf->n_qps; q++)
+				check_high_water(vf->qps[q]);
+	}
+	event_deliver();
+}
+
+void nic_uplink_get(struct uplink_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	if (nic.uplink)
+		nic.uplink->info(info);
+}
+
+/* ---- the log as a file ---- */
+
+/* What queue qp holds, cut at segment boundaries. Reads the owner's state: a moment's view. */
+static int queue_extents(const struct vf_qp *qp, struct log_extent *extents, int max)
+{
+	uint64_t at = __atomic_load_n(&qp->log.state->released, __ATOMIC_ACQUIRE);
+	int n = 0;
+
+	for (; n < max; n++) {
+		struct log_extent *e = &extents[n];
+
+		e->queue = qp->index;
+		e->log_offset = at;
+		e->bytes = egress_log_extent(&qp->log, at, &e->file_offset);
+		if (!e->bytes)
+			break;
+		at += e->bytes;
+	}
+	return n;
+}
+
+int nic_egress_log_get(const char *name, struct log_extent *extents, int max, int *fd,
+	struct nic_error *err)
+{
+	const struct vf *vf = vf_find(name);
+	int n = 0;
+
+	if (!vf)
+		return nic_fail(err, RENIC_E_NOT_FOUND, "name", "no VF named \"%s\"", name);
+	*fd = log_pool_fd(nic.log_pool);
+	if (*fd < 0)
+		return nic_fail(err, RENIC_E_IO, NULL, "log file: %s", strerror(-*fd));
+	for (uint16_t q = 0; q < vf->n_qps; q++)
+		n += queue_extents(vf->qps[q], &extents[n], max - n);
+	return n;
+}

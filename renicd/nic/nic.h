@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The device as its control plane sees it: VFs, protection groups, checkpoints, uplink.
+ *
+ * Every function here is for the one control thread; it asks the data lcores by message
+ * (lcore/lcore.h) where their state is concerned. A function returns 0, or a negative
+ * enum renic_error_code with *err filled (err may be NULL); an error has changed nothing.
+ */
+#ifndef RENICD_NIC_NIC_H
+#define RENICD_NIC_NIC_H
+
+#include "error.h"
+#include "types.h"
+
+/* ---- VFs ---- */
+
+/* Defaults of struct vf_config; the caller then overlays what the operator gave. */
+void vf_config_defaults(struct vf_config *config);
+
+int nic_vf_create(const struct vf_config *config, struct nic_error *err);
+
+/* Refused while the VF's group is protected, and, without force, while frames wait in its
+ * egress log (RENIC_E_BUSY). */
+int nic_vf_delete(const char *name, bool force, struct nic_error *err);
+
+/* Changes the fields named in mask (enum vf_set_mask) under running traffic. */
+int nic_vf_set(const char *name, const struct vf_config *values, unsigned mask,
+	struct nic_error *err);
+
+int nic_vf_get(const char *name, struct vf_info *info, struct nic_error *err);
+
+/* Policy back to its defaults (MAC and identity stay), counters to zero. */
+int nic_vf_reset(const char *name, struct nic_error *err);
+
+/* Calls visit for each VF in order of creation. info is valid during the call. */
+void nic_vf_foreach(void (*visit)(const struct vf_info *info, void *arg), void *arg);
+
+/* ---- protection groups: design, "Checkpoint protocol" (Remus, NSDI'08, section 3) ----
+ * Where a `group` is asked for, the name of a VF that is in no group serves too: it is then a
+ * group of one. `client` is a token of the control connection (0: none, e.g. config file). */
+
+int nic_group_create(const struct group_config *config, struct nic_error *err);
+int nic_group_delete(const char *name, struct nic_error *err);
+int nic_group_set(const char *name, const struct group_config *values, unsigned mask,
+	struct nic_error *err);
+int nic_group_get(const char *name, struct group_info *info, struct nic_error *err);
+void nic_group_foreach(void (*visit)(const struct group_info *info, void *arg), void *arg);
+
+int nic_protection_start(const char *group, uint64_t client, struct nic_error *err);
+
+/* discard: drop what is uncommitted (counted); else release it. */
+int nic_protection_stop(const char *group, bool discard, uint64_t client, struct nic_error *err);
+
+int nic_checkpoint_begin(const char *group, uint64_t client, struct checkpoint_info *info,
+	struct nic_error *err);
+int nic_checkpoint_resume(const char *group, uint64_t client, struct nic_error *err);
+int nic_checkpoint_abort(const char *group, uint64_t client, struct nic_error *err);
+int nic_checkpoint_commit(const char *group, uint64_t epoch, uint64_t client,
+	struct nic_error *err);
+
+/* A control connection said something / went away: the replicator's sign of life. */
+void nic_client_alive(uint64_t client);
+void nic_client_gone(uint64_t client);
+
+/* ---- egress log as a file, for a replicator that copies held frames ---- */
+
+/* One run of a VF's held records inside the log file. */
+struct log_extent {
+	uint16_t queue;
+	uint64_t log_offset;  /* offset in the queue's log */
+	uint64_t file_offset; /* where these bytes lie in the file */
+	uint64_t bytes;
+};
+
+/* Fills at most max extents with what the VF holds now; *fd is a new read-only descriptor of
+ * the log file that the caller closes. Returns the number of extents or a negative error. */
+int nic_egress_log_get(const char *vf, struct log_extent *extents, int max, int *fd,
+	struct nic_error *err);
+
+/* ---- uplink ---- */
+
+void nic_uplink_get(struct uplink_info *info);
+
+/* ---- events ---- */
+
+enum nic_event_type {
+	EVENT_VF_CREATED,
+	EVENT_VF_DELETED,
+	EVENT_FRONTEND_CONNECTED,
+	EVENT_FRONTEND_RUNNING,
+	EVENT_FRONTEND_STOPPED,
+	EVENT_FRONTEND_DISCONNECTED,
+	EVENT_FRONTEND_ERROR,
+	EVENT_UPLINK_UP,
+	EVENT_UPLINK_DOWN,
+	EVENT_GROUP_STATE,
+	EVENT_REPLICATOR_LOST,
+	EVENT_LOG_HIGH_WATER,
+	EVENT_TYPES,
+};
+
+struct nic_event {
+	enum nic_event_type type;
+	char name[NIC_NAME_SIZE]; /* VF or group; empty for the uplink */
+	char detail[128];         /* for a person: new state, reason */
+};
+
+extern const char *const nic_event_names[EVENT_TYPES]; /* "vf_created", "frontend_running", … */
+
+/* Where events go: called on the control thread. One sink, set once. */
+void nic_set_event_sink(void (*sink)(const struct nic_event *event, void *arg), void *arg);
+
+/* The control thread's timer: call about every 10 ms. Replicator timeouts, link state,
+ * events from other threads. */
+void nic_tick(void);
+
+/* Readable when nic_tick() should run before its next 10 ms are over. May be called before the
+ * device is there. */
+int nic_event_fd(void);
+
+#endif

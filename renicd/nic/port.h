@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What frames go through, seen from the device: the guest side of a VF (vhost-user, later
+ * others) and the uplink. ports/ implements these; nic/ knows nothing of librte_vhost.
+ *
+ * Bursts are for the lcore that owns the queue pair. The notices below go the other way: a port
+ * tells the device what its front-end did, from the port's own thread, and may tear the rings
+ * down when the notice has returned: no lcore touches them any more.
+ */
+#ifndef RENICD_NIC_PORT_H
+#define RENICD_NIC_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "types.h"
+
+struct rte_mbuf;
+struct rte_mempool;
+struct vf;
+
+struct vf_port_ops {
+	/* Bind a port to the VF (control thread): config->socket is where. 0 or an error. */
+	int (*create)(struct vf *vf, const struct vf_config *config, void **port,
+		struct nic_error *err);
+	/* Tear it down; the last notices come from inside. */
+	void (*destroy)(void *port);
+	/* Take up to n frames that the guest sent on queue pair qp. */
+	uint16_t (*from_guest)(void *port, uint16_t qp, struct rte_mempool *pool,
+		struct rte_mbuf **pkts, uint16_t n);
+	/* Give frames to the guest: their bytes are copied, the mbufs stay the caller's. */
+	uint16_t (*to_guest)(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_t n);
+	/* Has the guest put frames into queue pair qp? Cheap; reads the ring, writes nothing. */
+	bool (*has_frames)(void *port, uint16_t qp);
+	/* Ask for a signal when the guest sends; returns its descriptor or a POLLER_ value. */
+	int (*arm)(void *port, uint16_t qp);
+	void (*disarm)(void *port, uint16_t qp);
+	/* Ring sizes and indices, as GET_VRING_BASE tells them (control thread). */
+	void (*ring_info)(void *port, uint16_t qp, struct vf_queue_info *info);
+	/* Virtio features that the front-end negotiated. */
+	uint64_t (*features)(void *port);
+};
+
+/* Notices of a VF's port, from the port's thread. */
+void vf_frontend_connected(struct vf *vf);
+void vf_frontend_running(struct vf *vf);
+void vf_frontend_stopped(struct vf *vf);
+/* A ring pair was enabled or disabled. The only notice that does not wait for the lcores. */
+void vf_frontend_queue(struct vf *vf, uint16_t qp, bool enabled);
+/* error: why the front-end was sent away; NULL when it left by itself. */
+void vf_frontend_disconnected(struct vf *vf, const char *error);
+const char *vf_name(const struct vf *vf);
+uint16_t vf_queue_pairs(const struct vf *vf);
+
+struct uplink_ops {
+	/* Send up to n frames from data lcore lcore_self(); those taken are no longer the
+	 * caller's. Fewer than n: refused for now, try again. */
+	uint16_t (*send)(struct rte_mbuf **pkts, uint16_t n);
+	/* Carrier, as last seen. Any thread. */
+	bool (*is_up)(void);
+	/* Look at the carrier (control thread); true when it changed. */
+	bool (*poll_link)(void);
+	void (*info)(struct uplink_info *info);
+	/* Longest frame that it can send, bytes without FCS. */
+	uint32_t max_frame_bytes;
+	/* The device inserts VLAN tags (RTE_ETH_TX_OFFLOAD_VLAN_INSERT). */
+	bool vlan_insert;
+};
+
+#endif

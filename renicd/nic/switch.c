@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See switch.h. A frame's VLAN is the tag held beside it (RTE_MBUF_F_TX_VLAN, put there by the
+ * port VLAN) or the one in its bytes. A VF with a port VLAN gets its frames untagged; a VF
+ * without one is a trunk and gets them as they are, as OVS and SR-IOV NICs in VGT mode do.
+ */
+#include <rte_errno.h>
+#include <rte_hash.h>
+#include <rte_hash_crc.h>
+#include <rte_rcu_qsbr.h>
+
+#include "log.h"
+#include "switch.h"
+
+enum { DEST_UPLINK = -1, DEST_FLOOD = -2, DEST_DROP = -3 };
+
+/* Where a frame goes; the last answer is kept, since bursts mostly go to one place. */
+struct dest {
+	int where; /* VF id or DEST_ */
+	enum drop_reason reason;
+	uint16_t vid;
+};
+
+struct dest_cache {
+	uint64_t key;
+	int where;
+	bool valid;
+};
+
+static struct rte_hash *mac_table;
+
+static uint64_t mac_key(const struct rte_ether_addr *mac, uint16_t vlan)
+{
+	uint64_t key = (uint64_t)vlan << 48;
+
+	memcpy(&key, mac->addr_bytes, RTE_ETHER_ADDR_LEN);
+	return key;
+}
+
+int switch_init(void)
+{
+	struct rte_hash_parameters params = {
+		.name = "renic_macs",
+		.entries = VF_MAX * 4,
+		.key_len = sizeof(uint64_t),
+		.hash_func = rte_hash_crc,
+		.socket_id = SOCKET_ID_ANY,
+		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF,
+	};
+	struct rte_hash_rcu_config rcu = {.v = lcore_qsbr(), .mode = RTE_HASH_QSBR_MODE_SYNC};
+
+	mac_table = rte_hash_create(&params);
+	if (!mac_table)
+		return -rte_errno;
+	return rte_hash_rcu_qsbr_add(mac_table, &rcu) ? -rte_errno : 0;
+}
+
+void switch_fini(void)
+{
+	rte_hash_free(mac_table);
+	mac_table = NULL;
+}
+
+int switch_add(const struct rte_ether_addr *mac, uint16_t vlan, uint16_t vf_id)
+{
+	uint64_t key = mac_key(mac, vlan);
+
+	return rte_hash_add_key_data(mac_table, &key, (void *)(uintptr_t)vf_id);
+}
+
+void switch_remove(const struct rte_ether_addr *mac, uint16_t vlan)
+{
+	uint64_t key = mac_key(mac, vlan);
+
+	rte_hash_del_key(mac_table, &key);
+}
+
+int switch_lookup(const struct rte_ether_addr *mac, uint16_t vlan)
+{
+	uint64_t key = mac_key(mac, vlan);
+	void *data;
+
+	return rte_hash_lookup_data(mac_table, &key, &data) < 0 ? -1 : (int)(uintptr_t)data;
+}
+
+static struct vf *vf_by_id(int id)
+{
+	return __atomic_load_n(&nic.by_id[id], __ATOMIC_ACQUIRE);
+}
+
+static const struct vf_policy *vf_policy(const struct vf *vf)
+{
+	return __atomic_load_n(&vf->policy, __ATOMIC_ACQUIRE);
+}
+
+/* ---- VLAN tags ---- */
+
+static uint16_t frame_vid(const struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	const struct rte_vlan_hdr *tag = (const struct rte_vlan_hdr *)(eth + 1);
+
+	if (m->ol_flags & RTE_MBUF_F_TX_VLAN)
+		return m->vlan_tci & 0xfff;
+	if (likely(eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_VLAN)) ||
+	    m->data_len < sizeof(*eth) + sizeof(*tag))
+		return 0;
+	return rte_be_to_cpu_16(tag->vlan_tci) & 0xfff;
+}
+
+/* Make *m's bytes ours to change: frames that point into the log are not. */
+static bool make_writable(struct rte_mbuf **m)
+{
+	struct rte_mbuf *copy;
+
+	if (RTE_MBUF_DIRECT(*m) && rte_mbuf_refcnt_read(*m) == 1)
+		return true;
+	copy = rte_pktmbuf_copy(*m, nic.pool, 0, UINT32_MAX);
+	if (!copy)
+		return false;
+	rte_pktmbuf_free(*m);
+	*m = copy;
+	return true;
+}
+
+/* Put the tag that is held beside the frame into its bytes. */
+static bool insert_tag(struct rte_mbuf **m)
+{
+	if (!((*m)->ol_flags & RTE_MBUF_F_TX_VLAN))
+		return true;
+	return make_writable(m) && rte_vlan_insert(m) == 0;
+}
+
+/* Give the frame the look that a VF with port VLAN `vlan` (0: none) expects. */
+static bool shape_for_vf(struct rte_mbuf **m, uint16_t vid, uint16_t vlan)
+{
+	if (likely(!vid))
+		return true;
+	if (vid != vlan)
+		return insert_tag(m);
+	if ((*m)->ol_flags & RTE_MBUF_F_TX_VLAN) {
+		(*m)->ol_flags &= ~RTE_MBUF_F_TX_VLAN;
+		return true;
+	}
+	return make_writable(m) && rte_vlan_strip(*m) == 0;
+}
+
+/* ---- destinations ---- */
+
+static int lookup_cached(struct dest_cache *cache, const struct rte_ether_addr *mac, uint16_t vid)
+{
+	uint64_t key = mac_key(mac, vid);
+
+	if (likely(cache->valid && cache->key == key))
+		return cache->where;
+	cache->where = switch_lookup(mac, vid);
+	if (cache->where < 0 && vid)
+		cache->where = switch_lookup(mac, 0);
+	cache->key = key;
+	cache->valid = true;
+	return cache->where;
+}
+
+/* src: id of the sending VF, or -1 for the uplink. */
+static struct dest find_dest(struct dest_cache *cache, const struct rte_mbuf *m, int src)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	struct dest d = {.where = DEST_DROP, .reason = DROP_RUNT};
+
+	if (unlikely(m->data_len < sizeof(*eth)))
+		return d;
+	d.reason = DROP_NO_ROUTE;
+	d.vid = frame_vid(m);
+	if (unlikely(rte_is_multicast_ether_addr(&eth->dst_addr))) {
+		d.where = DEST_FLOOD;
+		return d;
+	}
+	d.where = lookup_cached(cache, &eth->dst_addr, d.vid);
+	if (d.where >= 0) {
+		if (d.where == src)
+			d.where = DEST_DROP;
+		return d;
+	}
+	d.where = DEST_DROP;
+	if (src < 0 || !nic.uplink)
+		return d;
+	if (unlikely(m->pkt_len > nic.uplink->max_frame_bytes))
+		d.reason = DROP_OVERSIZE;
+	else
+		d.where = DEST_UPLINK;
+	return d;
+}
+
+/* ---- the three ways out ---- */
+
+static uint16_t send_to_uplink(const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n)
+{
+	if (unlikely(!nic.uplink->is_up())) {
+		if (from->was_held)
+			return 0;
+		for (uint16_t i = 0; i < n; i++)
+			qp_drop(from->qp, pkts[i], DROP_UPLINK_DOWN);
+		return n;
+	}
+	if (!nic.uplink->vlan_insert)
+		for (uint16_t i = 0; i < n; i++)
+			if (unlikely(!insert_tag(&pkts[i]))) {
+				n = i;
+				break;
+			}
+	return n ? nic.uplink->send(pkts, n) : 0;
+}
+
+/* A frame whose tag was changed cannot be tried again: its VLAN would be another. */
+static uint16_t send_to_vf(int id, struct rte_mbuf **pkts, const uint16_t *vids, uint16_t n)
+{
+	struct vf *vf = vf_by_id(id);
+	uint16_t vlan, taken, any_vid = 0;
+
+	if (unlikely(!vf)) {
+		rte_pktmbuf_free_bulk(pkts, n);
+		return n;
+	}
+	vlan = vf_policy(vf)->vlan;
+	for (uint16_t i = 0; i < n; i++) {
+		any_vid |= vids[i];
+		if (unlikely(!shape_for_vf(&pkts[i], vids[i], vlan))) {
+			n = i;
+			break;
+		}
+	}
+	taken = n ? vf_deliver(vf, pkts, n) : 0;
+	if (likely(taken == n || !any_vid))
+		return taken;
+	vf->qps[0]->counters.drops[DROP_RX_NO_BUFFER] += n - taken;
+	rte_pktmbuf_free_bulk(&pkts[taken], n - taken);
+	return n;
+}
+
+static void copy_to_vf(struct vf *vf, const struct rte_mbuf *m, uint16_t vid)
+{
+	struct rte_mbuf *copy = rte_pktmbuf_copy(m, nic.pool, 0, UINT32_MAX);
+
+	if (unlikely(!copy)) {
+		vf->qps[0]->counters.drops[DROP_NO_MBUF]++;
+		return;
+	}
+	if (send_to_vf(vf->id, &copy, &vid, 1) == 0) {
+		vf->qps[0]->counters.drops[DROP_RX_NO_BUFFER]++;
+		rte_pktmbuf_free(copy);
+	}
+}
+
+enum group_choice { GROUP_ALL, GROUP_ONLY, GROUP_SKIP };
+
+/* A copy for each VF of the VLAN but src; choice narrows it by the sender's group. */
+static void flood_to_vfs(const struct rte_mbuf *m, uint16_t vid, int src, uint32_t group_id,
+	enum group_choice choice)
+{
+	uint16_t end = __atomic_load_n(&nic.id_end, __ATOMIC_ACQUIRE);
+
+	for (int id = 0; id < end; id++) {
+		struct vf *vf = id == src ? NULL : vf_by_id(id);
+		const struct vf_policy *policy;
+
+		if (!vf)
+			continue;
+		policy = vf_policy(vf);
+		if (policy->vlan && policy->vlan != vid)
+			continue;
+		if (choice != GROUP_ALL && (policy->group_id == group_id) != (choice == GROUP_ONLY))
+			continue;
+		copy_to_vf(vf, m, vid);
+	}
+}
+
+/* The uplink first: when it refuses, nothing has happened and the frame can be tried again. */
+static bool flood_to_uplink(const struct switch_from *from, const struct rte_mbuf *m)
+{
+	struct rte_mbuf *copy;
+
+	if (!nic.uplink || unlikely(m->pkt_len > nic.uplink->max_frame_bytes))
+		return true;
+	if (!nic.uplink->is_up()) {
+		if (!from->was_held)
+			from->qp->counters.drops[DROP_UPLINK_DOWN]++;
+		return !from->was_held;
+	}
+	copy = rte_pktmbuf_copy(m, nic.pool, 0, UINT32_MAX);
+	if (!copy)
+		return false;
+	if (send_to_uplink(from, &copy, 1) == 1)
+		return true;
+	rte_pktmbuf_free(copy);
+	return false;
+}
+
+static uint16_t flood(const struct switch_from *from, struct rte_mbuf *m, uint16_t vid,
+	uint16_t flags)
+{
+	bool skip = flags & EGRESS_RECORD_SKIP_GROUP;
+
+	if (!flood_to_uplink(from, m))
+		return 0;
+	flood_to_vfs(m, vid, from->qp->vf->id, from->group_id, skip ? GROUP_SKIP : GROUP_ALL);
+	rte_pktmbuf_free(m);
+	return 1;
+}
+
+/* A run of frames with one destination. Returns how many were taken. */
+static uint16_t send_run(const struct switch_from *from, const struct dest *d,
+	struct rte_mbuf **pkts, const uint16_t *vids, uint16_t n, uint16_t flags)
+{
+	if (d->where >= 0)
+		return send_to_vf(d->where, pkts, vids, n);
+	if (d->where == DEST_UPLINK)
+		return send_to_uplink(from, pkts, n);
+	if (d->where == DEST_FLOOD)
+		return flood(from, pkts[0], vids[0], flags);
+	for (uint16_t i = 0; i < n; i++)
+		qp_drop(from->qp, pkts[i], d->reason);
+	return n;
+}
+
+/* The leading frames of pkts that share a destination (flooded ones go one by one). */
+static uint16_t find_run(struct dest_cache *cache, struct rte_mbuf **pkts, uint16_t n, int src,
+	struct dest *run, uint16_t *vids)
+{
+	struct dest d;
+	uint16_t len = 1;
+
+	*run = find_dest(cache, pkts[0], src);
+	vids[0] = run->vid;
+	if (run->where == DEST_FLOOD)
+		return 1;
+	for (; len < n; len++) {
+		d = find_dest(cache, pkts[len], src);
+		if (d.where != run->where || d.reason != run->reason)
+			break;
+		vids[len] = d.vid;
+	}
+	return len;
+}
+
+uint16_t switch_send(const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct dest_cache cache = {.valid = false};
+	uint16_t vids[NIC_BURST];
+	uint16_t done = 0;
+
+	while (done < n) {
+		struct dest run;
+		uint16_t len = find_run(&cache, &pkts[done], n - done, from->qp->vf->id, &run, vids);
+		uint16_t taken = send_run(from, &run, &pkts[done], vids, len,
+			from->flags ? from->flags[done] : 0);
+
+		done += taken;
+		if (taken < len)
+			break;
+	}
+	return done;
+}
+
+void switch_from_uplink(struct rte_mbuf **pkts, uint16_t n, uint64_t *drops)
+{
+	struct dest_cache cache = {.valid = false};
+	uint16_t vids[NIC_BURST];
+	uint16_t done = 0, len, taken;
+
+	for (; done < n; done += len) {
+		struct dest run;
+
+		len = find_run(&cache, &pkts[done], n - done, -1, &run, vids);
+		if (run.where >= 0) {
+			taken = send_to_vf(run.where, &pkts[done], vids, len);
+			run.reason = DROP_RX_NO_BUFFER;
+		} else {
+			if (run.where == DEST_FLOOD)
+				flood_to_vfs(pkts[done], run.vid, -1, 0, GROUP_ALL);
+			else
+				drops[run.reason] += len;
+			rte_pktmbuf_free_bulk(&pkts[done], len);
+			continue;
+		}
+		drops[DROP_RX_NO_BUFFER] += len - taken;
+		rte_pktmbuf_free_bulk(&pkts[done + taken], len - taken);
+	}
+}
+
+bool switch_pass_inside(struct vf_qp *qp, uint32_t group_id, struct rte_mbuf *m, uint16_t *flags)
+{
+	struct dest_cache cache = {.valid = false};
+	struct dest d = find_dest(&cache, m, qp->vf->id);
+	struct vf *vf;
+
+	if (d.where == DEST_FLOOD) {
+		flood_to_vfs(m, d.vid, qp->vf->id, group_id, GROUP_ONLY);
+		*flags = EGRESS_RECORD_SKIP_GROUP;
+		return false;
+	}
+	if (d.where < 0)
+		return false;
+	vf = vf_by_id(d.where);
+	if (!vf || vf_policy(vf)->group_id != group_id)
+		return false;
+	if (send_to_vf(d.where, &m, &d.vid, 1) == 0)
+		qp_drop(qp, m, DROP_RX_NO_BUFFER);
+	return true;
+}

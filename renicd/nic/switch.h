@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The embedded layer-2 switch, as an SR-IOV NIC has it: VFs are known by their MAC and VLAN,
+ * nothing is learned; unknown unicast from a VF goes to the uplink, broadcast and multicast to
+ * everybody in the VLAN.
+ *
+ * The MAC table has one writer, the control thread, and lock-free readers (rte_hash with
+ * rte_rcu_qsbr).
+ */
+#ifndef RENICD_NIC_SWITCH_H
+#define RENICD_NIC_SWITCH_H
+
+#include <stdint.h>
+
+#include "vf.h"
+
+/* Control thread. */
+int switch_init(void);
+void switch_fini(void);
+int switch_add(const struct rte_ether_addr *mac, uint16_t vlan, uint16_t vf_id);
+void switch_remove(const struct rte_ether_addr *mac, uint16_t vlan);
+/* The VF that has this MAC in this VLAN, or -1. */
+int switch_lookup(const struct rte_ether_addr *mac, uint16_t vlan);
+
+/* What a frame that a VF sent may do. */
+struct switch_from {
+	struct vf_qp *qp;          /* drops are counted here; NULL: from the uplink */
+	const uint16_t *flags;     /* EGRESS_RECORD_ flags of each frame, or NULL */
+	uint32_t group_id;         /* sender's group, for EGRESS_RECORD_SKIP_GROUP */
+	bool was_held;             /* waits for the uplink instead of being dropped */
+};
+
+/*
+ * Send frames, in order, to where they belong. Returns how many were taken (sent, queued or
+ * dropped with a count): the rest was refused for now and stays the caller's. A data lcore.
+ */
+uint16_t switch_send(const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n);
+
+/* Frames that came in through the uplink; all are taken. A data lcore. */
+void switch_from_uplink(struct rte_mbuf **pkts, uint16_t n, uint64_t *drops);
+
+/*
+ * internal: pass. If m is for a VF of group group_id alone, deliver it now and return true. A
+ * flooded frame is copied to the group's VFs; it returns false, and *flags has
+ * EGRESS_RECORD_SKIP_GROUP: it is to be held for all others.
+ */
+bool switch_pass_inside(struct vf_qp *qp, uint32_t group_id, struct rte_mbuf *m, uint16_t *flags);
+
+#endif

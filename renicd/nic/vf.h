@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A VF inside the device: what the control thread keeps of it, and its queue pairs, each owned
+ * by one data lcore.
+ *
+ * Three parties: the control thread (config, membership, life), the port's thread (front-end
+ * state, `frontend_lock`), the lcores (struct vf_qp). Lcores read the VF's policy through one
+ * pointer that is replaced whole and freed after lcore_synchronize().
+ */
+#ifndef RENICD_NIC_VF_H
+#define RENICD_NIC_VF_H
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "egress_log.h"
+#include "lcore.h"
+#include "nic.h"
+#include "port.h"
+#include "rx_fifo.h"
+
+struct group;
+struct rte_bpf;
+
+enum { NIC_BURST = 32 };
+
+/* What the data path needs to know of a VF's configuration. Never changed once published. */
+struct vf_policy {
+	struct rte_ether_addr mac;
+	uint16_t vlan;
+	bool spoofchk;
+	bool internal_pass;        /* the group's internal: pass */
+	uint32_t group_id;         /* 0: in no group */
+	uint32_t max_frame_bytes;
+	uint32_t ingress_hold_pkts;
+	uint64_t (*exempt)(void *mbuf); /* compiled hold_exempt; NULL: none */
+	struct rte_bpf *exempt_bpf;
+};
+
+/* Frames on their way out: the last peek of the log, or a burst that was never held. */
+struct out_burst {
+	struct rte_mbuf *pkts[NIC_BURST];
+	uint16_t flags[NIC_BURST];
+	uint16_t head, n;
+	bool from_log;
+};
+
+/*
+ * A queue pair. Everything is the owner lcore's, but for counters, which others may read.
+ * Guest memory may be touched when running && !suspended.
+ */
+struct vf_qp {
+	/* read at every round */
+	void *port;
+	const struct vf_port_ops *ops;
+	struct vf *vf;
+	bool running;      /* the front-end's rings run */
+	bool suspended;    /* between checkpoint_begin and resume */
+	bool hold;         /* protected: what the guest sends goes to the log */
+	bool paused;       /* not running, but was, and its front-end is still connected */
+	bool armed;        /* notifications are on */
+	bool log_full;     /* the guest's ring is left unread */
+	uint16_t index;    /* queue pair number */
+	uint16_t lcore;
+	struct rte_ring *inbox; /* frames for the guest from other lcores; NULL with one lcore */
+	struct out_burst out;
+	struct rx_fifo rx;
+	struct poller poller;
+	struct vf_counters counters;
+	uint32_t enabled;  /* atomic: both rings enabled by the front-end */
+	bool rewatch;      /* atomic: the kick descriptor may be another one now */
+	bool high_water;   /* control thread: an event was sent */
+	struct egress_log log;
+} __rte_cache_aligned;
+
+struct vf {
+	TAILQ_ENTRY(vf) next;
+	struct vf_config config;
+	uint16_t id;
+	uint16_t n_qps;
+	const struct vf_policy *policy; /* atomic pointer */
+	struct group *group;
+	bool protected_role;            /* its group is protected or suspended */
+	bool suspended;
+	void *port;
+	const struct vf_port_ops *ops;
+	uint16_t n_enabled;             /* atomic: enabled queue pairs, from 0 on */
+	uint32_t ingress_held;          /* atomic: frames in all rx fifos */
+	pthread_mutex_t frontend_lock;  /* guards the two below; never held over lcore_call */
+	enum frontend_state frontend;
+	uint64_t frontend_errors;
+	struct vf_qp *qps[VF_QPS_MAX];
+};
+
+/* The device. One a process, as DPDK itself is. */
+struct nic {
+	TAILQ_HEAD(, vf) vfs;
+	TAILQ_HEAD(, group) groups;
+	struct vf *by_id[VF_MAX];       /* atomic pointers; lcores read them */
+	uint16_t id_end;                /* atomic: one past the highest id in use */
+	struct rte_mempool *pool;       /* frames from guests and uplink */
+	struct rte_mempool *attach_pool; /* mbufs that point into the log */
+	struct log_pool *log_pool;
+	const struct uplink_ops *uplink; /* NULL: none */
+	const struct vf_port_ops *port_ops;
+	char run_dir[NIC_PATH_SIZE];
+};
+
+extern struct nic nic;
+
+struct nic_params {
+	const char *run_dir;
+	const char *log_path;           /* file of the egress logs */
+	uint32_t log_segments;
+	uint32_t mbufs;
+	bool register_dma;
+	const struct vf_port_ops *port_ops;
+};
+
+/* Before any other call; lcores run already. */
+int nic_init(const struct nic_params *params, struct nic_error *err);
+void nic_set_uplink(const struct uplink_ops *ops);
+/* Deletes every group and VF, then the pools. */
+void nic_fini(void);
+
+struct vf *vf_find(const char *name);
+
+/* Make a policy of the VF's config and group, publish it, free the old one. */
+int vf_publish_policy(struct vf *vf, struct nic_error *err);
+
+/* ---- data path, qp.c: the owner lcore ---- */
+
+unsigned qp_poll(void *qp);
+int qp_arm(void *qp);
+void qp_disarm(void *qp);
+
+/* Frames for the guest, from the switch; the owner lcore or not. Returns how many were taken
+ * (delivered, queued or dropped with a count); the rest may be tried again. */
+uint16_t vf_deliver(struct vf *vf, struct rte_mbuf **pkts, uint16_t n);
+
+/* Drop frames that wait for the guest: its front-end is gone. The owner lcore. */
+void qp_flush_rx(struct vf_qp *qp, enum drop_reason reason);
+
+static inline void qp_drop(struct vf_qp *qp, struct rte_mbuf *m, enum drop_reason reason)
+{
+	qp->counters.drops[reason]++;
+	rte_pktmbuf_free(m);
+}
+
+static inline bool qp_may_touch_guest(const struct vf_qp *qp)
+{
+	return qp->running && !qp->suspended;
+}
+
+/* nic_event.c: any thread but a data lcore. */
+void nic_post_event(enum nic_event_type type, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

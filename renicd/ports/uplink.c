@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The wire side: any DPDK port. Each data lcore has its own RX and TX queue where the device has
+ * enough of them; an lcore without one sends through a ring to the lcore that owns the queue
+ * (its number modulo the queues).
+ *
+ * A send that the device does not take whole is not an error: the caller keeps the rest.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+#include <rte_ring.h>
+
+#include "lcore.h"
+#include "log.h"
+#include "switch.h"
+#include "uplink.h"
+
+enum {
+	RX_DESCS = 1024,
+	TX_DESCS = 1024,
+	RING_SIZE = 1024,
+	MTU_WANTED = 9000,
+	UPLINK_BURST = 32,
+};
+
+/* What one data lcore does with the uplink. */
+struct uplink_lcore {
+	uint16_t queue;          /* its own, when has_queue */
+	bool has_queue;
+	struct rte_ring *ring;   /* to the owner of a TX queue, when it has none */
+	struct rte_mbuf *out[UPLINK_BURST]; /* owner: taken from a ring, refused by the device */
+	uint16_t out_n;
+	int rx_fd;               /* readable when frames came in; < 0: the device cannot tell */
+	struct poller poller;
+	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes, refused;
+	uint64_t drops[DROP_REASONS];
+} __rte_cache_aligned;
+
+static struct {
+	bool open;
+	uint16_t port_id;
+	uint16_t n_queues;
+	bool rx_intr;
+	uint32_t up;             /* atomic */
+	char devargs[256];
+	struct rte_mempool *pool;
+	struct uplink_ops ops;
+	struct uplink_lcore lcores[LCORES_MAX];
+} uplink;
+
+/* ---- data path ---- */
+
+static uint16_t send_on_queue(struct uplink_lcore *ul, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint64_t bytes = 0, per_frame[UPLINK_BURST];
+	uint16_t sent;
+
+	n = RTE_MIN(n, (uint16_t)UPLINK_BURST);
+	for (uint16_t i = 0; i < n; i++)
+		per_frame[i] = pkts[i]->pkt_len;
+	sent = rte_eth_tx_burst(uplink.port_id, ul->queue, pkts, n);
+	for (uint16_t i = 0; i < sent; i++)
+		bytes += per_frame[i];
+	ul->tx_pkts += sent;
+	ul->tx_bytes += bytes;
+	ul->refused += sent < n;
+	return sent;
+}
+
+static uint16_t uplink_send(struct rte_mbuf **pkts, uint16_t n)
+{
+	struct uplink_lcore *ul = &uplink.lcores[lcore_self()];
+	uint16_t taken;
+
+	if (likely(ul->has_queue))
+		return ul->out_n ? 0 : send_on_queue(ul, pkts, n);
+	taken = (uint16_t)rte_ring_sp_enqueue_burst(ul->ring, (void **)pkts, n, NULL);
+	lcore_wake((unsigned)lcore_self() % uplink.n_queues);
+	return taken;
+}
+
+/* Frames of lcores that have no TX queue; order per sender is kept. */
+static unsigned drain_rings(struct uplink_lcore *ul)
+{
+	unsigned index = (unsigned)(ul - uplink.lcores), work = 0;
+	uint16_t sent;
+
+	for (unsigned i = index + uplink.n_queues; i < lcores_count(); i += uplink.n_queues) {
+		if (!ul->out_n)
+			ul->out_n = (uint16_t)rte_ring_sc_dequeue_burst(uplink.lcores[i].ring,
+				(void **)ul->out, UPLINK_BURST, NULL);
+		if (!ul->out_n || !uplink.up)
+			continue;
+		sent = send_on_queue(ul, ul->out, ul->out_n);
+		ul->out_n -= sent;
+		memmove(ul->out, &ul->out[sent], ul->out_n * sizeof(ul->out[0]));
+		work += sent;
+	}
+	return work;
+}
+
+static unsigned uplink_poll(void *ctx)
+{
+	struct uplink_lcore *ul = ctx;
+	struct rte_mbuf *pkts[UPLINK_BURST];
+	uint64_t bytes = 0;
+	unsigned work = drain_rings(ul);
+	uint16_t n = rte_eth_rx_burst(uplink.port_id, ul->queue, pkts, UPLINK_BURST);
+
+	if (!n)
+		return work;
+	for (uint16_t i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len;
+	ul->rx_pkts += n;
+	ul->rx_bytes += bytes;
+	switch_from_uplink(pkts, n, ul->drops);
+	return work + n;
+}
+
+static int uplink_arm(void *ctx)
+{
+	const struct uplink_lcore *ul = ctx;
+
+	if (ul->rx_fd < 0 || ul->out_n)
+		return POLLER_TIMED;
+	/* Some devices' descriptors need no switching on (net_tap): not supported is fine. */
+	rte_eth_dev_rx_intr_enable(uplink.port_id, ul->queue);
+	return ul->rx_fd;
+}
+
+static void uplink_disarm(void *ctx)
+{
+	const struct uplink_lcore *ul = ctx;
+
+	if (ul->rx_fd >= 0)
+		rte_eth_dev_rx_intr_disable(uplink.port_id, ul->queue);
+}
+
+/* ---- control thread ---- */
+
+static bool uplink_is_up(void)
+{
+	return __atomic_load_n(&uplink.up, __ATOMIC_RELAXED);
+}
+
+static bool uplink_poll_link(void)
+{
+	struct rte_eth_link link = {0};
+	uint32_t up;
+
+	if (rte_eth_link_get_nowait(uplink.port_id, &link) < 0)
+		return false;
+	up = link.link_status == RTE_ETH_LINK_UP;
+	if (up == uplink.up)
+		return false;
+	__atomic_store_n(&uplink.up, up, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < lcores_count(); i++)
+		lcore_wake(i);
+	return true;
+}
+
+static void uplink_fill_info(struct uplink_info *info)
+{
+	struct rte_eth_dev_info dev;
+	struct rte_ether_addr mac;
+	struct rte_eth_link link = {0};
+
+	info->present = true;
+	info->port_id = uplink.port_id;
+	snprintf(info->devargs, sizeof(info->devargs), "%s", uplink.devargs);
+	if (rte_eth_dev_info_get(uplink.port_id, &dev) == 0)
+		snprintf(info->driver, sizeof(info->driver), "%s", dev.driver_name);
+	if (rte_eth_macaddr_get(uplink.port_id, &mac) == 0)
+		memcpy(info->mac, mac.addr_bytes, sizeof(info->mac));
+	rte_eth_link_get_nowait(uplink.port_id, &link);
+	info->up = uplink_is_up();
+	info->speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+	rte_eth_dev_get_mtu(uplink.port_id, &info->mtu);
+	info->rx_queues = info->tx_queues = uplink.n_queues;
+	for (unsigned i = 0; i < lcores_count(); i++) {
+		const struct uplink_lcore *ul = &uplink.lcores[i];
+
+		info->rx_pkts += ul->rx_pkts;
+		info->rx_bytes += ul->rx_bytes;
+		info->tx_pkts += ul->tx_pkts;
+		info->tx_bytes += ul->tx_bytes;
+		info->refused += ul->refused;
+		for (int r = 0; r < DROP_REASONS; r++)
+			info->drops[r] += ul->drops[r];
+	}
+}
+
+/* ---- opening ---- */
+
+static int probe(const char *devargs, uint16_t *port_id)
+{
+	struct rte_dev_iterator it;
+	int rc = rte_dev_probe(devargs);
+
+	if (rc < 0)
+		return rc;
+	RTE_ETH_FOREACH_MATCHING_DEV(*port_id, devargs, &it) {
+		rte_eth_iterator_cleanup(&it);
+		return 0;
+	}
+	return -ENODEV;
+}
+
+static int configure(uint16_t port_id, const struct rte_eth_dev_info *dev, uint16_t n_queues)
+{
+	const uint64_t rx_wanted = RTE_ETH_RX_OFFLOAD_SCATTER;
+	const uint64_t tx_wanted = RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_VLAN_INSERT;
+	struct rte_eth_conf conf = {
+		.rxmode.offloads = dev->rx_offload_capa & rx_wanted,
+		.txmode.offloads = dev->tx_offload_capa & tx_wanted,
+		.intr_conf.rxq = 1,
+	};
+	int rc;
+
+	if (n_queues > 1 && (dev->flow_type_rss_offloads & RTE_ETH_RSS_IP)) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf = dev->flow_type_rss_offloads & RTE_ETH_RSS_IP;
+	}
+	rc = rte_eth_dev_configure(port_id, n_queues, n_queues, &conf);
+	uplink.rx_intr = rc == 0;
+	if (rc < 0) {
+		conf.intr_conf.rxq = 0;
+		rc = rte_eth_dev_configure(port_id, n_queues, n_queues, &conf);
+	}
+	uplink.ops.vlan_insert = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_VLAN_INSERT;
+	return rc;
+}
+
+static int set_up_queues(uint16_t port_id, uint16_t n_queues, struct rte_mempool *pool)
+{
+	uint16_t rx_descs = RX_DESCS, tx_descs = TX_DESCS;
+	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(port_id, &rx_descs, &tx_descs);
+
+	for (uint16_t q = 0; q < n_queues && !rc; q++) {
+		rc = rte_eth_rx_queue_setup(port_id, q, rx_descs,
+			(unsigned)rte_eth_dev_socket_id(port_id), NULL, pool);
+		if (!rc)
+			rc = rte_eth_tx_queue_setup(port_id, q, tx_descs,
+				(unsigned)rte_eth_dev_socket_id(port_id), NULL);
+	}
+	return rc;
+}
+
+/* Jumbo frames where the device can; a device that refuses keeps its own MTU. */
+static void set_mtu(uint16_t port_id, const struct rte_eth_dev_info *dev)
+{
+	uint16_t mtu = (uint16_t)RTE_MIN((uint32_t)dev->max_mtu, (uint32_t)MTU_WANTED);
+
+	if (mtu > RTE_ETHER_MTU && rte_eth_dev_set_mtu(port_id, mtu))
+		LOG_INFO("uplink %s: keeps its MTU", uplink.devargs);
+	if (rte_eth_dev_get_mtu(port_id, &mtu))
+		mtu = RTE_ETHER_MTU;
+	uplink.ops.max_frame_bytes =
+		mtu + (uint32_t)sizeof(struct rte_ether_hdr) + (uint32_t)sizeof(struct rte_vlan_hdr);
+}
+
+static int start_port(uint16_t port_id, struct rte_mempool *pool, const char **step)
+{
+	struct rte_eth_dev_info dev;
+	int rc;
+
+	*step = "info";
+	rc = rte_eth_dev_info_get(port_id, &dev);
+	if (rc)
+		return rc;
+	uplink.n_queues = RTE_MIN(dev.max_rx_queues, dev.max_tx_queues);
+	uplink.n_queues = (uint16_t)RTE_MIN(lcores_count(), (unsigned)uplink.n_queues);
+	uplink.n_queues = RTE_MAX(uplink.n_queues, (uint16_t)1);
+	*step = "configure";
+	rc = configure(port_id, &dev, uplink.n_queues);
+	if (rc)
+		return rc;
+	set_mtu(port_id, &dev);
+	*step = "queue set-up";
+	rc = set_up_queues(port_id, uplink.n_queues, pool);
+	if (rc)
+		return rc;
+	*step = "start";
+	rc = rte_eth_dev_start(port_id);
+	if (rc)
+		return rc;
+	rc = rte_eth_promiscuous_enable(port_id);
+	return rc == -ENOTSUP ? 0 : rc;
+}
+
+static void add_poller(void *arg)
+{
+	struct uplink_lcore *ul = &uplink.lcores[lcore_self()];
+
+	if (ul->has_queue)
+		lcore_add_poller(&ul->poller);
+}
+
+static void remove_poller(void *arg)
+{
+	struct uplink_lcore *ul = &uplink.lcores[lcore_self()];
+
+	if (ul->has_queue)
+		lcore_remove_poller(&ul->poller);
+}
+
+static int give_to_lcores(void)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	for (unsigned i = 0; i < lcores_count(); i++) {
+		struct uplink_lcore *ul = &uplink.lcores[i];
+
+		ul->has_queue = i < uplink.n_queues;
+		ul->queue = (uint16_t)i;
+		ul->rx_fd = -1;
+		if (ul->has_queue && uplink.rx_intr)
+			ul->rx_fd = rte_eth_dev_rx_intr_ctl_q_get_fd(uplink.port_id, ul->queue);
+		ul->poller = (struct poller){.poll = uplink_poll,
+			.arm = uplink_arm,
+			.disarm = uplink_disarm,
+			.ctx = ul};
+		if (ul->has_queue)
+			continue;
+		snprintf(name, sizeof(name), "uplink%u", i);
+		ul->ring = rte_ring_create(name, RING_SIZE, SOCKET_ID_ANY,
+			RING_F_SP_ENQ | RING_F_SC_DEQ);
+		if (!ul->ring)
+			return -ENOMEM;
+	}
+	lcore_call_all(add_poller, NULL);
+	return 0;
+}
+
+const struct uplink_ops *uplink_open(const char *devargs, struct rte_mempool *pool,
+	struct nic_error *err)
+{
+	const char *step = "probe";
+	int rc;
+
+	snprintf(uplink.devargs, sizeof(uplink.devargs), "%s", devargs);
+	uplink.pool = pool;
+	uplink.ops.send = uplink_send;
+	uplink.ops.is_up = uplink_is_up;
+	uplink.ops.poll_link = uplink_poll_link;
+	uplink.ops.info = uplink_fill_info;
+	rc = probe(devargs, &uplink.port_id);
+	if (!rc)
+		rc = start_port(uplink.port_id, pool, &step);
+	if (!rc) {
+		step = "rings";
+		rc = give_to_lcores();
+	}
+	if (rc) {
+		nic_fail(err, RENIC_E_IO, "uplink.devargs", "\"%s\": %s: %s", devargs, step,
+			rte_strerror(-rc));
+		return NULL;
+	}
+	uplink.open = true;
+	uplink_poll_link();
+	LOG_INFO("uplink %s: port %u, %u queues, frames to %u bytes%s", devargs, uplink.port_id,
+		uplink.n_queues, uplink.ops.max_frame_bytes,
+		uplink.lcores[0].rx_fd >= 0 ? "" : ", no RX interrupts");
+	return &uplink.ops;
+}
+
+void uplink_close(void)
+{
+	struct rte_mbuf *m;
+
+	if (!uplink.open)
+		return;
+	uplink.open = false;
+	lcore_call_all(remove_poller, NULL);
+	for (unsigned i = 0; i < lcores_count(); i++) {
+		struct uplink_lcore *ul = &uplink.lcores[i];
+
+		while (ul->ring && rte_ring_sc_dequeue(ul->ring, (void **)&m) == 0)
+			rte_pktmbuf_free(m);
+		rte_ring_free(ul->ring);
+		rte_pktmbuf_free_bulk(ul->out, ul->out_n);
+	}
+	rte_eth_dev_stop(uplink.port_id);
+	rte_eth_dev_close(uplink.port_id);
+}

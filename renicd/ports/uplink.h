@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The uplink: one DPDK ethdev, named by devargs; see uplink.c. Control thread. */
+#ifndef RENICD_PORTS_UPLINK_H
+#define RENICD_PORTS_UPLINK_H
+
+#include "port.h"
+
+/* Probe, configure and start the port, and hand it to the lcores. pool: where received frames go.
+ * Returns its operations, or NULL with *err. */
+const struct uplink_ops *uplink_open(const char *devargs, struct rte_mempool *pool,
+	struct nic_error *err);
+
+/* The lcores let go of it, then it is stopped and removed. */
+void uplink_close(void);
+
+#endif

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A VF's guest side over vhost-user (librte_vhost; QEMU docs/interop/vhost-user.rst).
+ *
+ * Callbacks come on librte_vhost's own thread. The library unmaps guest memory when
+ * destroy_device() has returned, so that callback waits until every lcore has let go
+ * (vf_frontend_stopped). Ring indices come from SET_VRING_BASE alone; the last ones are kept
+ * over a stop, as GET_VRING_BASE told them to the front-end.
+ *
+ * Queue pair q is the vrings 2q (guest RX) and 2q + 1 (guest TX): virtio 1.2, section 5.1.2.
+ */
+#include <errno.h>
+#include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <rte_vhost.h>
+
+#include "lcore.h"
+#include "log.h"
+#include "vhost.h"
+
+enum { PORTS_MAX = VF_MAX, NO_DEVICE = -1 };
+
+#define RX_VRING(qp) ((uint16_t)((qp) * 2))
+#define TX_VRING(qp) ((uint16_t)((qp) * 2 + 1))
+
+/* Last known indices of a queue pair. */
+struct ring_base {
+	uint32_t rx_size, tx_size;
+	uint16_t rx_avail, rx_used, tx_avail, tx_used;
+};
+
+struct vhost_port {
+	struct vf *vf;
+	char path[NIC_PATH_SIZE];
+	uint16_t n_qps;
+	int vid;                /* atomic: running device, or NO_DEVICE */
+	int conn_vid;           /* atomic: connected device */
+	uint32_t request;       /* front-end request under way; 0: none (library's thread) */
+	bool too_many_queues;   /* said once a connection */
+	uint64_t features;      /* atomic: negotiated */
+	bool packed;            /* constant while running */
+	pthread_mutex_t base_lock; /* bases: control thread and library's thread */
+	struct ring_base bases[VF_QPS_MAX];
+};
+
+/* Offloads towards and from guests are not made good in software yet, so they are not offered. */
+static const uint64_t features_not_offered =
+	1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM |
+	1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6 |
+	1ULL << VIRTIO_NET_F_GUEST_ECN | 1ULL << VIRTIO_NET_F_GUEST_UFO |
+	1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6 |
+	1ULL << VIRTIO_NET_F_HOST_ECN | 1ULL << VIRTIO_NET_F_HOST_UFO;
+
+/* Callbacks name a device, not us: find the port by its socket. */
+static pthread_mutex_t ports_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct vhost_port *ports[PORTS_MAX]; /* under ports_lock */
+
+static struct vhost_port *port_of(int vid)
+{
+	struct vhost_port *found = NULL;
+	char path[PATH_MAX];
+
+	if (rte_vhost_get_ifname(vid, path, sizeof(path)) < 0)
+		return NULL;
+	pthread_mutex_lock(&ports_lock);
+	for (int i = 0; i < PORTS_MAX && !found; i++)
+		if (ports[i] && !strcmp(ports[i]->path, path))
+			found = ports[i];
+	pthread_mutex_unlock(&ports_lock);
+	return found;
+}
+
+static int ports_replace(struct vhost_port *from, struct vhost_port *to)
+{
+	int rc = -ENOSPC;
+
+	pthread_mutex_lock(&ports_lock);
+	for (int i = 0; i < PORTS_MAX && rc; i++) {
+		if (ports[i] != from)
+			continue;
+		ports[i] = to;
+		rc = 0;
+	}
+	pthread_mutex_unlock(&ports_lock);
+	return rc;
+}
+
+/* ---- ring state ---- */
+
+static void read_base(int vid, uint16_t qp, struct ring_base *base)
+{
+	struct rte_vhost_vring vring;
+
+	if (rte_vhost_get_vhost_vring(vid, RX_VRING(qp), &vring) == 0)
+		base->rx_size = vring.size;
+	if (rte_vhost_get_vhost_vring(vid, TX_VRING(qp), &vring) == 0)
+		base->tx_size = vring.size;
+	rte_vhost_get_vring_base(vid, RX_VRING(qp), &base->rx_avail, &base->rx_used);
+	rte_vhost_get_vring_base(vid, TX_VRING(qp), &base->tx_avail, &base->tx_used);
+}
+
+/* The device is about to go: nobody asks it after this. */
+static void save_bases(struct vhost_port *p, int vid)
+{
+	pthread_mutex_lock(&p->base_lock);
+	__atomic_store_n(&p->vid, NO_DEVICE, __ATOMIC_RELEASE);
+	for (uint16_t qp = 0; qp < p->n_qps && TX_VRING(qp) < rte_vhost_get_vring_num(vid); qp++)
+		read_base(vid, qp, &p->bases[qp]);
+	pthread_mutex_unlock(&p->base_lock);
+}
+
+static void vhost_ring_info(void *port, uint16_t qp, struct vf_queue_info *info)
+{
+	struct vhost_port *p = port;
+	struct ring_base base;
+	int vid;
+
+	pthread_mutex_lock(&p->base_lock);
+	vid = __atomic_load_n(&p->vid, __ATOMIC_ACQUIRE);
+	if (vid != NO_DEVICE && TX_VRING(qp) < rte_vhost_get_vring_num(vid))
+		read_base(vid, qp, &p->bases[qp]);
+	base = p->bases[qp];
+	pthread_mutex_unlock(&p->base_lock);
+	info->rx_size = base.rx_size;
+	info->tx_size = base.tx_size;
+	info->rx_avail_idx = base.rx_avail;
+	info->rx_used_idx = base.rx_used;
+	info->tx_avail_idx = base.tx_avail;
+	info->tx_used_idx = base.tx_used;
+}
+
+static uint64_t vhost_features(void *port)
+{
+	const struct vhost_port *p = port;
+
+	return __atomic_load_n(&p->features, __ATOMIC_RELAXED);
+}
+
+static void read_features(struct vhost_port *p, int vid)
+{
+	uint64_t features = 0;
+
+	rte_vhost_get_negotiated_features(vid, &features);
+	__atomic_store_n(&p->features, features, __ATOMIC_RELAXED);
+	p->packed = features & (1ULL << VIRTIO_F_RING_PACKED);
+}
+
+/* ---- librte_vhost's callbacks ---- */
+
+static int on_new_device(int vid)
+{
+	struct vhost_port *p = port_of(vid);
+
+	if (!p)
+		return -1;
+	read_features(p, vid);
+	__atomic_store_n(&p->vid, vid, __ATOMIC_RELEASE);
+	vf_frontend_running(p->vf);
+	return 0;
+}
+
+static void on_destroy_device(int vid)
+{
+	struct vhost_port *p = port_of(vid);
+
+	if (!p)
+		return;
+	vf_frontend_stopped(p->vf);
+	save_bases(p, vid);
+}
+
+/* The library holds the rings' locks here, which an lcore may be waiting for: wait for none. */
+static int on_vring_state(int vid, uint16_t vring, int enable)
+{
+	struct vhost_port *p = port_of(vid);
+	uint16_t qp = vring / 2;
+
+	if (!p)
+		return -1;
+	if (qp >= p->n_qps) {
+		if (enable && !p->too_many_queues)
+			LOG_WARN("VF %s: the front-end set up queue pair %u, the VF has %u: it "
+				 "stays unserved",
+				vf_name(p->vf), qp, p->n_qps);
+		p->too_many_queues = true;
+		return 0;
+	}
+	if (!(vring & 1))
+		return 0; /* a pair is usable when its TX ring, the later one, is */
+	vf_frontend_queue(p->vf, qp, enable);
+	return 0;
+}
+
+/* A message comes in; if the connection ends before post_msg, the library refused it. */
+static enum rte_vhost_msg_result pre_msg(int vid, void *msg)
+{
+	struct vhost_port *p = port_of(vid);
+
+	if (p)
+		memcpy(&p->request, msg, sizeof(p->request));
+	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static enum rte_vhost_msg_result post_msg(int vid, void *msg)
+{
+	struct vhost_port *p = port_of(vid);
+
+	if (p)
+		p->request = 0;
+	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static const struct rte_vhost_user_extern_ops extern_ops = {
+	.pre_msg_handle = pre_msg,
+	.post_msg_handle = post_msg,
+};
+
+static int on_new_connection(int vid)
+{
+	struct vhost_port *p = port_of(vid);
+
+	if (!p)
+		return -1;
+	p->request = 0;
+	p->too_many_queues = false;
+	if (rte_vhost_extern_callback_register(vid, &extern_ops, p) < 0)
+		return -1;
+	__atomic_store_n(&p->conn_vid, vid, __ATOMIC_RELAXED);
+	vf_frontend_connected(p->vf);
+	return 0;
+}
+
+static void on_destroy_connection(int vid)
+{
+	struct vhost_port *p = port_of(vid);
+	char error[96];
+
+	if (!p || __atomic_load_n(&p->conn_vid, __ATOMIC_RELAXED) != vid)
+		return;
+	snprintf(error, sizeof(error), "vhost-user request %u was refused", p->request);
+	vf_frontend_disconnected(p->vf, p->request ? error : NULL);
+	__atomic_store_n(&p->conn_vid, NO_DEVICE, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->features, 0, __ATOMIC_RELAXED);
+}
+
+static int on_features_changed(int vid, uint64_t features)
+{
+	struct vhost_port *p = port_of(vid);
+
+	if (p)
+		__atomic_store_n(&p->features, features, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static const struct rte_vhost_device_ops device_ops = {
+	.new_device = on_new_device,
+	.destroy_device = on_destroy_device,
+	.vring_state_changed = on_vring_state,
+	.features_changed = on_features_changed,
+	.new_connection = on_new_connection,
+	.destroy_connection = on_destroy_connection,
+};
+
+/* ---- bursts: the owner lcore ---- */
+
+static uint16_t vhost_from_guest(void *port, uint16_t qp, struct rte_mempool *pool,
+	struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct vhost_port *p = port;
+
+	return rte_vhost_dequeue_burst(p->vid, TX_VRING(qp), pool, pkts, n);
+}
+
+static uint16_t vhost_to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct vhost_port *p = port;
+
+	return rte_vhost_enqueue_burst(p->vid, RX_VRING(qp), pkts, n);
+}
+
+/* Packed: the descriptor at the avail index is the driver's when its AVAIL bit has the wrap
+ * counter's value and USED has not (virtio 1.2, section 2.8.1). */
+static bool packed_has_frames(const struct rte_vhost_vring *vring, uint16_t avail)
+{
+	uint16_t index = avail & 0x7fff;
+	bool wrap = avail >> 15, is_avail, is_used;
+	uint16_t flags;
+
+	if (index >= vring->size)
+		return true; /* let the library judge */
+	flags = __atomic_load_n(&vring->desc_packed[index].flags, __ATOMIC_ACQUIRE);
+	is_avail = flags & (1 << VRING_PACKED_DESC_F_AVAIL);
+	is_used = flags & (1 << VRING_PACKED_DESC_F_USED);
+	return is_avail == wrap && is_used != wrap;
+}
+
+static bool vhost_has_frames(void *port, uint16_t qp)
+{
+	const struct vhost_port *p = port;
+	struct rte_vhost_vring vring;
+	uint16_t avail, used;
+
+	if (rte_vhost_get_vhost_vring(p->vid, TX_VRING(qp), &vring) < 0 || !vring.desc ||
+	    !vring.avail || rte_vhost_get_vring_base(p->vid, TX_VRING(qp), &avail, &used) < 0)
+		return false;
+	if (p->packed)
+		return packed_has_frames(&vring, avail);
+	return __atomic_load_n(&vring.avail->idx, __ATOMIC_ACQUIRE) != avail;
+}
+
+static int vhost_arm(void *port, uint16_t qp)
+{
+	const struct vhost_port *p = port;
+	struct rte_vhost_vring vring;
+
+	if (rte_vhost_get_vhost_vring(p->vid, TX_VRING(qp), &vring) < 0 || !vring.desc)
+		return POLLER_NO_FD; /* not set up: vring_state_changed will wake us */
+	if (rte_vhost_enable_guest_notification(p->vid, TX_VRING(qp), 1) < 0)
+		return POLLER_TIMED;
+	return vring.kickfd >= 0 ? vring.kickfd : POLLER_TIMED;
+}
+
+static void vhost_disarm(void *port, uint16_t qp)
+{
+	const struct vhost_port *p = port;
+
+	rte_vhost_enable_guest_notification(p->vid, TX_VRING(qp), 0);
+}
+
+/* ---- life: control thread ---- */
+
+/* A server's socket left by a daemon that was killed: remove it, but never a living one's. */
+static int remove_stale_socket(const char *path, struct nic_error *err)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct stat st;
+	int fd, rc;
+
+	if (lstat(path, &st) < 0)
+		return 0;
+	if (!S_ISSOCK(st.st_mode))
+		return nic_fail(err, RENIC_E_EXISTS, "socket", "%s exists and is no socket", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return nic_fail(err, RENIC_E_RESOURCES, "socket", "%s", strerror(errno));
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	rc = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
+	close(fd);
+	if (rc == 0)
+		return nic_fail(err, RENIC_E_EXISTS, "socket", "somebody listens on %s", path);
+	return unlink(path) < 0 ? nic_fail(err, RENIC_E_IO, "socket", "%s: %s", path,
+					  strerror(errno))
+				: 0;
+}
+
+static int register_driver(struct vhost_port *p, const struct vf_config *config)
+{
+	uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS;
+	uint64_t off = features_not_offered;
+
+	if (!config->server)
+		flags |= RTE_VHOST_USER_CLIENT;
+	if (!config->packed)
+		off |= 1ULL << VIRTIO_F_RING_PACKED;
+	if (rte_vhost_driver_register(p->path, flags) < 0)
+		return -1;
+	if (rte_vhost_driver_disable_features(p->path, off) == 0 &&
+	    rte_vhost_driver_callback_register(p->path, &device_ops) == 0 &&
+	    rte_vhost_driver_start(p->path) == 0)
+		return 0;
+	rte_vhost_driver_unregister(p->path);
+	return -1;
+}
+
+static int vhost_create(struct vf *vf, const struct vf_config *config, void **port,
+	struct nic_error *err)
+{
+	struct vhost_port *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return nic_fail(err, RENIC_E_RESOURCES, NULL, "no memory");
+	if (config->server && remove_stale_socket(config->socket, err)) {
+		free(p);
+		return err ? err->code : RENIC_E_IO;
+	}
+	p->vf = vf;
+	p->vid = p->conn_vid = NO_DEVICE;
+	p->n_qps = vf_queue_pairs(vf);
+	memcpy(p->path, config->socket, sizeof(p->path));
+	pthread_mutex_init(&p->base_lock, NULL);
+	*port = p;
+	if (ports_replace(NULL, p) == 0 && register_driver(p, config) == 0)
+		return 0;
+	ports_replace(p, NULL);
+	*port = NULL;
+	free(p);
+	return nic_fail(err, RENIC_E_IO, "socket", "librte_vhost cannot use the socket %s",
+		config->socket);
+}
+
+static void vhost_destroy(void *port)
+{
+	struct vhost_port *p = port;
+
+	rte_vhost_driver_unregister(p->path);
+	ports_replace(p, NULL);
+	pthread_mutex_destroy(&p->base_lock);
+	free(p);
+}
+
+const struct vf_port_ops vhost_port_ops = {
+	.create = vhost_create,
+	.destroy = vhost_destroy,
+	.from_guest = vhost_from_guest,
+	.to_guest = vhost_to_guest,
+	.has_frames = vhost_has_frames,
+	.arm = vhost_arm,
+	.disarm = vhost_disarm,
+	.ring_info = vhost_ring_info,
+	.features = vhost_features,
+};

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Set a build folder up, if it is not, and compile.
+#   build.sh DIR [meson options...]
+#   build.sh --clean
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+cd "$TOP"
+
+if [ "${1:-}" = --clean ]; then
+	rm -rf build-*
+	[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name vm-cache -exec rm -rf {} +
+	exit 0
+fi
+dir=${1:?usage: build.sh DIR [meson options...]}
+shift
+if [ ! -e "$dir/build.ninja" ]; then
+	mkdir -p "$dir"
+	meson setup "$dir" "$@" >"$dir/setup.log" 2>&1 || { cat "$dir/setup.log" >&2; die "meson setup $dir failed (above)"; }
+fi
+ninja -C "$dir" --quiet

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# `make check`: all rungs of the ladder, each also when one below it failed; ends with the totals
+# of all rungs in one line. A rung is a command that prints "name: N passed, N failed"; one that
+# does not is itself one test.
+#   check.sh [rung...]      default: all of  build werror unit sanitized functional vm
+set -uo pipefail
+. "$(dirname "$0")/common.sh"
+cd "$TOP" || exit 1
+
+RUNGS=(build werror unit sanitized functional vm)
+HUGE_MIB=1536
+passed=0 failed=0 skipped=0
+work=$(mktemp -d)
+give_back() { scripts/hugepages.sh return "$work/hugepages"; }
+trap 'give_back; rm -rf "$work"' EXIT
+
+export ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+build() { scripts/build.sh build; }
+
+# The release flags: other warnings than a sanitized build has.
+werror() { scripts/build.sh build-werror -Dwerror=true; }
+
+unit_in() {
+	local dir=$1 name=$2
+	rm -f "$dir/meson-logs/testlog.json"
+	meson test -C "$dir" --no-rebuild --print-errorlogs --timeout-multiplier 4 >"$work/meson.log" 2>&1 ||
+		tail -n 5 "$work/meson.log"
+	scripts/unit_totals.py "$dir" "$name"
+}
+
+unit() { unit_in build unit; }
+
+sanitized() {
+	scripts/build.sh build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined \
+		-Db_lundef=false || return
+	unit_in build-asan sanitized
+}
+
+functional() { python3 tests/functional/run.py; }
+vm() { python3 tests/vm/run.py; }
+
+# A rung that hangs is a failure, not a hang of the whole.
+limit_s() {
+	case $1 in
+		functional | vm) echo 300 ;;
+		*) echo 240 ;;
+	esac
+}
+
+rung() {
+	local name=$1 started=$SECONDS status totals
+	title "== $name"
+	(
+		# In its own process group, so that a hang's children end too.
+		set -m
+		"$name" 2>&1 </dev/null &
+		pid=$!
+		( sleep "$(limit_s "$name")"; echo "$name: no end after $(limit_s "$name") s"; kill -TERM -- "-$pid"; sleep 5; kill -KILL -- "-$pid" ) 2>/dev/null &
+		guard=$!
+		wait "$pid"
+		status=$?
+		kill -KILL -- "-$guard" 2>/dev/null
+		exit $status
+	) | tee "$work/$name.log"
+	status=${PIPESTATUS[0]}
+	totals=$(grep -oE "^$name: [0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?\$" "$work/$name.log" | tail -n 1)
+	read -r p f s <<<"$(grep -oE '[0-9]+' <<<"$totals" | tr '\n' ' ')"
+	p=${p:-0} f=${f:-0} s=${s:-0}
+	if [ "$status" != 0 ] && [ "$f" = 0 ]; then
+		f=1
+	elif [ "$status" = 0 ] && [ -z "$totals" ]; then
+		p=1
+	fi
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	summary+=("$(printf '%-11s %4d passed %3d failed  %4d s' "$name" "$p" "$f" $((SECONDS - started)))")
+}
+
+need_root "make check" check
+scripts/deps.sh || exit 1
+scripts/hugepages.sh reserve "$HUGE_MIB" "$work/hugepages" || exit 1
+summary=()
+[ $# -gt 0 ] || set -- "${RUNGS[@]}"
+for name in "$@"; do
+	[[ " ${RUNGS[*]} " == *" $name "* ]] || die "check: no rung '$name'; there are: ${RUNGS[*]}"
+	rung "$name"
+done
+
+title "== totals"
+give_back
+printf '%s\n' "${summary[@]}"
+totals="$passed passed, $failed failed"
+[ "$skipped" = 0 ] || totals+=", $skipped skipped"
+echo "$totals"
+[ "$failed" = 0 ]

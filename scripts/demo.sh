@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# `make demo`: set everything up on a fresh Debian 12, then show what renicd does (demo.py).
+# Cleans up after itself; exit status 0 only if each step was seen.
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+cd "$TOP"
+
+HUGE_MIB=512
+need_root "make demo" demo
+kept=$(mktemp)
+trap 'scripts/hugepages.sh return "$kept"; rm -f "$kept"' EXIT
+trap 'exit 130' INT TERM
+
+title "Setting up"
+scripts/deps.sh
+say "build: compiling into build/ (the first time takes a minute)"
+scripts/build.sh build
+say "build: $(build/renicd/renicd --version 2>/dev/null | head -n 1)"
+scripts/hugepages.sh reserve "$HUGE_MIB" "$kept"
+tests/vm/guest/build.sh build/vm-cache
+python3 scripts/demo.py

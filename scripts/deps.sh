@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Install, by name, the Debian packages that are missing; nothing is fetched when all are there,
+# so that a second run is quick and works offline.
+#   deps.sh          everything: build, demo, check, bench
+#   deps.sh build    only what the compiler needs
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+
+BUILD=(gcc libc6-dev make meson ninja-build pkg-config libdpdk-dev libjansson-dev libpcap-dev
+	libcmocka-dev)
+# The guest (kernel, QEMU, busybox), peers (dpdk-testpmd) and tools of the tests and the demo.
+RUN=(dpdk qemu-system-x86 busybox-static cpio gzip python3 iproute2 iputils-ping procps kmod
+	util-linux)
+
+missing() {
+	local have p
+	have=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true)
+	for p in "$@"; do
+		grep -qx "$p installed" <<<"$have" || echo "$p"
+	done
+}
+
+case ${1:-all} in
+	build) WANT=("${BUILD[@]}") ;;
+	all) WANT=("${BUILD[@]}" "${RUN[@]}") ;;
+	*) die "usage: deps.sh [build|all]" ;;
+esac
+
+if ! command -v apt-get >/dev/null; then
+	warn "deps: no apt-get here (this is written for Debian 12). Needed by hand: ${WANT[*]}"
+	exit 0
+fi
+mapfile -t MISSING < <(missing "${WANT[@]}")
+if [ ${#MISSING[@]} = 0 ]; then
+	say "deps: all ${#WANT[@]} packages are installed"
+	exit 0
+fi
+[ "$(id -u)" = 0 ] || die "deps: missing ${MISSING[*]}. As root: apt-get install ${MISSING[*]}"
+
+say "deps: installing ${MISSING[*]}"
+export DEBIAN_FRONTEND=noninteractive
+LOG=$(mktemp)
+trap 'rm -f "$LOG"' EXIT
+run() {
+	"$@" >"$LOG" 2>&1 </dev/null || { tail -n 15 "$LOG" >&2; die "deps: '$1 $2' failed (above). Is a Debian mirror reachable?"; }
+}
+run apt-get update
+run apt-get install -y --no-install-recommends "${MISSING[@]}"
+mapfile -t MISSING < <(missing "${WANT[@]}")
+[ ${#MISSING[@]} = 0 ] || die "deps: still missing: ${MISSING[*]}"
+say "deps: done"

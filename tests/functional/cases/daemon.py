@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Start and end of the daemon itself, and config files that it must refuse."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from lib import frame
+from lib.case import case
+from lib.check import check, equal
+from lib.env import RENICD, mac_of
+from lib.rpc import Closed
+
+
+def mappings(pid):
+    """Files that a process has mapped."""
+    with open(f"/proc/{pid}/maps") as maps:
+        return {line.split(maxsplit=5)[5].strip() for line in maps if len(line.split()) > 5}
+
+
+def log_files(pid):
+    """Files of the egress log among them: those under a run directory or on hugetlbfs."""
+    return {path for path in mappings(pid) if path.startswith("/") and "renic" in path
+            and not path.startswith(("/usr", "/work", "/memfd")) and not path.endswith(".so")
+            and os.path.isfile(path) and not os.access(path, os.X_OK)}
+
+
+@case
+def sigterm_ends_cleanly_and_leaves_nothing_behind(env):
+    for number, ending in enumerate((signal.SIGTERM, signal.SIGINT)):
+        daemon = env.renicd_alone(name=f"renicd{number}")
+        guest = env.guest(daemon, env.framegen(), 1, role="server")
+        daemon.call("vf_create", name="idle", role="server")
+        daemon.call("protection_start", group="vf1")
+        guest.send("mix", 1000, size=1514)
+        daemon.wait_taken("vf1", 1000)
+        logs = log_files(daemon.process.pid)
+        check(logs, "the egress log's file was not found among the daemon's mappings")
+        daemon.process.signal(ending)
+        equal(daemon.process.wait(10), 0, f"exit status after {ending.name}")
+        left = [path for path in logs if os.path.exists(path)]
+        equal(left, [], "files of the egress log left behind")
+        left = [name for _, _, names in os.walk(daemon.run_dir) for name in names
+                if name.endswith(".sock")]
+        equal(left, [], "sockets left behind in the run directory")
+        check(not os.path.exists(env.socket_of("vf1")), "the VF's socket is left behind")
+
+
+@case
+def a_second_daemon_does_not_take_the_place_of_the_first(env):
+    daemon = env.renicd_alone()
+    second = env.renicd_unstarted(name="second")
+    second.spawn()
+    check(second.process.wait(15) != 0, "a second daemon on the same socket ended with status 0")
+    check(daemon.call("version")["pid"] == daemon.process.pid, "the first one still answers")
+
+
+@case
+def a_daemon_killed_leaves_no_stale_socket_in_the_way(env):
+    daemon = env.renicd_alone()
+    daemon.call("vf_create", name="vf1", role="server", socket=env.socket_of("vf1"))
+    daemon.process.kill()
+    check(os.path.exists(daemon.socket), "the killed daemon's socket is there")
+    again = env.renicd(name="again")
+    again.call("vf_create", name="vf1", role="server", socket=env.socket_of("vf1"))
+
+
+BAD_CONFIGS = {
+    "not json": ('{"run_dir": ', [":1:"]),
+    "not an object": ("[]", ["object"]),
+    "unknown key": ({"colour": 1}, ["colour"]),
+    "unknown key in a vf": ({"vfs": [{"name": "a", "colour": 1}]}, ["vfs[0].colour"]),
+    "mac of the third vf": (
+        {"vfs": [{"name": "a"}, {"name": "b"}, {"name": "c", "mac": "02:00:zz:00:00:00"}]},
+        ["vfs[2].mac", "02:00:zz:00:00:00"]),
+    "type of queues": ({"vfs": [{"name": "a", "queues": "two"}]}, ["vfs[0].queues", "two"]),
+    "range of vlan": ({"vfs": [{"name": "a", "vlan": 4095}]}, ["vfs[0].vlan", "4095", "4094"]),
+    "the same mac twice": (
+        {"vfs": [{"name": "a", "mac": mac_of(1)}, {"name": "b", "mac": mac_of(1)}]},
+        ["vfs[1].mac", mac_of(1), "vfs[0].mac"]),
+    "member of a group": (
+        {"vfs": [{"name": "a"}], "groups": [{"name": "g", "vfs": ["a", "x"]}]},
+        ["groups[0].vfs[1]", "x"]),
+    "policy of a group": (
+        {"groups": [{"name": "g", "on_replicator_lost": "panic"}]},
+        ["groups[0].on_replicator_lost", "panic", "hold"]),
+    "size of the log": ({"egress_log": {"size_mb": 1}}, ["egress_log.size_mb", "1"]),
+    "cpus": ({"data_cpus": [1, -3]}, ["data_cpus[1]", "-3"]),
+    "uplink without devargs": ({"uplink": {}}, ["uplink.devargs"]),
+    "exempt filter": ({"vfs": [{"name": "a", "hold_exempt": "(("}]}, ["vfs[0].hold_exempt"]),
+}
+
+
+@case
+def bad_configs_name_file_path_value_and_what_was_expected(env):
+    for name, (content, wanted) in BAD_CONFIGS.items():
+        path = os.path.join(env.directory, "bad.json")
+        if isinstance(content, dict):
+            content = {"run_dir": os.path.join(env.directory, "run"), **content}
+        with open(path, "w") as f:
+            f.write(content if isinstance(content, str) else json.dumps(content))
+        done = subprocess.run([RENICD, "-c", path], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=15, check=False)
+        check(done.returncode > 0, f"{name}: status {done.returncode}")
+        for word in [path, *wanted]:
+            check(word in done.stderr, f"{name}: no {word!r} in: {done.stderr}")
+
+
+@case
+def a_config_that_cannot_be_read_is_named(env):
+    path = os.path.join(env.directory, "missing.json")
+    done = subprocess.run([RENICD, "-c", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=15, check=False)
+    check(done.returncode > 0 and path in done.stderr, f"{done.returncode}: {done.stderr}")
+
+
+@case
+def an_uplink_that_does_not_exist_is_named(env):
+    daemon = env.renicd_unstarted(uplink={"devargs": "net_nonsense0"})
+    daemon.spawn()
+    check(daemon.process.wait(15) > 0, "renicd started without its uplink")
+    check("net_nonsense0" in daemon.process.log(), "the uplink is not named")
+
+
+@case
+def an_idle_daemon_sleeps_and_wakes_for_the_first_frame(env):
+    """Adaptive polling loses no wake-up: single frames after pauses arrive, both ways."""
+    daemon, _, capture = env.renicd_on_tap()
+    guest = env.guest(daemon, env.framegen(), 1)
+    for seq in range(8):
+        time.sleep(0.15)
+        guest.send("ipv4", 1, stream=1)
+        equal(frame.fault_of(capture.wait(seq + 1, 3).stream(1), 0, seq + 1), None, "to the wire")
+        time.sleep(0.15)
+        capture.send(frame.build(frame.Stamp(2, seq, 100, "ipv4"), frame.mac_bytes(guest.mac),
+                                 bytes([2] * 6)))
+        guest.expect_whole(2, seq + 1, timeout=3)
+    daemon.call("protection_start", group="vf1")
+    for epoch in range(1, 6):
+        time.sleep(0.15)
+        guest.send("ipv4", 1, stream=3)
+        daemon.wait_taken("vf1", 8 + epoch)
+        daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
+        capture.wait(8 + epoch, 3)
+    equal(frame.fault_of(capture.judge().stream(3), 0, 5), None, "released")
+
+
+@case
+def clients_are_hung_up_when_the_daemon_ends(env):
+    daemon = env.renicd_alone()
+    client = daemon.connect()
+    daemon.process.signal(signal.SIGTERM)
+    try:
+        client.receive_line()
+        check(False, "something came instead of the end of the connection")
+    except (Closed, ConnectionError):
+        pass
+    equal(daemon.process.wait(10), 0, "exit status")

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""renicd under test: configured, started, asked, stopped."""
+import json
+import os
+
+from .check import Failure, wait_until
+from .process import Process
+from .rpc import Closed, Rpc
+
+TAP = "rnic0"
+
+
+class Renicd:
+    """One daemon with a run directory of its own."""
+
+    def __init__(self, binary, directory, name="renicd", netns=None, **config):
+        self.binary = binary
+        self.directory = directory
+        self.name = name
+        self.netns = netns
+        self.run_dir = os.path.join(directory, "run")
+        self.socket = os.path.join(self.run_dir, "control.sock")
+        self.config_path = os.path.join(directory, f"{name}.json")
+        self.config = {
+            "run_dir": self.run_dir,
+            "control": {"socket": self.socket},
+            "data_cpus": [1],
+            "memory_mb": 256,
+            "mbufs": 32768,
+            "egress_log": {"size_mb": 64, "hugepages": True},
+        }
+        self.config.update(config)
+        self.on_spawn = lambda process: None
+        self.process = None
+        self.rpc = None
+        self.clients = []
+
+    def spawn(self):
+        """Start the process; does not wait for it."""
+        os.makedirs(self.run_dir, exist_ok=True)
+        with open(self.config_path, "w") as f:
+            json.dump(self.config, f, indent=1)
+        argv = [self.binary, "-c", self.config_path]
+        if self.netns:
+            argv = self.netns.command(*argv)
+        self.process = Process(self.name, argv, self.directory)
+        self.on_spawn(self.process)
+        return self.process
+
+    def _answers(self):
+        if not self.process.alive():
+            raise Failure(f"renicd ended with status {self.process.popen.returncode}")
+        try:
+            client = Rpc(self.socket)
+            client.call("version")
+        except (OSError, Closed):
+            return None
+        return client
+
+    def start(self, timeout=20):
+        """Start it and wait until it answers; returns self."""
+        self.spawn()
+        self.rpc = wait_until(self._answers, "renicd answers `version`", timeout, 0.02)
+        self.clients.append(self.rpc)
+        return self
+
+    def connect(self):
+        """Another control connection."""
+        client = Rpc(self.socket)
+        self.clients.append(client)
+        return client
+
+    def call(self, method, **params):
+        """Call a method on the main connection."""
+        return self.rpc.call(method, **params)
+
+    def vf(self, name):
+        """vf_get."""
+        return self.call("vf_get", name=name)
+
+    def stats(self, name):
+        """vf_stats."""
+        return self.call("vf_stats", name=name)
+
+    def drops(self, name):
+        """The drop counters that are not zero."""
+        return {reason: n for reason, n in self.stats(name)["drops"].items() if n}
+
+    def wait_taken(self, name, pkts, timeout=10):
+        """Until the daemon has taken so many frames from the VF's guest since its creation."""
+        wait_until(lambda: self.stats(name)["tx_pkts"] >= pkts,
+                   f"{pkts} frames taken from {name}", timeout)
+
+    def checkpoint(self, group):
+        """begin and resume; the sealed epoch."""
+        epoch = self.call("checkpoint_begin", group=group)["epoch"]
+        self.call("checkpoint_resume", group=group)
+        return epoch
+
+    def alive(self):
+        """Is it still there?"""
+        return self.process.alive()
+
+    def close_clients(self):
+        """Hang up every connection."""
+        for client in self.clients:
+            client.close()
+        self.clients = []
+
+    def stop(self, timeout=10):
+        """SIGTERM; the exit status."""
+        self.close_clients()
+        return self.process.end(timeout)

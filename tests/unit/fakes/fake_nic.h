@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A device without DPDK behind nic/nic.h, for unit tests of the control plane: it keeps VFs and
+ * groups as plain tables, knows just the group states that the socket's answers depend on, and
+ * records what it was asked. The real device is tested by the functional suite.
+ *
+ * The server under test runs in a thread of its own: what the test reads while it serves is
+ * atomic or behind the lock.
+ */
+#ifndef TEST_FAKE_NIC_H
+#define TEST_FAKE_NIC_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "nic/nic.h"
+
+struct fake_nic {
+	struct vf_info vfs[VF_MAX];
+	unsigned n_vfs;
+	struct group_info groups[8];
+	unsigned n_groups;
+	struct uplink_info uplink;
+	uint64_t last_client;     /* of the last protection_* or checkpoint_* call */
+	unsigned last_mask;       /* of the last vf_set or group_set */
+	bool last_flag;           /* force of vf_delete, discard of protection_stop */
+	char log_module[64], log_level[16];
+	atomic_uint alive_calls, gone_calls, ticks;
+	atomic_ullong last_gone;
+};
+
+extern struct fake_nic fake_nic;
+
+/* Forget everything. No server may be running. */
+void fake_nic_reset(void);
+
+/* Have the control thread deliver an event at its next nic_tick(), which is made due. */
+void fake_nic_post(enum nic_event_type type, const char *name, const char *detail);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* librenic's checkpoint path: what is sent, byte for byte, and what is made of the replies. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "renic.h"
+#include "test_librenic_peer.h"
+
+static struct peer peer;
+static struct renic_error err;
+
+static struct renic_client *start(void (*script)(struct peer *peer), void *arg)
+{
+	struct renic_client *client;
+
+	peer_start(&peer, script, arg);
+	client = renic_connect(peer.path, &err);
+	assert_non_null(client);
+	return client;
+}
+
+static void finish(struct renic_client *client)
+{
+	renic_close(client);
+	peer_join(&peer);
+}
+
+/* The request must be this, as JSON: what a strict daemon sees. */
+static void expect_request(struct peer *p, const char *text)
+{
+	json_t *wanted = json_loads(text, 0, NULL), *got;
+
+	if (!peer_read(p)) {
+		peer_fail(p, "no request, expected %s", text);
+		json_decref(wanted);
+		return;
+	}
+	got = json_loads(p->line, 0, NULL);
+	if (!json_equal(wanted, got))
+		peer_fail(p, "expected %s, got %s", text, p->line);
+	json_decref(wanted);
+	json_decref(got);
+}
+
+#define REQUEST(id, method, params)                                                                \
+	"{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"" method "\",\"params\":" params "}"
+
+static void answer_all(struct peer *p)
+{
+	expect_request(p, REQUEST("1", "protection_start", "{\"group\":\"g.0\"}"));
+	peer_result(p, "{}");
+	expect_request(p, REQUEST("2", "checkpoint_begin", "{\"group\":\"g.0\"}"));
+	peer_result(p, "{\"group\":\"g.0\",\"vfs\":[{\"epoch\":99,\"x\":\"]}\\\"\"}],\"epoch\":7,"
+		       "\"held_pkts\":18446744073709551615,\"held_bytes\":0,\"duration_us\":12}");
+	expect_request(p, REQUEST("3", "checkpoint_resume", "{\"group\":\"g.0\"}"));
+	peer_result(p, "true");
+	expect_request(p, REQUEST("4", "checkpoint_commit", "{\"group\":\"g.0\",\"epoch\":7}"));
+	peer_result(p, "{\"committed_epoch\":7}");
+	expect_request(p, REQUEST("5", "checkpoint_abort", "{\"group\":\"g.0\"}"));
+	peer_error(p, "{\"code\":-1,\"message\":\"no\",\"data\":{\"state\":\"protected\"}}");
+	expect_request(p,
+		REQUEST("6", "protection_stop", "{\"group\":\"g.0\",\"held\":\"discard\"}"));
+	peer_result(p, "{}");
+	expect_request(p,
+		REQUEST("7", "protection_stop", "{\"group\":\"g.0\",\"held\":\"release\"}"));
+	peer_error(p, "{\"code\":-1,\"message\":\"no\",\"data\":{\"state\":\"unprotected\"}}");
+}
+
+static void requests_and_replies_are_as_the_protocol_has_them(void **state)
+{
+	struct renic_client *client = start(answer_all, NULL);
+	struct renic_checkpoint c;
+
+	assert_int_equal(renic_protection_start(client, "g.0", &err), 0);
+	assert_int_equal(renic_checkpoint_begin(client, "g.0", &c, &err), 0);
+	assert_int_equal(c.epoch, 7);
+	assert_true(c.held_pkts == UINT64_MAX);
+	assert_int_equal(c.held_bytes, 0);
+	assert_int_equal(c.duration_us, 12);
+	assert_int_equal(renic_checkpoint_resume(client, "g.0", &err), 0);
+	assert_int_equal(renic_checkpoint_commit(client, "g.0", c.epoch, &err), 0);
+	assert_int_equal(renic_checkpoint_abort(client, "g.0", &err), RENIC_E_STATE);
+	assert_string_equal(err.state, "protected");
+	assert_int_equal(renic_protection_stop(client, "g.0", RENIC_HELD_DISCARD, &err), 0);
+	assert_int_equal(renic_protection_stop(client, "g.0", RENIC_HELD_RELEASE, NULL),
+		RENIC_E_STATE);
+	finish(client);
+}
+
+static void answer_begin(struct peer *p)
+{
+	peer_read(p);
+	peer_result(p, p->arg);
+	peer_wait_close(p);
+}
+
+/* A commit of a wrong number would release what no backup holds. */
+static void begin_without_its_four_numbers_is_no_checkpoint(void **state)
+{
+	static const char *const results[] = {"true", "{}", "[]",
+		"{\"epoch\":1,\"held_pkts\":0,\"held_bytes\":0}",
+		"{\"epoch\":-1,\"held_pkts\":0,\"held_bytes\":0,\"duration_us\":0}",
+		"{\"epoch\":1.0,\"held_pkts\":0,\"held_bytes\":0,\"duration_us\":0}",
+		"{\"epoch\":\"1\",\"held_pkts\":0,\"held_bytes\":0,\"duration_us\":0}",
+		"{\"epoch\":18446744073709551616,\"held_pkts\":0,\"held_bytes\":0,\"duration_us\":0}",
+		"{\"epoch\":1,\"held_pkts\":0,\"held_bytes\":0,\"duration_us\":0,\"epoch\":null}",
+		"{\"vfs\":[{\"epoch\":1,\"held_pkts\":0,\"held_bytes\":0,\"duration_us\":0}]}"};
+
+	for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+		struct renic_client *client = start(answer_begin, (void *)results[i]);
+		struct renic_checkpoint c;
+		int ret = renic_checkpoint_begin(client, "g", &c, &err);
+
+		if (ret != RENIC_E_PROTOCOL)
+			fail_msg("%s gave %s", results[i], renic_error_name(ret));
+		finish(client);
+	}
+}
+
+static void expect_nothing(struct peer *p)
+{
+	if (peer_read(p))
+		peer_fail(p, "got %s", p->line);
+}
+
+static void name_that_would_break_the_message_is_not_sent(void **state)
+{
+	struct renic_client *client = start(expect_nothing, NULL);
+	static const char *const names[] = {"", "a\"b", "a\\b", "a b", "a\nb", "\xc3\xa9", NULL};
+	char longest[200];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(renic_protection_start(client, names[i], &err),
+			RENIC_E_ARGUMENT);
+		assert_string_equal(err.field, "group");
+	}
+	memset(longest, 'a', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	assert_int_equal(renic_checkpoint_commit(client, longest, 1, NULL), RENIC_E_ARGUMENT);
+	finish(client);
+}
+
+static void answer_large_begin(struct peer *p)
+{
+	static const char vf[] = "{\"name\":\"vf\",\"held_pkts\":5,\"rings\":[{\"log\":{}}]},";
+	size_t n = 4000, used;
+	char *text = malloc(n * sizeof(vf) + 256);
+
+	peer_read(p);
+	used = (size_t)sprintf(text, "{\"epoch\":1,\"held_pkts\":2,\"held_bytes\":3,"
+				     "\"duration_us\":4,\"vfs\":[");
+	for (size_t i = 0; i < n; i++)
+		used += (size_t)sprintf(text + used, "%s", vf);
+	strcpy(text + used - 1, "]}");
+	peer_result(p, text);
+	free(text);
+}
+
+static void begin_of_a_large_group_is_read(void **state)
+{
+	struct renic_client *client = start(answer_large_begin, NULL);
+	struct renic_checkpoint c;
+
+	assert_int_equal(renic_checkpoint_begin(client, "g", &c, &err), 0);
+	assert_int_equal(c.epoch, 1);
+	assert_int_equal(c.held_pkts, 2);
+	assert_int_equal(c.held_bytes, 3);
+	assert_int_equal(c.duration_us, 4);
+	finish(client);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(requests_and_replies_are_as_the_protocol_has_them),
+		cmocka_unit_test(begin_without_its_four_numbers_is_no_checkpoint),
+		cmocka_unit_test(name_that_would_break_the_message_is_not_sent),
+		cmocka_unit_test(begin_of_a_large_group_is_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

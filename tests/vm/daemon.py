@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""renicd with a tap as its uplink, and renicctl."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from control import Control
+from sandbox import TOP
+
+BUILD = os.path.abspath(os.environ.get("RENICD") or os.path.join(TOP, "build"))
+RENICD = os.path.join(BUILD, "renicd", "renicd")
+RENICCTL = os.path.join(BUILD, "cli", "renicctl")
+START_TIMEOUT_S = 30
+
+
+class Daemon:
+    TAP = "uplink0"
+    ADDRESS = "10.9.0.1"
+    MAC = "02:00:00:00:00:01"
+
+    def __init__(self, run, vfs):
+        """vfs: list of vf_create parameters, as the configuration file has them."""
+        self.run, self.vfs, self.process = run, vfs, None
+        self.socket = run.join("control.sock")
+        self.log = run.join("renicd.log")
+
+    def configuration(self):
+        return {
+            "run_dir": self.run.path,
+            "data_cpus": [max(os.sched_getaffinity(0))],
+            "memory_mb": 256,
+            "egress_log": {"size_mb": 128},
+            "uplink": {"devargs": f"net_tap0,iface={self.TAP},mac={self.MAC}"},
+            "vfs": self.vfs,
+        }
+
+    def start(self):
+        """Start and wait until it answers; the tap has its address then."""
+        config = self.run.join("renicd.json")
+        with open(config, "w", encoding="ascii") as file:
+            json.dump(self.configuration(), file, indent=1)
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([RENICD, "-c", config], stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
+        end = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                self.connect()("version")
+                break
+            except OSError as error:
+                if self.process.poll() is not None:
+                    raise RuntimeError(f"renicd ended with {self.process.returncode}: "
+                                       f"see {self.log}") from error
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+        for command in (["addr", "replace", f"{self.ADDRESS}/24", "dev", self.TAP],
+                        ["link", "set", self.TAP, "up"]):
+            subprocess.run(["ip", *command], check=True)
+
+    def connect(self):
+        return Control(self.socket)
+
+    def ctl(self, *words):
+        """Run renicctl; its standard output."""
+        done = subprocess.run(self.ctl_command(*words), capture_output=True, text=True,
+                              check=False, timeout=30)
+        if done.returncode:
+            raise RuntimeError(f"renicctl {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def ctl_command(self, *words):
+        return [RENICCTL, "-s", self.socket, *words]
+
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self):
+        """SIGTERM and wait; returns the exit status (-9: it did not end by itself)."""
+        if not self.alive():
+            return None if self.process is None else self.process.returncode
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return -9

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An unprotected VF is a NIC: what a Linux guest does with one works."""
+import traffic
+
+MIB = 1 << 20
+
+
+def test_a_guest_answers_pings_through_the_uplink(world):
+    sent, received, order, _ = traffic.ping(world.vm1.ip, count=20)
+    assert (sent, received) == (20, 20), f"{received} of {sent} pings were answered"
+    assert order == sorted(order), f"replies came in the order {order}"
+    vf = world.vf()
+    assert vf["frontend"] == "running" and vf["role"] == "unprotected", vf
+
+
+def test_tcp_to_a_guest_is_byte_exact(world):
+    traffic.upload(world.vm1.ip, 4 * MIB)
+
+
+def test_tcp_from_a_guest_is_byte_exact(world):
+    traffic.download(world.vm1.ip, 4 * MIB)
+
+
+def test_tcp_passes_byte_exact_both_ways_at_once(world):
+    """An echo keeps both rings busy: requests for checksums and segmentation go both ways."""
+    data = bytes(range(256)) * 4096
+    with traffic.connect(world.vm1.ip, traffic.ECHO) as sock:
+        echoed = bytearray()
+        for at in range(0, len(data), 1 << 16):
+            chunk = data[at:at + (1 << 16)]
+            sock.sendall(chunk)
+            while len(echoed) < at + len(chunk):
+                echoed += sock.recv(1 << 16)
+    assert bytes(echoed) == data
+
+
+def test_a_large_ping_is_fragmented_and_comes_back(world):
+    """9,000 bytes: fragments that fill the MTU, both ways."""
+    world.vm1.sh(f"ping -c 3 -s 9000 {world.daemon.ADDRESS}")
+
+
+def test_frames_pass_between_two_guests(world):
+    world.vm1.sh(f"ping -c 3 {world.vm2.ip}")
+    world.vm1.sh(f"agent fetch {world.vm2.ip} {traffic.SOURCE} {2 * MIB}")
+    world.vm2.sh(f"agent fetch {world.vm1.ip} {traffic.SOURCE} {2 * MIB}")
+
+
+def test_numbered_frames_keep_their_order_both_ways(world):
+    receiver, sender = traffic.NumberedReceiver(), traffic.NumberedSender(world.vm1.ip)
+    try:
+        world.vm1.sh(f"agent count {world.daemon.ADDRESS} {receiver.port} 500 1000")
+        numbers = receiver.wait(500)
+    finally:
+        sent = sender.finish()
+        receiver.finish()
+    assert numbers == list(range(500)), f"got {len(numbers)} of 500, not in order or not all"
+    tally = traffic.wait_counted(world.vm1.ip, sent)
+    assert tally == {"received": sent, "next": sent, "lost": 0, "late": 0}, f"{sent} sent: {tally}"
