@@ -12,7 +12,7 @@ static int connect_failed(const struct renic_error *err)
 		fprintf(stderr, "The socket's owner and mode say who may use renicd: "
 			"become root, or join its group.\n");
 	else
-		fprintf(stderr, "Is renicd running? Start it as root: renicd (its options: renicd "
+		fprintf(stderr, "Is renicd running? Start it as root: renicd -c FILE (see renicd "
 			"--help).\nFor a socket elsewhere: renicctl --socket PATH, or set "
 			"RENIC_SOCKET.\n");
 	return EXIT_NO_DAEMON;

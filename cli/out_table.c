@@ -74,6 +74,10 @@ static void list(const json_t *array, char buf[CELL_SIZE])
 		char item[CELL_SIZE];
 
 		cell_format(CELL_TEXT, json_array_get(array, i), item);
+		if (strlen(buf) + strlen(item) + sizeof(",,...") > CELL_SIZE) {
+			append(buf, ",...");
+			break;
+		}
 		append(buf, i ? "," : "");
 		append(buf, item);
 	}

@@ -65,8 +65,8 @@ static const struct column group_columns[] = {
 static const struct column method_columns[] = {
 	{"METHOD", "name", CELL_TEXT},
 	{"FOR", "who", CELL_TEXT},
-	{"PARAMETERS", "params", CELL_TEXT},
 	{"WHAT IT DOES", "help", CELL_TEXT},
+	{"PARAMETERS", "params", CELL_TEXT},
 	{0},
 };
 

@@ -8,8 +8,7 @@ set -euo pipefail
 cd "$TOP"
 
 if [ "${1:-}" = --clean ]; then
-	rm -rf build-*
-	[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name vm-cache -exec rm -rf {} +
+	rm -rf build build-asan build-werror
 	exit 0
 fi
 dir=${1:?usage: build.sh DIR [meson options...]}

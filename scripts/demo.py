@@ -206,7 +206,7 @@ def step_resumed(daemon, report, protect, ping):
 
 def main():
     sandbox.enter()
-    image = os.path.join(TOP, "build", "vm-cache")
+    image = os.path.join(TOP, "build-vm")
     accel = accelerator(image)
     run = sandbox.RunDir("renic-demo.")
     report, protect = Report(), None

@@ -18,5 +18,5 @@ say "build: compiling into build/ (the first time takes a minute)"
 scripts/build.sh build
 say "build: $(build/renicd/renicd --version 2>/dev/null | head -n 1)"
 scripts/hugepages.sh reserve "$HUGE_MIB" "$kept"
-tests/vm/guest/build.sh build/vm-cache
+tests/vm/guest/build.sh build-vm
 python3 scripts/demo.py

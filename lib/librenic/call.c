@@ -90,14 +90,14 @@ static char *format_request(struct renic_client *client, const char *method, jso
 		client_fail(err, RENIC_E_ARGUMENT, 0, "the request cannot be written as JSON");
 		return NULL;
 	}
-	*len = strlen(text);
+	*len = strlen(text) + 1;
 	if (*len > RENIC_REQUEST_MAX) {
 		client_fail(err, RENIC_E_ARGUMENT, 0, "a request of %zu bytes, over the limit of %d",
 			*len, RENIC_REQUEST_MAX);
 		free(text);
 		return NULL;
 	}
-	text[(*len)++] = '\n'; /* in the NUL's place: a line needs none */
+	text[*len - 1] = '\n'; /* in the NUL's place: a line needs none */
 	return text;
 }
 

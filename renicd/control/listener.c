@@ -40,10 +40,11 @@ static int fail_locked(int fd, const char *socket, struct nic_error *err)
 
 	pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
 	return nic_fail(err, RENIC_E_EXISTS, "control.socket",
-		"a running renicd (pid %s) listens on %s already", pid[0] ? pid : "unknown", socket);
+		"a running renicd (pid %s) listens on %s already", pid[0] ? pid : "unknown",
+		socket);
 }
 
-/* Is what we locked still what the path names? A daemon that ends removes its lock file. */
+/* Is what we locked what the path names still? A daemon that ends removes its lock file. */
 static bool is_current(int fd, const char *path)
 {
 	struct stat mine, there;

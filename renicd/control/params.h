@@ -51,7 +51,7 @@ struct param {
 	unsigned n_fields;
 	const struct param *element; /* lists; its own offset is 0 */
 	size_t count_offset;         /* lists and maps: a uint16_t for the number of elements */
-	bool allocated;              /* lists: the field is a pointer, calloc'ed here; the owner frees */
+	bool allocated;              /* lists: the field is a pointer to calloc'ed memory */
 	void (*defaults)(void *object); /* objects: called before their members are decoded */
 	unsigned bit;                /* ORed into *given when the member is there */
 	const char *help;

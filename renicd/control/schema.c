@@ -142,7 +142,7 @@ const struct param vf_set_params[VF_SET_PARAMS] = {
 		.name = "on_replicator_lost", .type = PARAM_ENUM, .bit = GROUP_SET_POLICY,         \
 		PARAM_FIELD(struct group_config, on_replicator_lost),                              \
 		CHOICES(replicator_policy_names),                                                  \
-		.help = "held frames of a group that lost its replicator: hold (default) or release", \
+		.help = "held frames when the replicator is lost: hold (default) or release",      \
 	}
 
 static const struct param vf_name_element = {

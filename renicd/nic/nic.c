@@ -33,6 +33,7 @@ static int create_pools(const struct nic_params *params, struct nic_error *err)
 		return nic_fail(err, RENIC_E_RESOURCES, "mbufs",
 			"no memory for %u packet buffers: raise memory_mb or lower mbufs",
 			params->mbufs);
+	nic.ingress_segs_max = params->mbufs / 2;
 	/* No room of their own: these point into the log. */
 	nic.attach_pool = rte_pktmbuf_pool_create("log_frames", params->mbufs / 4, MBUF_CACHE, 0, 0,
 		SOCKET_ID_ANY);

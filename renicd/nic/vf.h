@@ -103,6 +103,8 @@ struct nic {
 	struct vf *by_id[VF_MAX];       /* atomic pointers; lcores read them */
 	uint16_t id_end;                /* atomic: one past the highest id in use */
 	struct rte_mempool *pool;       /* frames from guests and uplink */
+	uint32_t ingress_segs;          /* atomic: mbufs of that pool in all rx fifos */
+	uint32_t ingress_segs_max;      /* so many at most: guests must not starve each other */
 	struct rte_mempool *attach_pool; /* mbufs that point into the log */
 	struct log_pool *log_pool;
 	const struct uplink_ops *uplink; /* NULL: none */

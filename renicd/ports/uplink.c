@@ -252,12 +252,25 @@ static int set_up_queues(uint16_t port_id, uint16_t n_queues, struct rte_mempool
 	return rc;
 }
 
+/* The largest MTU that the device says it can, and that we want. */
+static uint16_t best_mtu(const struct rte_eth_dev_info *dev)
+{
+	uint32_t overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+	uint32_t mtu = RTE_MIN((uint32_t)dev->max_mtu, (uint32_t)MTU_WANTED);
+
+	if (dev->max_mtu != UINT16_MAX && dev->max_rx_pktlen > dev->max_mtu)
+		overhead = dev->max_rx_pktlen - dev->max_mtu;
+	if (dev->max_rx_pktlen > overhead)
+		mtu = RTE_MIN(mtu, dev->max_rx_pktlen - overhead);
+	return (uint16_t)mtu;
+}
+
 /* Jumbo frames where the device can; a device that refuses keeps its own MTU. */
 static void set_mtu(uint16_t port_id, const struct rte_eth_dev_info *dev)
 {
-	uint16_t mtu = (uint16_t)RTE_MIN((uint32_t)dev->max_mtu, (uint32_t)MTU_WANTED);
+	uint16_t mtu = best_mtu(dev);
 
-	if (mtu > RTE_ETHER_MTU && rte_eth_dev_set_mtu(port_id, mtu))
+	if (mtu > RTE_ETHER_MAX_LEN && rte_eth_dev_set_mtu(port_id, mtu))
 		LOG_INFO("uplink %s: keeps its MTU", uplink.devargs);
 	if (rte_eth_dev_get_mtu(port_id, &mtu))
 		mtu = RTE_ETHER_MTU;
@@ -364,7 +377,7 @@ const struct uplink_ops *uplink_open(const char *devargs, struct rte_mempool *po
 	}
 	uplink.open = true;
 	uplink_poll_link();
-	LOG_INFO("uplink %s: port %u, %u queues, frames to %u bytes%s", devargs, uplink.port_id,
+	LOG_NOTICE("uplink %s: port %u, %u queues, frames to %u bytes%s", devargs, uplink.port_id,
 		uplink.n_queues, uplink.ops.max_frame_bytes,
 		uplink.lcores[0].rx_fd >= 0 ? "" : ", no RX interrupts");
 	return &uplink.ops;

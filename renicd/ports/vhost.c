@@ -159,7 +159,7 @@ static int on_new_device(int vid)
 {
 	struct vhost_port *p = port_of(vid);
 
-	if (!p)
+	if (!p || __atomic_load_n(&p->conn_vid, __ATOMIC_RELAXED) != vid)
 		return -1;
 	read_features(p, vid);
 	__atomic_store_n(&p->vid, vid, __ATOMIC_RELEASE);
@@ -171,7 +171,7 @@ static void on_destroy_device(int vid)
 {
 	struct vhost_port *p = port_of(vid);
 
-	if (!p)
+	if (!p || __atomic_load_n(&p->vid, __ATOMIC_RELAXED) != vid)
 		return;
 	vf_frontend_stopped(p->vf);
 	save_bases(p, vid);
@@ -229,6 +229,11 @@ static int on_new_connection(int vid)
 
 	if (!p)
 		return -1;
+	if (__atomic_load_n(&p->conn_vid, __ATOMIC_RELAXED) != NO_DEVICE) {
+		LOG_WARN("VF %s: a second front-end on %s was turned away", vf_name(p->vf),
+			p->path);
+		return -1;
+	}
 	p->request = 0;
 	p->too_many_queues = false;
 	if (rte_vhost_extern_callback_register(vid, &extern_ops, p) < 0)

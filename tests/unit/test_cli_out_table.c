@@ -79,6 +79,19 @@ static void control_characters_do_not_reach_the_terminal(void **state)
 		"NAME   HELD  TAIL  LIST\n?[31m     -     -  -\n");
 }
 
+static void list_that_is_too_long_says_so(void **state)
+{
+	json_t *names = json_array();
+	char cell[CELL_SIZE];
+
+	for (int i = 0; i < 100; i++)
+		json_array_append_new(names, json_sprintf("vf%03d", i));
+	cell_format(CELL_TEXT, names, cell);
+	assert_memory_equal(cell, "vf000,vf001,", 12);
+	assert_string_equal(cell + strlen(cell) - 10, ",vf041,...");
+	json_decref(names);
+}
+
 static void numbers_are_scaled_with_their_units(void **state)
 {
 	static const struct {
@@ -108,7 +121,7 @@ static void methods_show_who_may_and_what_is_required(void **state)
 	assert_prints(show_methods,
 		"[{\"name\":\"vf_get\",\"help\":\"One VF\",\"read\":true,\"params\":"
 		"[{\"name\":\"name\",\"required\":true},{\"name\":\"x\",\"required\":false}]}]",
-		"METHOD  FOR  PARAMETERS  WHAT IT DOES\nvf_get  all  name,x?     One VF\n");
+		"METHOD  FOR  WHAT IT DOES  PARAMETERS\nvf_get  all  One VF        name,x?\n");
 }
 
 static void results_of_any_shape_are_survived(void **state)
@@ -130,6 +143,7 @@ int main(void)
 		cmocka_unit_test(columns_are_as_wide_as_their_widest_cell),
 		cmocka_unit_test(record_is_a_line_a_member),
 		cmocka_unit_test(control_characters_do_not_reach_the_terminal),
+		cmocka_unit_test(list_that_is_too_long_says_so),
 		cmocka_unit_test(numbers_are_scaled_with_their_units),
 		cmocka_unit_test(methods_show_who_may_and_what_is_required),
 		cmocka_unit_test(results_of_any_shape_are_survived),

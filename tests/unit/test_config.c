@@ -77,7 +77,8 @@ static void every_key_is_taken(void **state)
 		" \"data_cpus\": [1, 1, 0], \"poll\": \"busy\", \"memory_mb\": 64, \"mbufs\": 4096,"
 		" \"egress_log\": {\"size_mb\": 8, \"hugepages\": false, \"dir\": \"/dev/shm\"},"
 		" \"uplink\": {\"devargs\": \"net_null0\"},"
-		" \"vfs\": [{\"name\": \"a\", \"queues\": 4, \"role\": \"server\"}, {\"name\": \"b\"}],"
+		" \"vfs\": [{\"name\": \"a\", \"queues\": 4, \"role\": \"server\"},"
+		"   {\"name\": \"b\"}],"
 		" \"groups\": [{\"name\": \"g\", \"vfs\": [\"b\", \"a\"], \"internal\": \"pass\","
 		"   \"replicator_timeout_ms\": 500, \"on_replicator_lost\": \"release\"}]}";
 	struct renicd_config config;

@@ -31,7 +31,7 @@ static char *ask_n(struct rpc_peer *peer, const char *text, size_t len)
 
 	jsonrpc_handle(peer, text, len, &reply);
 	assert_false(reply.json.failed);
-	assert_true(reply.json.len <= JSONRPC_MESSAGE_MAX + 1);
+	assert_true(reply.json.len <= JSONRPC_ANSWER_MAX);
 	if (reply.json.len) {
 		assert_int_equal(reply.json.buf[reply.json.len - 1], '\n');
 		line = strndup(reply.json.buf, reply.json.len - 1);
@@ -114,7 +114,8 @@ static void what_is_no_request_is_refused(void **state)
 		{"{\"jsonrpc\":\"2.0\",\"id\":1}", "1", "method"},
 		{"{\"jsonrpc\":\"2.0\",\"method\":1,\"params\":\"bar\"}", "null", "method"},
 		{"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":null}", "1", "method"},
-		{"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"version\",\"params\":5}", "1", "params"},
+		{"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"version\",\"params\":5}", "1",
+			"params"},
 		{"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"version\",\"params\":null}", "1",
 			"params"},
 		{"{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"version\"}", "null", "id"},
@@ -143,11 +144,12 @@ static void what_is_no_request_is_refused(void **state)
 static void what_is_not_json_is_refused(void **state)
 {
 	static const char *const texts[] = {
-		"{", "}", "{\"jsonrpc\":\"2.0\",", "hello", "{'a':1}", "[1,]", "{\"a\":1}x", "\"\xff\"",
-		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xc3\x28\"}", "\"\\ud800\"", "[1e999]",
+		"{", "}", "{\"jsonrpc\":\"2.0\",", "hello", "{'a':1}", "[1,]", "{\"a\":1}x",
+		"\"\xff\"", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xc3\x28\"}",
+		"\"\\ud800\"", "[1e999]",
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"id\":2,\"method\":\"version\"}",
-		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"vf_get\",\"params\":{\"name\":\"a\","
-		"\"name\":\"b\"}}",
+		("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"vf_get\","
+		 "\"params\":{\"name\":\"a\",\"name\":\"b\"}}"),
 	};
 	size_t i;
 
@@ -172,7 +174,7 @@ static void nul_byte_is_refused(void **state)
 
 static void deep_nesting_and_floods_of_values_are_refused_unparsed(void **state)
 {
-	enum { LEN = JSONRPC_MESSAGE_MAX };
+	enum { LEN = JSONRPC_REQUEST_MAX - 1 };
 	char *text = malloc(LEN);
 	char *line;
 	size_t i;
@@ -193,8 +195,8 @@ static void deep_nesting_and_floods_of_values_are_refused_unparsed(void **state)
 
 static void brackets_in_strings_are_no_nesting(void **state)
 {
-	json_t *answer = ask(&owner, "{\"jsonrpc\":\"2.0\",\"id\":\"[[[[[[[[[[[[[[[[[[[[[[\\\"{{{\","
-				     "\"method\":\"version\"}");
+	json_t *answer = ask(&owner, "{\"jsonrpc\":\"2.0\",\"method\":\"version\","
+				     "\"id\":\"[[[[[[[[[[[[[[[[[[[[[[\\\"{{{\"}");
 
 	assert_non_null(json_object_get(answer, "result"));
 	json_decref(answer);
@@ -202,8 +204,9 @@ static void brackets_in_strings_are_no_nesting(void **state)
 
 static void number_beyond_64_bits_is_out_of_range_not_unreadable(void **state)
 {
-	json_t *answer = ask(&owner, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"checkpoint_commit\","
-				     "\"params\":{\"group\":\"g\",\"epoch\":99999999999999999999}}");
+	json_t *answer = ask(&owner,
+		"{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"checkpoint_commit\","
+		"\"params\":{\"group\":\"g\",\"epoch\":99999999999999999999}}");
 
 	assert_int_equal(error_code(answer), RENIC_E_PARAMS);
 	assert_string_equal(error_data(answer, "field"), "epoch");
@@ -272,7 +275,8 @@ static void notification_keeps_no_descriptor(void **state)
 static void batch_is_answered_in_order_without_its_notifications(void **state)
 {
 	json_t *answer = ask(&owner,
-		"[{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"vf_create\",\"params\":{\"name\":\"x\"}},"
+		"[{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"vf_create\","
+		"\"params\":{\"name\":\"x\"}},"
 		" {\"jsonrpc\":\"2.0\",\"method\":\"vf_create\",\"params\":{\"name\":\"y\"}},"
 		" 5,"
 		" {\"jsonrpc\":\"2.0\",\"id\":\"b\",\"method\":\"vf_list\"}]");
@@ -304,13 +308,15 @@ static void empty_batch_is_one_error(void **state)
 /* n times the same request, as a batch. */
 static char *make_batch(const char *request, int n)
 {
-	char *text = malloc((strlen(request) + 1) * (size_t)n + 3);
-	char *at = text;
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
 	int i;
 
 	for (i = 0; i < n; i++)
-		at += sprintf(at, "%c%s", i ? ',' : '[', request);
-	strcpy(at, "]");
+		fprintf(out, "%c%s", i ? ',' : '[', request);
+	fputc(']', out);
+	fclose(out);
 	return text;
 }
 
@@ -326,45 +332,68 @@ static void batch_over_the_limit_is_refused_whole(void **state)
 	free(text);
 }
 
+/* As many VFs as there can be, each as long in JSON as it can be. */
 static void many_vfs(void)
 {
 	struct vf_config config = {.queues = VF_QPS_MAX};
 	int i;
 
 	for (i = 0; i < VF_MAX; i++) {
+		struct vf_info *vf = &fake_nic.vfs[i];
+
 		snprintf(config.name, sizeof(config.name), "a-name-of-some-length-%04d", i);
 		assert_int_equal(nic_vf_create(&config, NULL), 0);
+		memset(vf->queues, 0x7f, sizeof(vf->queues)); /* jansson has 63 bits */
+		memset(vf->config.hold_exempt, '"', sizeof(vf->config.hold_exempt) - 1);
+		memset(vf->config.socket, '\\', sizeof(vf->config.socket) - 1);
+		vf->n_queues = VF_QPS_MAX;
 	}
+	for (i = 0; i < VF_MAX * VF_QPS_MAX; i++) /* a bool is not any byte */
+		fake_nic.vfs[i / VF_QPS_MAX].queues[i % VF_QPS_MAX].enabled = true;
 }
 
-static void result_over_a_message_is_an_error_not_a_longer_message(void **state)
+static void largest_list_is_answered_whole(void **state)
 {
 	json_t *answer;
 
 	many_vfs();
 	answer = ask(&owner, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"vf_list\"}");
-	assert_int_equal(error_code(answer), RENIC_E_RESOURCES);
+	assert_int_equal(json_array_size(json_object_get(answer, "result")), VF_MAX);
 	json_decref(answer);
 }
 
-static void batch_of_large_results_and_errors_stays_one_message(void **state)
+static void batch_whose_answer_is_full_carries_out_no_more(void **state)
 {
-	char request[400], junk[200];
+	json_t *answer;
+
+	many_vfs();
+	answer = ask(&owner,
+		"[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"vf_list\"},"
+		"{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"vf_delete\","
+		"\"params\":{\"name\":\"a-name-of-some-length-0000\"}}]");
+	assert_int_equal(error_code(json_array_get(answer, 0)), 0);
+	assert_int_equal(error_code(json_array_get(answer, 1)), RENIC_E_RESOURCES);
+	assert_int_equal(fake_nic.n_vfs, VF_MAX);
+	json_decref(answer);
+}
+
+static void batch_of_large_results_and_long_ids_stays_bounded(void **state)
+{
+	char request[400], id[JSONRPC_ID_MAX + 1];
 	char *text;
 	json_t *answer;
 	size_t i;
 
 	many_vfs();
-	/* Control characters: each takes six bytes in an id, three times as long as they came. */
-	for (i = 0; i < 120; i++)
-		junk[i] = '\x7f';
-	junk[i] = '\0';
+	memset(id, '\x7f', JSONRPC_ID_MAX); /* each takes six bytes in the answer */
+	id[JSONRPC_ID_MAX] = '\0';
 	snprintf(request, sizeof(request),
-		"{\"jsonrpc\":\"2.0\",\"id\":\"%s\",\"method\":\"vf_list\"}", junk);
+		"{\"jsonrpc\":\"2.0\",\"id\":\"%s\",\"method\":\"vf_list\"}", id);
 	text = make_batch(request, JSONRPC_BATCH_MAX);
 	answer = ask(&owner, text); /* checks the length */
 	assert_int_equal(json_array_size(answer), JSONRPC_BATCH_MAX);
-	for (i = 0; i < JSONRPC_BATCH_MAX; i++)
+	assert_int_equal(error_code(json_array_get(answer, 0)), 0);
+	for (i = 1; i < JSONRPC_BATCH_MAX; i++)
 		assert_int_equal(error_code(json_array_get(answer, i)), RENIC_E_RESOURCES);
 	json_decref(answer);
 	free(text);
@@ -452,8 +481,9 @@ static void event_is_a_notification(void **state)
 static void mangled_requests_get_well_formed_answers(void **state)
 {
 	static const char good[] =
-		"[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"vf_create\",\"params\":{\"name\":\"a\","
-		"\"mac\":\"52:54:00:00:00:01\",\"vlan\":5,\"packed\":false,\"role\":\"server\"}}]";
+		"[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"vf_create\","
+		"\"params\":{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\",\"vlan\":5,"
+		"\"packed\":false,\"role\":\"server\"}}]";
 	static const char bytes[] = "\0 \"\\[]{},:0-e\x80\xff";
 	char text[sizeof(good)];
 	size_t i, b;
@@ -499,8 +529,9 @@ int main(void)
 		TEST(batch_of_notifications_is_not_answered),
 		TEST(empty_batch_is_one_error),
 		TEST(batch_over_the_limit_is_refused_whole),
-		TEST(result_over_a_message_is_an_error_not_a_longer_message),
-		TEST(batch_of_large_results_and_errors_stays_one_message),
+		TEST(largest_list_is_answered_whole),
+		TEST(batch_whose_answer_is_full_carries_out_no_more),
+		TEST(batch_of_large_results_and_long_ids_stays_bounded),
 		TEST(long_id_is_refused),
 		TEST(readers_may_call_read_methods_and_no_others),
 		TEST(permission_is_checked_before_parameters),

@@ -193,7 +193,8 @@ static void lists_and_maps_count_their_elements(void **state)
 	struct sample s;
 
 	assert_int_equal(decode("{\"names\": [\"a\", \"b\"],"
-				"\"things\": [{\"key\": \"x\"}, {\"key\": \"y\", \"level\": \"red\"}],"
+				"\"things\": [{\"key\": \"x\"},"
+				"{\"key\": \"y\", \"level\": \"red\"}],"
 				"\"map\": {\"vhost\": \"green\"}}", &s, NULL, &err), 0);
 	assert_int_equal(s.n_names, 2);
 	assert_string_equal(s.names[1], "b");
@@ -280,7 +281,8 @@ static void errors_name_path_value_and_expectation(void **state)
 			"1 to 7 of A-Z a-z 0-9 _ . -, the first a letter or digit"},
 		{"{\"inner\": {\"key\": \"a\", \"lvl\": 3}}", "inner.lvl", "3", "one of key level"},
 		{"{\"names\": []}", "names", "[]", "an array of 1 to 3 elements"},
-		{"{\"names\": [\"a\",\"b\",\"c\",\"d\"]}", "names", "[\"a\",\"b\",\"c\",\"d\"]", NULL},
+		{"{\"names\": [\"a\",\"b\",\"c\",\"d\"]}", "names",
+			"[\"a\",\"b\",\"c\",\"d\"]", NULL},
 		{"{\"names\": {\"a\": 1}}", "names", "{\"a\":1}", NULL},
 		{"{\"names\": [\"a\", 7]}", "names[1]", "7", NULL},
 		{"{\"map\": []}", "map", "[]", "an object of at most 2 members"},

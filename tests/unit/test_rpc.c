@@ -283,8 +283,8 @@ static void groups_are_created_changed_and_deleted(void **state)
 
 	json_decref(fixture_call(fd, "vf_create", "{\"name\":\"a\"}"));
 	result = fixture_call(fd, "group_create",
-		"{\"name\":\"g\",\"vfs\":[\"a\"],\"internal\":\"pass\",\"replicator_timeout_ms\":50,"
-		"\"on_replicator_lost\":\"release\"}");
+		"{\"name\":\"g\",\"vfs\":[\"a\"],\"internal\":\"pass\","
+		"\"replicator_timeout_ms\":50,\"on_replicator_lost\":\"release\"}");
 	assert_members(result, "name vfs internal replicator_timeout_ms on_replicator_lost lone "
 		"state epoch committed_epoch sealed_epochs replicator held_pkts held_bytes "
 		"held_age_us");
@@ -431,18 +431,19 @@ static void subscriber_gets_the_types_it_asked_for(void **state)
 {
 	int all = fixture_connect(*state), some = fixture_connect(*state);
 	int none = fixture_connect(*state);
-	json_t *event;
+	json_t *message, *event;
 
 	json_decref(fixture_call(all, "events_subscribe", NULL));
 	json_decref(fixture_call(some, "events_subscribe", "{\"types\":[\"uplink_down\"]}"));
 	fake_nic_post(EVENT_FRONTEND_RUNNING, "a", "2 queues");
 	fake_nic_post(EVENT_UPLINK_DOWN, "", "carrier");
-	event = fixture_read(some);
-	assert_string_equal(fixture_string(event, "method"), "event");
-	event = json_object_get(event, "params");
+	message = fixture_read(some);
+	assert_string_equal(fixture_string(message, "method"), "event");
+	event = json_object_get(message, "params");
 	assert_members(event, "type name detail time_us");
 	assert_string_equal(fixture_string(event, "type"), "uplink_down");
 	assert_string_equal(fixture_string(event, "detail"), "carrier");
+	json_decref(message);
 	json_decref(fixture_read(all));
 	json_decref(fixture_read(all));
 	/* The one that asked for none gets its answer next, not an event. */

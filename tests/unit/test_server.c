@@ -69,13 +69,14 @@ static void requests_in_one_write_are_answered_in_order(void **state)
 {
 	enum { REQUESTS = 500 };
 	int fd = fixture_connect(*state);
-	char *text = malloc(REQUESTS * 64);
-	size_t len = 0;
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
 	int i;
 
 	for (i = 0; i < REQUESTS; i++)
-		len += (size_t)sprintf(text + len,
-			"{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"version\"}\r\n", i);
+		fprintf(out, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"version\"}\r\n", i);
+	fclose(out);
 	fixture_send(fd, text, len);
 	free(text);
 	for (i = 0; i < REQUESTS; i++) {
@@ -252,8 +253,8 @@ static void subscriber_that_never_reads_is_dropped_and_others_get_all(void **sta
 	json_decref(fixture_call(lazy, "events_subscribe", NULL));
 	json_decref(fixture_call(eager, "events_subscribe", NULL));
 	for (i = 0; i < EVENTS && fake_nic.gone_calls == 0; i++) {
-		fake_nic_post(EVENT_FRONTEND_ERROR, "a-vf-with-a-name", "detail of 100 bytes ......"
-			"...........................................................................");
+		fake_nic_post(EVENT_FRONTEND_ERROR, "a-vf-with-a-name", "detail of 100 bytes "
+			"....................................................................");
 		if (i % BURST == BURST - 1) {
 			int n;
 
@@ -359,14 +360,16 @@ static void batch_carries_several_descriptors(void **state)
 				  "\"params\":{\"name\":\"a\"}}";
 	struct stream s = {.cap = 1 << 16};
 	int fd = fixture_connect(*state);
-	char *batch = malloc(20 * sizeof(get) + 3);
-	size_t len = 0, i;
+	char *batch;
+	size_t len, i;
+	FILE *out = open_memstream(&batch, &len);
 	json_t *root;
 
 	json_decref(fixture_call(fd, "vf_create", "{\"name\":\"a\"}"));
 	for (i = 0; i < 20; i++)
-		len += (size_t)sprintf(batch + len, "%c%s", i ? ',' : '[', get);
-	strcpy(batch + len, "]");
+		fprintf(out, "%c%s", i ? ',' : '[', get);
+	fputc(']', out);
+	fclose(out);
 	fixture_send_line(fd, batch);
 	free(batch);
 	s.bytes = malloc(s.cap);

@@ -100,10 +100,11 @@ def main():
     if listing:
         print("\n".join(name for name, *_ in tests))
         return 0
+    image = os.path.join(sandbox.TOP, "build-vm")
+    if not sandbox.inside():  # where there is a network to fetch the kernel from
+        subprocess.run([os.path.join(HERE, "guest", "build.sh"), image], check=True)
     sandbox.enter()
     signal.signal(signal.SIGALRM, overdue)
-    image = os.path.join(sandbox.TOP, "build", "vm-cache")
-    subprocess.run([os.path.join(HERE, "guest", "build.sh"), image], check=True)
     accel = accelerator(image)
     print(f"guests run on {accel.split(',', maxsplit=1)[0]}", flush=True)
     run = sandbox.RunDir("renic-vm.")

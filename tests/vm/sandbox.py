@@ -16,9 +16,13 @@ MARK = "RENIC_SANDBOX"
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
+def inside():
+    return os.environ.get(MARK) == "1"
+
+
 def enter():
     """Run this program again inside new namespaces, unless it is there already."""
-    if os.environ.get(MARK) == "1":
+    if inside():
         os.environ.pop(MARK)
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         # The first process of a PID namespace ignores signals that it has no handler for.

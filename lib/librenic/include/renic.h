@@ -29,7 +29,7 @@ extern "C" {
 #define RENIC_DEFAULT_SOCKET "/run/renicd/control.sock"
 
 enum {
-	RENIC_REQUEST_MAX = 1 << 20, /* bytes in a request, newline not counted: renicd's limit */
+	RENIC_REQUEST_MAX = 1 << 20, /* bytes in a request, newline included: renicd's limit */
 	RENIC_REPLY_MAX = 64 << 20,  /* bytes in a reply; a longer one ends the connection */
 	RENIC_FDS_MAX = 64,          /* descriptors that may come with one reply */
 	RENIC_EVENTS_MAX = 1024,     /* events queued; then the oldest give way */

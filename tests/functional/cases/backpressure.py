@@ -5,7 +5,9 @@ import time
 from lib import frame
 from lib.case import case
 from lib.check import check, equal, settled, wait_until
+from lib.env import mac_of
 
+OUTSIDE = mac_of(0x999)
 MIB = 1 << 20
 
 
@@ -152,8 +154,8 @@ def a_frame_too_long_for_the_uplink_does_not_block_the_log(env):
     equal(daemon.call("uplink_get")["mtu"], 1500, "MTU of the tap")
     daemon.call("protection_start", group="vf1")
     for turn in range(3):
-        guest.send("ipv4", 100, stream=1, size=1514)
-        guest.send("ipv4", 10, stream=2, size=4000 + turn)
+        guest.send("ipv4", 100, stream=1, size=1514, dst=OUTSIDE)
+        guest.send("ipv4", 10, stream=2, size=4000 + turn, dst=OUTSIDE)
         guest.send("unknown", 10, stream=3, size=9014, dst=frame.BROADCAST)
     daemon.wait_taken("vf1", 360)
     daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))

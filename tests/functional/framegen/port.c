@@ -11,7 +11,7 @@
 #include "port.h"
 #include "receive.h"
 
-enum { BURST = 32 };
+enum { BURST = 32, ETHER_OVERHEAD = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN };
 
 struct port ports[PORTS_MAX];
 static struct rte_mempool *pool;
@@ -51,8 +51,7 @@ static int configure(struct port *port, uint16_t mtu, const char **why)
 
 	if (rte_eth_dev_info_get(port->ethdev, &info))
 		return fail(why, "no device info", -EIO);
-	if (info.max_mtu < mtu && info.max_mtu)
-		conf.rxmode.mtu = info.max_mtu;
+	conf.rxmode.mtu = (uint16_t)RTE_MIN((uint32_t)mtu, info.max_rx_pktlen - ETHER_OVERHEAD);
 	conf.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 	conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	if (rte_eth_dev_configure(port->ethdev, port->queues, port->queues, &conf))

@@ -19,17 +19,17 @@ class Renicd:
         self.name = name
         self.netns = netns
         self.run_dir = os.path.join(directory, "run")
-        self.socket = os.path.join(self.run_dir, "control.sock")
         self.config_path = os.path.join(directory, f"{name}.json")
         self.config = {
             "run_dir": self.run_dir,
-            "control": {"socket": self.socket},
+            "control": {"socket": os.path.join(self.run_dir, "control.sock")},
             "data_cpus": [1],
             "memory_mb": 256,
             "mbufs": 32768,
             "egress_log": {"size_mb": 64, "hugepages": True},
         }
         self.config.update(config)
+        self.socket = self.config["control"]["socket"]
         self.on_spawn = lambda process: None
         self.process = None
         self.rpc = None

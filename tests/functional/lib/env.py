@@ -128,7 +128,8 @@ class Env:
         path = self.socket_of(vf)
         create = {"name": vf, "mac": mac, "queues": queues, "role": role, "packed": packed,
                   "socket": path, **options}
-        add = {"queues": queues, "packed": packed, "mac": mac, **(driver or {})}
+        add = {"queues": queues, "packed": packed, "mac": mac, "mtu": options.get("mtu", 9000),
+               **(driver or {})}
         if role == "client":
             port = framegen.post_guest(number, path, True, **add)
             wait_until(lambda: os.path.exists(path), f"{path} of the front-end")

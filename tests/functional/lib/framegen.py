@@ -225,7 +225,8 @@ class Framegen:
         """Sum over the memory shared with the daemon."""
         return self.command("memsum")["sum"]
 
-    def post_guest(self, number, socket, server, queues=1, packed=True, mac=None, **options):
+    def post_guest(self, number, socket, server, queues=1, packed=True, mac=None, mtu=9000,
+                   **options):
         """Begin to add a guest. As a server it comes up once renicd has connected: see reply()."""
         args = {"path": socket, "server": int(server), "queues": queues,
                 "packed_vq": int(packed), "queue_size": 1024}
@@ -233,7 +234,7 @@ class Framegen:
             args["mac"] = mac
         args.update(options)
         words = ",".join(f"{key}={value}" for key, value in args.items())
-        self.post(f"add port={number} args={words} queues={queues}")
+        self.post(f"add port={number} args={words} queues={queues} mtu={mtu}")
         return Port(self, number, mac)
 
     def add_memif(self, socket, number=FAR_PORT):

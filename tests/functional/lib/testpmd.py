@@ -14,7 +14,7 @@ PROMPT = "testpmd> "
 class Testpmd:
     """Interactive dpdk-testpmd; its ports are given as vdevs."""
 
-    def __init__(self, directory, vdevs, *arguments, queues=1, memory_mb=128, cpu=0):
+    def __init__(self, directory, vdevs, *arguments, queues=1, memory_mb=160, cpu=0):
         number = next(_numbers)
         argv = ["stdbuf", "-o0", "dpdk-testpmd", "--lcores", f"0@{cpu},1@{cpu}", "--no-pci",
                 "--in-memory", "--single-file-segments",
@@ -22,7 +22,7 @@ class Testpmd:
                 "--iova-mode=va", "-m", str(memory_mb)]
         argv += [f"--vdev={vdev}" for vdev in vdevs]
         argv += ["--", "-i", "--nb-cores=1", f"--rxq={queues}", f"--txq={queues}",
-                 "--total-num-mbufs=8192", "--rxd=1024", "--txd=1024", *arguments]
+                 "--total-num-mbufs=24576", "--rxd=1024", "--txd=1024", *arguments]
         self.process = Process(f"testpmd{number}", argv, directory, stdin=subprocess.PIPE)
         self._prompts = 0
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the two halves of a queue pair's data path, qp.c and qp_rx.c, share. The owner lcore. */
+#ifndef RENICD_NIC_QP_H
+#define RENICD_NIC_QP_H
+
+#include "vf.h"
+
+static inline const struct vf_policy *qp_policy(const struct vf_qp *qp)
+{
+	return __atomic_load_n(&qp->vf->policy, __ATOMIC_ACQUIRE);
+}
+
+/* Give waiting frames to the guest; it may be touched. Returns how many it took. */
+unsigned qp_rx_flush(struct vf_qp *qp);
+
+/* Take frames that other lcores have for the guest. */
+unsigned qp_inbox_drain(struct vf_qp *qp);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * World to guest, for one VF queue pair, run by the lcore that owns it: vf_deliver -> (inbox of
+ * the owner lcore) -> to_guest, or the rx fifo while the guest is suspended, paused, or short of
+ * buffers (P3: a checkpoint costs ingress no loss).
+ */
+#include <rte_hash_crc.h>
+#include <rte_ip.h>
+
+#include "qp.h"
+
+enum { RX_BACKLOG_MAX = 1024 }; /* frames kept for a running guest that is short of buffers */
+
+static void rx_count(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint64_t bytes = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len;
+	qp->counters.rx_pkts += n;
+	qp->counters.rx_bytes += bytes;
+}
+
+static uint16_t rx_to_guest(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t done = qp->ops->to_guest(qp->port, qp->index, pkts, n);
+
+	rx_count(qp, pkts, done);
+	rte_pktmbuf_free_bulk(pkts, done);
+	return done;
+}
+
+/* How many more frames may be kept: the VF's bound, and all VFs' together. */
+static uint32_t rx_room(const struct vf_qp *qp)
+{
+	uint32_t limit = qp_policy(qp)->ingress_hold_pkts;
+	uint32_t held = __atomic_load_n(&qp->vf->ingress_held, __ATOMIC_RELAXED);
+
+	if (qp_may_touch_guest(qp))
+		limit = RTE_MIN(limit, (uint32_t)RX_BACKLOG_MAX);
+	limit = RTE_MIN(limit, qp->rx.mask + 1);
+	if (__atomic_load_n(&nic.ingress_segs, __ATOMIC_RELAXED) >= nic.ingress_segs_max)
+		return 0;
+	return held >= limit ? 0 : limit - held;
+}
+
+static uint32_t count_segs(struct rte_mbuf **pkts, uint32_t n)
+{
+	uint32_t segs = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		segs += pkts[i]->nb_segs;
+	return segs;
+}
+
+/* A waiting frame must not keep a whole segment of somebody's log from being used again. */
+static struct rte_mbuf *detach_from_log(struct rte_mbuf *m)
+{
+	struct rte_mbuf *copy;
+
+	if (likely(RTE_MBUF_DIRECT(m)))
+		return m;
+	copy = rte_pktmbuf_copy(m, nic.pool, 0, UINT32_MAX);
+	if (!copy)
+		return m;
+	rte_pktmbuf_free(m);
+	return copy;
+}
+
+/* Keep frames for later, within bounds. */
+static void rx_keep(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t room = (uint16_t)RTE_MIN(rx_room(qp), (uint32_t)n);
+
+	for (uint16_t i = 0; i < room; i++) {
+		pkts[i] = detach_from_log(pkts[i]);
+		rx_fifo_put(&qp->rx, pkts[i]);
+	}
+	if (room) {
+		__atomic_fetch_add(&qp->vf->ingress_held, room, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&nic.ingress_segs, count_segs(pkts, room), __ATOMIC_RELAXED);
+	}
+	if (room == n)
+		return;
+	qp->counters.drops[qp_may_touch_guest(qp) ? DROP_RX_NO_BUFFER : DROP_RX_HOLD_FULL] +=
+		n - room;
+	rte_pktmbuf_free_bulk(&pkts[room], n - room);
+}
+
+/* n frames at the head of the fifo were kept no longer. */
+static void rx_unkeep(struct vf_qp *qp, uint32_t n, uint32_t segs)
+{
+	__atomic_fetch_sub(&qp->vf->ingress_held, n, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&nic.ingress_segs, segs, __ATOMIC_RELAXED);
+}
+
+unsigned qp_rx_flush(struct vf_qp *qp)
+{
+	uint32_t segs[NIC_BURST], gone;
+	struct rte_mbuf **pkts;
+	unsigned total = 0;
+	uint16_t n, done;
+
+	do {
+		n = rx_fifo_head(&qp->rx, &pkts, NIC_BURST);
+		for (uint16_t i = 0; i < n; i++)
+			segs[i] = pkts[i]->nb_segs;
+		done = n ? rx_to_guest(qp, pkts, n) : 0;
+		rx_fifo_drop_head(&qp->rx, done);
+		gone = 0;
+		for (uint16_t i = 0; i < done; i++)
+			gone += segs[i];
+		if (done)
+			rx_unkeep(qp, done, gone);
+		total += done;
+	} while (done == NIC_BURST && total < 4 * NIC_BURST);
+	return total;
+}
+
+/* Takes all of pkts. */
+static void qp_rx(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t done = 0;
+
+	if (unlikely(!qp->running && !qp->paused)) {
+		qp->counters.drops[DROP_NO_FRONTEND] += n;
+		rte_pktmbuf_free_bulk(pkts, n);
+		return;
+	}
+	if (likely(qp_may_touch_guest(qp)) && rx_fifo_count(&qp->rx))
+		qp_rx_flush(qp);
+	if (likely(qp_may_touch_guest(qp) && !rx_fifo_count(&qp->rx)))
+		done = rx_to_guest(qp, pkts, n);
+	if (unlikely(done < n))
+		rx_keep(qp, &pkts[done], n - done);
+}
+
+void qp_flush_rx(struct vf_qp *qp, enum drop_reason reason)
+{
+	struct rte_mbuf **pkts;
+	uint16_t n;
+
+	while ((n = rx_fifo_head(&qp->rx, &pkts, UINT16_MAX))) {
+		qp->counters.drops[reason] += n;
+		rx_unkeep(qp, n, count_segs(pkts, n));
+		rte_pktmbuf_free_bulk(pkts, n);
+		rx_fifo_drop_head(&qp->rx, n);
+	}
+}
+
+unsigned qp_inbox_drain(struct vf_qp *qp)
+{
+	struct rte_mbuf *pkts[NIC_BURST];
+	uint16_t n = (uint16_t)rte_ring_sc_dequeue_burst(qp->inbox, (void **)pkts, NIC_BURST, NULL);
+
+	if (n)
+		qp_rx(qp, pkts, n);
+	return n;
+}
+
+static uint16_t qp_deliver(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t taken;
+
+	if (likely(qp->lcore == (unsigned)lcore_self())) {
+		qp_rx(qp, pkts, n);
+		return n;
+	}
+	taken = (uint16_t)rte_ring_mp_enqueue_burst(qp->inbox, (void **)pkts, n, NULL);
+	lcore_wake(qp->lcore);
+	return taken;
+}
+
+/* Queue pair for a frame: by flow, so that a flow's frames stay in order. */
+static uint16_t steer(const struct rte_mbuf *m, uint16_t n_queues)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	const uint8_t *l3 = (const uint8_t *)(eth + 1);
+	uint16_t type = eth->ether_type, left = m->data_len - sizeof(*eth);
+	uint32_t hash = 0;
+
+	if (type == RTE_BE16(RTE_ETHER_TYPE_VLAN) && left >= sizeof(struct rte_vlan_hdr)) {
+		type = ((const struct rte_vlan_hdr *)l3)->eth_proto;
+		l3 += sizeof(struct rte_vlan_hdr);
+		left -= sizeof(struct rte_vlan_hdr);
+	}
+	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4) && left >= sizeof(struct rte_ipv4_hdr))
+		hash = rte_hash_crc(&((const struct rte_ipv4_hdr *)l3)->src_addr, 8, 0);
+	else if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6) && left >= sizeof(struct rte_ipv6_hdr))
+		hash = rte_hash_crc(((const struct rte_ipv6_hdr *)l3)->src_addr, 32, 0);
+	return (uint16_t)(hash % n_queues);
+}
+
+uint16_t vf_deliver(struct vf *vf, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t n_queues = __atomic_load_n(&vf->n_enabled, __ATOMIC_RELAXED);
+	uint16_t done = 0;
+
+	if (likely(n_queues <= 1))
+		return qp_deliver(vf->qps[0], pkts, n);
+	while (done < n) {
+		uint16_t q = steer(pkts[done], n_queues), len = 1, taken;
+
+		while (done + len < n && steer(pkts[done + len], n_queues) == q)
+			len++;
+		taken = qp_deliver(vf->qps[q], &pkts[done], len);
+		done += taken;
+		if (taken < len)
+			break;
+	}
+	return done;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A VF's configuration: completed at creation, published to the lcores as one policy, changed
+ * under running traffic. Control thread.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_bpf.h>
+#include <rte_jhash.h>
+
+#include "filter.h"
+#include "group_members.h"
+#include "switch.h"
+#include "vf.h"
+#include "vf_config.h"
+
+enum { DEFAULT_LOG_SHARE = 4, MIN_LOG_SEGMENTS = 2 };
+
+void vf_config_defaults(struct vf_config *config)
+{
+	*config = (struct vf_config){
+		.queues = 1,
+		.packed = true,
+		.spoofchk = true,
+		.mtu = 9000,
+		.ingress_hold_pkts = 4096,
+	};
+}
+
+/* A MAC that is the same after every start on this machine, and another on the next one. */
+static void make_mac(struct vf_config *config)
+{
+	char machine[64] = "";
+	FILE *f = fopen("/etc/machine-id", "re");
+	uint32_t seed, hash;
+
+	if (f) {
+		if (!fgets(machine, sizeof(machine), f))
+			machine[0] = '\0';
+		fclose(f);
+	}
+	if (!machine[0] && gethostname(machine, sizeof(machine) - 1) < 0)
+		machine[0] = '\0';
+	seed = rte_jhash(machine, (uint32_t)strlen(machine), 0);
+	hash = rte_jhash(config->name, (uint32_t)strlen(config->name), seed);
+	config->mac[0] = 0x02;
+	config->mac[1] = 'r';
+	memcpy(&config->mac[2], &hash, sizeof(hash));
+}
+
+static bool mac_is_zero(const uint8_t mac[6])
+{
+	static const uint8_t zero[6];
+
+	return !memcmp(mac, zero, sizeof(zero));
+}
+
+int vf_config_complete(struct vf_config *config, struct nic_error *err)
+{
+	uint64_t pool_bytes = (uint64_t)log_pool_size(nic.log_pool) << LOG_SEGMENT_SHIFT;
+	uint64_t min_bytes = (uint64_t)MIN_LOG_SEGMENTS << LOG_SEGMENT_SHIFT;
+
+	if (mac_is_zero(config->mac))
+		make_mac(config);
+	if (config->mac[0] & 1)
+		return nic_fail_value(err, "mac", "a multicast address", "a unicast MAC");
+	if (!config->egress_log_bytes)
+		config->egress_log_bytes = RTE_MAX(pool_bytes / DEFAULT_LOG_SHARE, min_bytes);
+	config->egress_log_bytes =
+		RTE_ALIGN_CEIL(RTE_MAX(config->egress_log_bytes, min_bytes), LOG_SEGMENT_BYTES);
+	if (!config->socket[0] &&
+	    snprintf(config->socket, sizeof(config->socket), "%.70s/%s.sock", nic.run_dir,
+		    config->name) >= (int)sizeof(config->socket))
+		return nic_fail_value(err, "socket", nic.run_dir, "a path of at most 107 bytes");
+	return 0;
+}
+
+/* ---- policy ---- */
+
+void vf_policy_free(const struct vf_policy *policy)
+{
+	if (!policy)
+		return;
+	rte_bpf_destroy(policy->exempt_bpf);
+	free((void *)(uintptr_t)policy);
+}
+
+struct vf_policy *vf_policy_make(const struct vf *vf, const struct vf_config *config,
+	struct nic_error *err)
+{
+	struct vf_policy *p = calloc(1, sizeof(*p));
+
+	if (!p) {
+		nic_fail(err, RENIC_E_RESOURCES, NULL, "no memory");
+		return NULL;
+	}
+	memcpy(&p->mac, config->mac, sizeof(p->mac));
+	p->vlan = config->vlan;
+	p->spoofchk = config->spoofchk;
+	p->max_frame_bytes = config->mtu + sizeof(struct rte_ether_hdr) +
+			     2 * sizeof(struct rte_vlan_hdr);
+	p->ingress_hold_pkts = config->ingress_hold_pkts;
+	p->group_id = group_id(vf->group);
+	p->internal_pass = group_internal_pass(vf->group);
+	if (filter_compile_exempt(p, config->hold_exempt, err)) {
+		free(p);
+		return NULL;
+	}
+	return p;
+}
+
+static void policy_swap(struct vf *vf, const struct vf_policy *policy)
+{
+	const struct vf_policy *old = vf->policy;
+
+	__atomic_store_n(&vf->policy, policy, __ATOMIC_RELEASE);
+	lcore_synchronize();
+	vf_policy_free(old);
+}
+
+int vf_publish_policy(struct vf *vf, struct nic_error *err)
+{
+	const struct vf_policy *policy = vf_policy_make(vf, &vf->config, err);
+
+	if (!policy)
+		return RENIC_E_RESOURCES;
+	policy_swap(vf, policy);
+	return 0;
+}
+
+/* ---- change ---- */
+
+static void overlay(struct vf_config *config, const struct vf_config *values, unsigned mask)
+{
+	if (mask & VF_SET_MAC)
+		memcpy(config->mac, values->mac, sizeof(config->mac));
+	if (mask & VF_SET_VLAN)
+		config->vlan = values->vlan;
+	if (mask & VF_SET_SPOOFCHK)
+		config->spoofchk = values->spoofchk;
+	if (mask & VF_SET_MTU)
+		config->mtu = values->mtu;
+	if (mask & VF_SET_INGRESS_HOLD)
+		config->ingress_hold_pkts = values->ingress_hold_pkts;
+	if (mask & VF_SET_HOLD_EXEMPT)
+		memcpy(config->hold_exempt, values->hold_exempt, sizeof(config->hold_exempt));
+}
+
+/* Larger rx fifos, made here, exchanged by their owners. */
+struct grow {
+	struct vf *vf;
+	struct rx_fifo fifos[VF_QPS_MAX];
+};
+
+static void exchange_fifos(void *arg)
+{
+	struct grow *grow = arg;
+
+	for (uint16_t q = 0; q < grow->vf->n_qps; q++) {
+		struct vf_qp *qp = grow->vf->qps[q];
+		struct rx_fifo old = qp->rx;
+
+		if (qp->lcore != lcore_self())
+			continue;
+		while (rx_fifo_count(&old))
+			rx_fifo_put(&grow->fifos[q], old.slots[old.head++ & old.mask]);
+		qp->rx = grow->fifos[q];
+		grow->fifos[q] = old;
+	}
+}
+
+static int grow_fifos(struct vf *vf, uint32_t pkts, struct nic_error *err)
+{
+	struct grow grow = {.vf = vf};
+	int rc = 0;
+
+	if (pkts <= vf->qps[0]->rx.mask + 1)
+		return 0;
+	for (uint16_t q = 0; q < vf->n_qps && !rc; q++)
+		rc = rx_fifo_init(&grow.fifos[q], pkts);
+	if (!rc)
+		lcore_call_all(exchange_fifos, &grow);
+	for (uint16_t q = 0; q < vf->n_qps; q++)
+		free(grow.fifos[q].slots);
+	return rc ? nic_fail(err, RENIC_E_RESOURCES, "ingress_hold_pkts", "no memory") : 0;
+}
+
+/* Move the VF in the MAC table; the new place is checked to be free. */
+static int move_in_switch(const struct vf *vf, const struct vf_config *config,
+	struct nic_error *err)
+{
+	struct rte_ether_addr mac;
+	int id;
+
+	memcpy(&mac, config->mac, sizeof(mac));
+	if (!memcmp(vf->config.mac, config->mac, sizeof(config->mac)) &&
+	    vf->config.vlan == config->vlan)
+		return 0;
+	id = switch_lookup(&mac, config->vlan);
+	if (id >= 0)
+		return nic_fail(err, RENIC_E_EXISTS, "mac", "VF \"%s\" has this MAC in VLAN %u",
+			nic.by_id[id]->config.name, config->vlan);
+	if (switch_add(&mac, config->vlan, vf->id))
+		return nic_fail(err, RENIC_E_RESOURCES, "mac", "the MAC table is full");
+	return 0;
+}
+
+static int vf_reconfigure(struct vf *vf, const struct vf_config *config, struct nic_error *err)
+{
+	struct rte_ether_addr old_mac;
+	uint16_t old_vlan = vf->config.vlan;
+	struct vf_policy *policy;
+	bool moved;
+	int rc;
+
+	memcpy(&old_mac, vf->config.mac, sizeof(old_mac));
+	if (mac_is_zero(config->mac) || (config->mac[0] & 1))
+		return nic_fail_value(err, "mac", "zero or multicast", "a unicast MAC");
+	policy = vf_policy_make(vf, config, err);
+	if (!policy)
+		return err ? err->code : RENIC_E_PARAMS;
+	rc = grow_fifos(vf, config->ingress_hold_pkts, err);
+	if (!rc)
+		rc = move_in_switch(vf, config, err);
+	if (rc) {
+		vf_policy_free(policy);
+		return rc;
+	}
+	moved = memcmp(old_mac.addr_bytes, config->mac, 6) || old_vlan != config->vlan;
+	vf->config = *config;
+	policy_swap(vf, policy);
+	if (moved)
+		switch_remove(&old_mac, old_vlan);
+	return 0;
+}
+
+int nic_vf_set(const char *name, const struct vf_config *values, unsigned mask,
+	struct nic_error *err)
+{
+	struct vf *vf = vf_find_or_fail(name, err);
+	struct vf_config config;
+
+	if (!vf)
+		return RENIC_E_NOT_FOUND;
+	config = vf->config;
+	overlay(&config, values, mask);
+	return vf_reconfigure(vf, &config, err);
+}
+
+static void clear_counters(void *arg)
+{
+	struct vf *vf = arg;
+
+	for (uint16_t q = 0; q < vf->n_qps; q++)
+		if (vf->qps[q]->lcore == lcore_self())
+			memset(&vf->qps[q]->counters, 0, sizeof(vf->qps[q]->counters));
+}
+
+int nic_vf_reset(const char *name, struct nic_error *err)
+{
+	struct vf *vf = vf_find_or_fail(name, err);
+	struct vf_config config, defaults;
+	int rc;
+
+	if (!vf)
+		return RENIC_E_NOT_FOUND;
+	vf_config_defaults(&defaults);
+	config = vf->config;
+	overlay(&config, &defaults, ~(unsigned)VF_SET_MAC);
+	rc = vf_reconfigure(vf, &config, err);
+	if (!rc)
+		lcore_call_all(clear_counters, vf);
+	return rc;
+}
