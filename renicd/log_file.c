@@ -10,11 +10,14 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <linux/magic.h>
 
 #include "log.h"
 #include "log_file.h"
+
+#define PRIVATE_MOUNT "/hugetlbfs"
 
 enum { HUGE_2M = 2 << 20 };
 
@@ -27,6 +30,14 @@ static bool is_hugetlbfs_2m(const char *dir)
 	return statfs(dir, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC && fs.f_bsize == HUGE_2M;
 }
 
+/* One that a renicd mounted for itself: it will unmount it. */
+static bool is_private(const char *dir)
+{
+	const char *base = strrchr(dir, '/');
+
+	return base && !strcmp(base, PRIVATE_MOUNT);
+}
+
 /* The first mounted hugetlbfs of 2 MiB pages. */
 static bool find_mount(char *dir, size_t size)
 {
@@ -37,7 +48,8 @@ static bool find_mount(char *dir, size_t size)
 	if (!mounts)
 		return false;
 	while (!found && (m = getmntent(mounts)))
-		if (!strcmp(m->mnt_type, "hugetlbfs") && is_hugetlbfs_2m(m->mnt_dir))
+		if (!strcmp(m->mnt_type, "hugetlbfs") && is_hugetlbfs_2m(m->mnt_dir) &&
+		    !is_private(m->mnt_dir))
 			found = snprintf(dir, size, "%s", m->mnt_dir) < (int)size;
 	endmntent(mounts);
 	return found;
@@ -45,7 +57,7 @@ static bool find_mount(char *dir, size_t size)
 
 static int mount_own(const char *run_dir, char *dir, size_t size, struct nic_error *err)
 {
-	if (snprintf(dir, size, "%s/hugetlbfs", run_dir) >= (int)size)
+	if (snprintf(dir, size, "%s" PRIVATE_MOUNT, run_dir) >= (int)size)
 		return nic_fail_value(err, "run_dir", run_dir, "a shorter path");
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return nic_fail(err, RENIC_E_IO, "run_dir", "%s: %s", dir, strerror(errno));
@@ -63,6 +75,8 @@ void log_file_cleanup(void)
 {
 	if (our_mount[0] && umount(our_mount) < 0)
 		LOG_WARN("umount %s: %s", our_mount, strerror(errno));
+	else if (our_mount[0])
+		rmdir(our_mount);
 	our_mount[0] = '\0';
 }
 

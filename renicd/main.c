@@ -128,20 +128,33 @@ static int start_uplink(const struct renicd_config *config, struct nic_error *er
 	return 0;
 }
 
-static int create_listed(const struct renicd_config *config, struct nic_error *err)
+/* Say where in the file the entry is that the device refused. */
+static int name_entry(const char *path, const char *list, uint16_t i, struct nic_error *err)
 {
-	int rc = 0;
+	char message[2 * sizeof(err->message)];
 
-	for (uint16_t i = 0; i < config->n_vfs && !rc; i++)
-		rc = nic_vf_create(&config->vfs[i], err);
-	for (uint16_t i = 0; i < config->n_groups && !rc; i++)
-		rc = nic_group_create(&config->groups[i], err);
-	return rc;
+	snprintf(message, sizeof(message), "%s: %s[%u]%s%s: %s", path, list, i,
+		err->field[0] ? "." : "", err->field, err->message);
+	snprintf(err->message, sizeof(err->message), "%.*s", (int)sizeof(err->message) - 1,
+		message);
+	return err->code;
+}
+
+static int create_listed(const struct renicd_config *config, const char *path,
+	struct nic_error *err)
+{
+	for (uint16_t i = 0; i < config->n_vfs; i++)
+		if (nic_vf_create(&config->vfs[i], err))
+			return name_entry(path, "vfs", i, err);
+	for (uint16_t i = 0; i < config->n_groups; i++)
+		if (nic_group_create(&config->groups[i], err))
+			return name_entry(path, "groups", i, err);
+	return 0;
 }
 
 /* DPDK is there; run until told to end. */
-static int run_device(const struct renicd_config *config, struct control_server *server,
-	struct nic_error *err)
+static int run_device(const struct renicd_config *config, const char *path,
+	struct control_server *server, struct nic_error *err)
 {
 	int rc = lcores_start(config->busy_poll);
 
@@ -151,21 +164,22 @@ static int run_device(const struct renicd_config *config, struct control_server 
 	if (!rc)
 		rc = start_uplink(config, err);
 	if (!rc)
-		rc = create_listed(config, err);
+		rc = create_listed(config, path, err);
 	if (!rc) {
 		LOG_NOTICE("ready: %u data lcores, control socket %s", lcores_count(),
 			config->control.socket);
 		control_server_run(server);
 		LOG_NOTICE("ending");
 	}
-	nic_fini();
+	nic_clear();
 	uplink_close();
+	nic_fini();
 	lcores_stop();
 	log_file_cleanup();
 	return rc;
 }
 
-static int run(const struct renicd_config *config, struct nic_error *err)
+static int run(const struct renicd_config *config, const char *path, struct nic_error *err)
 {
 	struct control_server *server = NULL;
 	int rc = make_run_dir(config->run_dir, err);
@@ -177,7 +191,7 @@ static int run(const struct renicd_config *config, struct nic_error *err)
 	rc = start_eal(config, err);
 	if (!rc) {
 		set_log_levels(&config->log);
-		rc = run_device(config, server, err);
+		rc = run_device(config, path, server, err);
 		rte_eal_cleanup();
 	}
 	control_server_stop(server);
@@ -220,7 +234,7 @@ int main(int argc, char **argv)
 	if (path)
 		rc = config_load_file(path, &config, &err);
 	if (!rc && !test)
-		rc = run(&config, &err);
+		rc = run(&config, path, &err);
 	if (rc)
 		fprintf(stderr, "renicd: %s\n", err.message);
 	config_free(&config);

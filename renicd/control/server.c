@@ -40,6 +40,7 @@ struct source {
 	void (*ready)(struct control_server *s);
 };
 
+/* SOURCE_NIC is watched only while the loop runs: the device may not be there before. */
 enum { SOURCE_LISTEN, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_NIC, SOURCES };
 
 struct control_server {
@@ -417,13 +418,26 @@ static int round_once(struct control_server *s)
 	return 0;
 }
 
+static int watch(struct control_server *s, struct source *source)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
+
+	if (source->fd < 0)
+		return -EBADF;
+	return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) == 0 ? 0 : -errno;
+}
+
 int control_server_run(struct control_server *s)
 {
-	int rc = 0;
+	int rc;
 
+	s->sources[SOURCE_NIC] = (struct source){nic_event_fd(), nic_ready};
+	rc = watch(s, &s->sources[SOURCE_NIC]);
+	nic_set_event_sink(on_event, s);
 	set_tick(s); /* groups of the config file */
 	while (!s->stop && rc == 0)
 		rc = round_once(s);
+	nic_set_event_sink(no_event, NULL);
 	if (rc)
 		LOG_ERR("control: %s", strerror(-rc));
 	return rc;
@@ -448,23 +462,10 @@ void control_block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static int watch_sources(struct control_server *s)
-{
-	int i;
-
-	for (i = 0; i < SOURCES; i++) {
-		struct epoll_event event = {.events = EPOLLIN, .data.ptr = &s->sources[i]};
-
-		if (s->sources[i].fd < 0 ||
-			epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->sources[i].fd, &event) != 0)
-			return -1;
-	}
-	return 0;
-}
-
 static int open_loop(struct control_server *s, struct nic_error *err)
 {
 	sigset_t set;
+	int i, rc = 0;
 
 	signal_set(&set);
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -473,10 +474,11 @@ static int open_loop(struct control_server *s, struct nic_error *err)
 		timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), timer_ready};
 	s->sources[SOURCE_SIGNAL] = (struct source){
 		signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), signal_ready};
-	s->sources[SOURCE_NIC] = (struct source){nic_event_fd(), nic_ready};
-	if (s->epoll_fd < 0 || watch_sources(s) != 0)
+	for (i = 0; i < SOURCE_NIC && rc == 0; i++)
+		rc = watch(s, &s->sources[i]);
+	if (rc)
 		return nic_fail(err, RENIC_E_IO, "", "cannot set up the control loop: %s",
-			strerror(errno));
+			strerror(-rc));
 	return 0;
 }
 
@@ -501,7 +503,6 @@ int control_server_start(const struct control_config *config, struct control_ser
 		control_server_stop(s);
 		return rc;
 	}
-	nic_set_event_sink(on_event, s);
 	LOG_INFO("control socket: %s", config->socket);
 	*server = s;
 	return 0;
@@ -519,7 +520,6 @@ void control_server_stop(struct control_server *s)
 
 	if (!s)
 		return;
-	nic_set_event_sink(no_event, NULL);
 	for (i = 0; i < s->n_clients; i++)
 		client_free(s->clients[i]);
 	listener_close(&s->listener);

@@ -26,16 +26,16 @@ struct control_server;
 void control_block_signals(void);
 
 /*
- * Bind the control socket (listener_open()) and become the device's event sink. Peers that
- * connect wait until control_server_run(). Control thread, after the device is there.
+ * Bind the control socket (listener_open()): from now on no other daemon takes it. Peers that
+ * connect wait until control_server_run(). Control thread; the device need not be there yet.
  * Returns 0 and *server, or a negative enum renic_error_code with *err filled.
  */
 int control_server_start(const struct control_config *config, struct control_server **server,
 	struct nic_error *err);
 
 /*
- * Serve until SIGTERM or SIGINT; SIGHUP does nothing. Returns 0, or -errno when the loop itself
- * failed. Nothing that a client sends ends it.
+ * Serve, with the device there, and be its event sink, until SIGTERM or SIGINT; SIGHUP does
+ * nothing. Returns 0, or -errno when the loop itself failed. Nothing that a client sends ends it.
  */
 int control_server_run(struct control_server *server);
 

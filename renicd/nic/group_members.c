@@ -183,7 +183,7 @@ int nic_group_delete(const char *name, struct nic_error *err)
 	return rc;
 }
 
-int group_let_go(struct vf *vf, struct nic_error *err)
+int group_check_let_go(struct vf *vf, struct nic_error *err)
 {
 	struct group *g = vf->group;
 	int rc;
@@ -193,12 +193,11 @@ int group_let_go(struct vf *vf, struct nic_error *err)
 	rc = refuse_unless_unprotected(g, err);
 	if (rc)
 		return rc;
-	if (!g->lone)
-		return nic_fail(err, RENIC_E_BUSY, "name",
-			"VF \"%s\" is a member of group \"%s\": delete the group first",
-			vf->config.name, g->config.name);
-	group_free(g);
-	return 0;
+	if (g->lone)
+		return 0;
+	return nic_fail(err, RENIC_E_BUSY, "name",
+		"VF \"%s\" is a member of group \"%s\": delete the group first", vf->config.name,
+		g->config.name);
 }
 
 int nic_group_set(const char *name, const struct group_config *values, unsigned mask,

@@ -29,8 +29,8 @@ struct group {
 /* The group of that name, or the VF of that name as a group of one. NULL with *err. */
 struct group *group_resolve(const char *name, struct nic_error *err);
 
-/* Is the VF free to be deleted? Ends its group of one; a named group refuses. */
-int group_let_go(struct vf *vf, struct nic_error *err);
+/* Is the VF free to be deleted? Its group must be unprotected, and a group of one. */
+int group_check_let_go(struct vf *vf, struct nic_error *err);
 
 /* For the VF's policy; group may be NULL. */
 uint32_t group_id(const struct group *group);

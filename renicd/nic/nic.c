@@ -63,7 +63,7 @@ void nic_set_uplink(const struct uplink_ops *ops)
 }
 
 /* The end of the daemon: what is held stays unsent. */
-void nic_fini(void)
+void nic_clear(void)
 {
 	struct group *g;
 	struct vf *vf;
@@ -78,6 +78,10 @@ void nic_fini(void)
 	while ((vf = TAILQ_FIRST(&nic.vfs)))
 		if (nic_vf_delete(vf->config.name, true, NULL))
 			break;
+}
+
+void nic_fini(void)
+{
 	if (nic.log_pool)
 		log_pool_destroy(nic.log_pool);
 	switch_fini();

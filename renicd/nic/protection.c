@@ -113,14 +113,8 @@ static void stop(struct group *g, bool discard)
 	announce(g);
 }
 
-static void abort_checkpoint(struct group *g)
-{
-	command_run(g, qp_resume, 0);
-	group_fsm_abort(&g->fsm);
-}
-
-/* A checkpoint under way died with its replicator: the guest's rings go on, its frames stay
- * held (the epoch can only go with a later commit), unless the policy says release. */
+/* With policy hold all stays as it is, a checkpoint under way included: who comes next resumes
+ * or aborts it. With policy release the checkpoint is given up and the protection ends. */
 static void replicator_lost(struct group *g, const char *why)
 {
 	g->client = 0;
@@ -129,16 +123,13 @@ static void replicator_lost(struct group *g, const char *why)
 		return;
 	nic_post_event(EVENT_REPLICATOR_LOST, g->config.name, "%s; policy: %s", why,
 		g->config.on_replicator_lost == REPLICATOR_RELEASE ? "release" : "hold");
+	if (g->config.on_replicator_lost != REPLICATOR_RELEASE)
+		return;
 	if (g->fsm.state == GROUP_SUSPENDED) {
-		if (group_check(&g->fsm, GROUP_ABORT, NULL) == 0) {
-			abort_checkpoint(g);
-		} else {
-			command_run(g, qp_resume, 0);
-			group_fsm_resume(&g->fsm);
-		}
+		command_run(g, qp_resume, 0);
+		group_fsm_resume(&g->fsm);
 	}
-	if (g->config.on_replicator_lost == REPLICATOR_RELEASE)
-		stop(g, false);
+	stop(g, false);
 }
 
 void nic_client_alive(uint64_t client)
@@ -263,7 +254,8 @@ int nic_checkpoint_abort(const char *name, uint64_t client, struct nic_error *er
 	g = enter(name, GROUP_ABORT, client, err);
 	if (!g)
 		return code_of(err);
-	abort_checkpoint(g);
+	command_run(g, qp_resume, 0);
+	group_fsm_abort(&g->fsm);
 	return 0;
 }
 

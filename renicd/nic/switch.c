@@ -279,8 +279,12 @@ static bool flood_to_uplink(const struct switch_from *from, const struct rte_mbu
 {
 	struct rte_mbuf *copy;
 
-	if (!nic.uplink || unlikely(m->pkt_len > nic.uplink->max_frame_bytes))
+	if (!nic.uplink)
 		return true;
+	if (unlikely(m->pkt_len > nic.uplink->max_frame_bytes)) {
+		from->qp->counters.drops[DROP_OVERSIZE]++;
+		return true;
+	}
 	if (!nic.uplink->is_up()) {
 		if (!from->was_held)
 			from->qp->counters.drops[DROP_UPLINK_DOWN]++;

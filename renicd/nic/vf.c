@@ -240,7 +240,7 @@ int nic_vf_delete(const char *name, bool force, struct nic_error *err)
 
 	if (!vf)
 		return RENIC_E_NOT_FOUND;
-	rc = group_let_go(vf, err);
+	rc = group_check_let_go(vf, err);
 	if (rc)
 		return rc;
 	if (held_pkts(vf) && !force)
@@ -248,6 +248,8 @@ int nic_vf_delete(const char *name, bool force, struct nic_error *err)
 			"%" PRIu64 " committed frames of \"%s\" still wait to leave; "
 			"force drops them",
 			held_pkts(vf), name);
+	if (vf->group)
+		group_free(vf->group);
 	vf->ops->destroy(vf->port);
 	unpublish(vf);
 	if (held_pkts(vf))

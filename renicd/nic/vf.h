@@ -126,7 +126,9 @@ struct nic_params {
 /* Before any other call; lcores run already. */
 int nic_init(const struct nic_params *params, struct nic_error *err);
 void nic_set_uplink(const struct uplink_ops *ops);
-/* Deletes every group and VF, then the pools. */
+/* Deletes every group and VF. The uplink may still bring frames. */
+void nic_clear(void);
+/* Frees tables and pools: nothing uses them any more, the uplink included. */
 void nic_fini(void);
 
 struct vf *vf_find(const char *name);
