@@ -9,7 +9,9 @@
  * turns, taken in rotation.
  *
  * usage: egress_log_bench [EAL options] -- [-f LOG_FILE] [-t SECONDS] [-r TURNS] [-e EPOCH_US]
- *                         [-s SIZE[,SIZE...]] [-m LOG_MIB] [-n MBUFS]
+ *                         [-s SIZE[,SIZE...]] [-m LOG_MIB] [-n MBUFS] [-c] [-o]
+ * -c: whoever gets a frame reads its bytes (a copy, as into another VF's ring or a socket); else
+ * they are left to a NIC. -o: the log only.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -40,6 +42,7 @@ static struct options {
 	const char *log_file;
 	double seconds;
 	unsigned turns, epoch_us, log_mib, held_mbufs;
+	bool copy_out, log_only;
 	unsigned n_sizes;
 	uint32_t sizes[SIZES_MAX];
 } options = {
@@ -47,8 +50,8 @@ static struct options {
 	.seconds = 0.5,
 	.turns = 5,
 	.epoch_us = 25000,
-	.log_mib = 512,
-	.held_mbufs = 300000,
+	.log_mib = 256,
+	.held_mbufs = 100000,
 	.n_sizes = 4,
 	.sizes = {64, 256, 1518, 9000},
 };
@@ -99,6 +102,21 @@ static unsigned from_guest(struct rte_mempool *pool, struct rte_mbuf **pkts, uin
 	return BURST;
 }
 
+/* The frames' destination. */
+static void send_out(struct rte_mbuf **pkts, unsigned n)
+{
+	static uint8_t to[GUEST_BUFFERS][FRAME_MAX + 2];
+	static unsigned next;
+
+	for (unsigned i = 0; options.copy_out && i < n; i++) {
+		uint8_t *at = to[next++ % GUEST_BUFFERS];
+
+		for (const struct rte_mbuf *m = pkts[i]; m; at += m->data_len, m = m->next)
+			rte_memcpy(at, rte_pktmbuf_mtod(m, const void *), m->data_len);
+	}
+	rte_pktmbuf_free_bulk(pkts, n);
+}
+
 /* ---- the three ways ---- */
 
 static uint64_t run_free(uint32_t len, uint64_t until, struct result *result)
@@ -109,7 +127,7 @@ static uint64_t run_free(uint32_t len, uint64_t until, struct result *result)
 	while (rte_rdtsc() < until) {
 		unsigned n = from_guest(data_pool, pkts, len);
 
-		rte_pktmbuf_free_bulk(pkts, n);
+		send_out(pkts, n);
 		done += n;
 	}
 	return done;
@@ -140,7 +158,7 @@ static uint64_t run_mbuf(uint32_t len, uint64_t until, struct result *result)
 		for (unsigned burst = 0; burst < 2 && head < committed; burst++) {
 			for (n = 0; n < BURST && head < committed; n++)
 				pkts[n] = held[head++ & mask];
-			rte_pktmbuf_free_bulk(pkts, n);
+			send_out(pkts, n);
 		}
 	}
 	for (uint64_t i = head; i < tail; i++)
@@ -189,7 +207,7 @@ static uint64_t run_log(uint32_t len, uint64_t until, struct result *result)
 			uint16_t got = egress_log_peek(log, data_pool, attach_pool, pkts, flags,
 				BURST);
 
-			rte_pktmbuf_free_bulk(pkts, got);
+			send_out(pkts, got);
 			egress_log_advance(log, got);
 			released += got;
 		}
@@ -240,7 +258,7 @@ static void measure(uint32_t len)
 	const struct result *log = &results[MODE_LOG];
 
 	for (unsigned turn = 0; turn < options.turns; turn++)
-		for (int mode = 0; mode < MODES; mode++)
+		for (int mode = options.log_only ? MODE_LOG : 0; mode < MODES; mode++)
 			run((enum mode)mode, len, &results[mode]);
 	printf("%6u %8.2f %8.2f %8.2f %8.1f %9.2f %9.2f %8.0f %8.0f %9lu %9lu %6lu\n", len,
 		results[MODE_FREE].pps / 1e6, results[MODE_MBUF].pps / 1e6, log->pps / 1e6,
@@ -272,7 +290,7 @@ static void parse_options(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "f:t:r:e:s:m:n:")) != -1) {
+	while ((opt = getopt(argc, argv, "f:t:r:e:s:m:n:co")) != -1) {
 		switch (opt) {
 		case 'f': options.log_file = optarg; break;
 		case 't': options.seconds = atof(optarg); break;
@@ -281,6 +299,8 @@ static void parse_options(int argc, char **argv)
 		case 's': parse_sizes(optarg); break;
 		case 'm': options.log_mib = (unsigned)atoi(optarg); break;
 		case 'n': options.held_mbufs = (unsigned)atoi(optarg); break;
+		case 'c': options.copy_out = true; break;
+		case 'o': options.log_only = true; break;
 		default: rte_exit(EXIT_FAILURE, "see the comment in egress_log_bench.c\n");
 		}
 	}

@@ -8,7 +8,10 @@
 
 #include <stdint.h>
 
-enum { HISTOGRAM_SUB_BITS = 5, HISTOGRAM_BUCKETS = (64 - HISTOGRAM_SUB_BITS + 1) << HISTOGRAM_SUB_BITS };
+enum {
+	HISTOGRAM_SUB_BITS = 5,
+	HISTOGRAM_BUCKETS = (64 - HISTOGRAM_SUB_BITS + 1) << HISTOGRAM_SUB_BITS,
+};
 
 struct histogram {
 	uint64_t count, max;

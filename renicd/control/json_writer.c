@@ -124,8 +124,9 @@ void jw_u64(struct json_writer *w, const char *key, uint64_t value)
 void jw_i64(struct json_writer *w, const char *key, int64_t value)
 {
 	char text[24];
+	int len = snprintf(text, sizeof(text), "%lld", (long long)value);
 
-	jw_raw(w, key, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)value));
+	jw_raw(w, key, text, (size_t)len);
 }
 
 void jw_mac(struct json_writer *w, const char *key, const uint8_t mac[6])

@@ -29,7 +29,7 @@ enum {
 	EVENTS_PER_ROUND = 32,
 	ACCEPTS_PER_ROUND = 16,
 	REQUESTS_PER_ROUND = 16, /* of one owner; a reader has one */
-	READERS_BUDGET_US = 1000,
+	READERS_BUDGET_US = 250,
 	TICK_IDLE_MS = 100,
 	TICK_TIMEOUT_MS = 10,    /* while a group has a replicator timeout */
 };

@@ -60,13 +60,15 @@ def print_logs(env):
         print(process.log_tail())
 
 
-def close(env):
-    """Clean up; a fault in that is a fault of the test."""
+def close(env, test):
+    """Clean up; a fault in that is a fault of the test, such as a daemon that dies at its end."""
     signal.setitimer(signal.ITIMER_REAL, 40)
     try:
         env.close()
     except Exception:  # pylint: disable=broad-except
+        print(f"FAIL {test.name}: at its end")
         traceback.print_exc(file=sys.stdout)
+        print_logs(env)
         return False
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -94,7 +96,8 @@ def run_one(test, verbose):
         print(problem)
     if problem or verbose:
         print_logs(env)
-    passed = close(env) and not problem
+    passed = close(env, test) and not problem
+    env.remove()
     sys.stdout.flush()
     return passed
 

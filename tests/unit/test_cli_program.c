@@ -210,7 +210,8 @@ static void events_are_a_line_each(void **state)
 	assert_contains(out, "vf_created             vf0           d\n");
 	assert_contains(out, "vf1");
 	assert_int_equal(run(answer_events, "-j events vf_created -n 2"), 0);
-	assert_contains(out, "{\"type\":\"vf_created\",\"name\":\"vf1\",\"detail\":\"d\",\"time_us\":5}\n");
+	assert_contains(out,
+		"{\"type\":\"vf_created\",\"name\":\"vf1\",\"detail\":\"d\",\"time_us\":5}\n");
 }
 
 static void answer_egress_log(struct peer *p)

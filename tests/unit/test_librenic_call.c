@@ -98,7 +98,8 @@ static void error_that_could_pass_for_something_else_is_internal(void **state)
 {
 	static const char *const errors[] = {"{}", "7", "null", "{\"code\":0,\"message\":\"m\"}",
 		"{\"code\":5}", "{\"code\":\"-1\"}", "{\"code\":-1002,\"message\":\"closed\"}",
-		"{\"code\":-9223372036854775808}"};
+		"{\"code\":-9223372036854775808}", "{\"code\":4294967295}",
+		"{\"code\":-4294967297}"};
 
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
 		struct renic_client *client = start(answer_error, (void *)errors[i]);
@@ -266,12 +267,17 @@ static void peer_that_dribbles_cannot_hold_a_call(void **state)
 	finish(client);
 }
 
+/* In large pieces, so that there is always something to read. */
 static void flood(struct peer *p)
 {
+	static const char line[] = "{\"method\":\"event\",\"params\":{\"type\":\"t\"}}\n";
+	static char lines[2000 * (sizeof(line) - 1) + 1];
+
+	for (size_t i = 0; i < 2000; i++)
+		memcpy(lines + i * (sizeof(line) - 1), line, sizeof(line));
 	peer_read(p);
 	while (peer_quiet(p, 0))
-		for (int i = 0; i < 100; i++)
-			peer_event(p, "vf_created", "vf0");
+		peer_send(p, lines);
 }
 
 static void events_without_end_cannot_hold_a_call(void **state)
@@ -402,46 +408,73 @@ static void descriptors_come_with_their_reply(void **state)
 	close_pipes(&pipes);
 }
 
-static void answer_late_with_fd(struct peer *p)
+struct late {
+	struct pipes pipes;
+	pthread_barrier_t step;
+};
+
+/* Each time the client has given up a call (odd ids) and not read since, both replies are sent,
+ * the second before its request: so one read brings as much of them as fits. */
+static void answer_late_with_fds(struct peer *p)
 {
-	struct pipes *pipes = p->arg;
+	struct late *late = p->arg;
+	char text[80000];
 
 	peer_read(p);
+	pthread_barrier_wait(&late->step);
+	peer_send_fds(p, "{\"id\":1,\"result\":true}\n", &late->pipes.in[0], 1);
+	peer_send_fds(p, "{\"id\":2,\"result\":true}\n", &late->pipes.in[1], 1);
+	pthread_barrier_wait(&late->step);
 	peer_read(p);
-	peer_send_fds(p, "{\"id\":1,\"result\":true}\n", &pipes->in[0], 1);
-	peer_send_fds(p, "{\"id\":2,\"result\":true}\n", &pipes->in[1], 1);
-	peer_read(p);
-	peer_read(p);
+	peer_read(p); /* the late one has no descriptor */
+	pthread_barrier_wait(&late->step);
 	peer_send(p, "{\"id\":3,\"result\":true}\n");
-	peer_send_fds(p, "{\"id\":4,\"result\":true}\n", &pipes->in[0], 1);
+	peer_send_fds(p, "{\"id\":4,\"result\":true}\n", &late->pipes.in[0], 1);
+	pthread_barrier_wait(&late->step);
+	peer_read(p);
+	peer_read(p); /* the late one's end is in a second read, after a buffer's move */
+	pthread_barrier_wait(&late->step);
+	snprintf(text, sizeof(text), "{\"method\":\"other\"%62000s}\n", "");
+	peer_send(p, text);
+	peer_send_fds(p, "{\"id\":5,", &late->pipes.in[0], 1);
+	peer_send(p, "\"result\":true}\n");
+	peer_send_fds(p, "{\"id\":6,\"result\":true}\n", &late->pipes.in[1], 1);
+	pthread_barrier_wait(&late->step);
 	peer_wait_close(p);
 }
 
-/* Call once in vain, then again. Returns the second call's descriptor. */
-static int call_twice(struct renic_client *client)
+/* Call once in vain, then again. Returns what the second call's one descriptor brings. */
+static char call_twice(struct renic_client *client, struct late *late)
 {
 	size_t n = 2;
 	int fds[2];
 
-	renic_set_timeout_ms(client, 30);
+	renic_set_timeout_ms(client, 0);
 	assert_int_equal(renic_call(client, "x", NULL, NULL, &err), RENIC_E_NO_ANSWER);
+	pthread_barrier_wait(&late->step); /* given up */
+	pthread_barrier_wait(&late->step); /* sent */
 	renic_set_timeout_ms(client, -1);
 	assert_int_equal(renic_call_fds(client, "x", NULL, NULL, fds, &n, &err), 0);
 	assert_int_equal(n, 1);
-	return fds[0];
+	assert_int_equal(write(late->pipes.out[0], "A", 1), 1);
+	assert_int_equal(write(late->pipes.out[1], "B", 1), 1);
+	return read_one(fds[0]);
 }
 
 static void late_replys_descriptors_are_its_own(void **state)
 {
-	struct pipes pipes;
 	struct renic_client *client;
+	struct late late;
 
-	make_pipes(pipes.in, pipes.out);
-	client = start(answer_late_with_fd, &pipes);
-	assert_int_equal(read_one(call_twice(client)), 'B');
-	assert_int_equal(read_one(call_twice(client)), 'A');
+	make_pipes(late.pipes.in, late.pipes.out);
+	pthread_barrier_init(&late.step, NULL, 2);
+	client = start(answer_late_with_fds, &late);
+	assert_int_equal(call_twice(client, &late), 'B');
+	assert_int_equal(call_twice(client, &late), 'A');
+	assert_int_equal(call_twice(client, &late), 'B');
 	finish(client);
-	close_pipes(&pipes);
+	pthread_barrier_destroy(&late.step);
+	close_pipes(&late.pipes);
 }
 
 static void answer_many_fds(struct peer *p)

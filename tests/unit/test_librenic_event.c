@@ -182,6 +182,26 @@ static void queued_events_come_before_the_error(void **state)
 	finish(client);
 }
 
+static void send_others(struct peer *p)
+{
+	static const char line[] = "{\"method\":\"other\"}\n";
+	static char lines[4000 * (sizeof(line) - 1) + 1];
+
+	for (size_t i = 0; i < 4000; i++)
+		memcpy(lines + i * (sizeof(line) - 1), line, sizeof(line));
+	while (peer_quiet(p, 0))
+		peer_send(p, lines);
+}
+
+static void other_lines_without_end_cannot_hold_a_wait(void **state)
+{
+	struct renic_client *client = start(send_others);
+
+	assert_int_equal(renic_event_wait(client, 50, &event, &err), 0);
+	assert_int_equal(renic_event_wait(client, 0, &event, &err), 0);
+	finish(client);
+}
+
 static void on_alarm(int signal)
 {
 }
@@ -233,6 +253,7 @@ int main(void)
 		cmocka_unit_test(oldest_give_way_and_are_counted),
 		cmocka_unit_test(late_reply_is_no_event_and_no_error),
 		cmocka_unit_test(queued_events_come_before_the_error),
+		cmocka_unit_test(other_lines_without_end_cannot_hold_a_wait),
 		cmocka_unit_test(signal_ends_the_wait),
 		cmocka_unit_test(all_types_need_no_parameter),
 	};

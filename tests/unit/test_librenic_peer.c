@@ -37,12 +37,20 @@ static bool readable(int fd, int ms)
 	return poll(&pfd, 1, ms) > 0;
 }
 
+/* As soon as it was used, so that a test that fails later leaves nothing. */
+static void remove_path(struct peer *peer)
+{
+	unlink(peer->path);
+	rmdir(peer->dir);
+}
+
 static void *run(void *arg)
 {
 	struct peer *peer = arg;
 
 	if (readable(peer->listen_fd, PEER_TIMEOUT_MS))
 		peer->fd = accept4(peer->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	remove_path(peer);
 	if (peer->fd < 0)
 		peer_fail(peer, "nobody connected");
 	else
@@ -73,8 +81,6 @@ void peer_join(struct peer *peer)
 {
 	pthread_join(peer->thread, NULL);
 	close(peer->listen_fd);
-	unlink(peer->path);
-	rmdir(peer->dir);
 	free(peer->received);
 	free(peer->line);
 	if (peer->failure[0])

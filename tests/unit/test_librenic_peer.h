@@ -27,7 +27,7 @@ struct peer {
 
 /* Listens in a new directory and runs script in a thread for the first who connects. */
 void peer_start(struct peer *peer, void (*script)(struct peer *peer), void *arg);
-/* Waits for the script, removes the directory, asserts that the script found nothing wrong. */
+/* Waits for the script, asserts that the script found nothing wrong. */
 void peer_join(struct peer *peer);
 
 /* For scripts. Reads are bounded: a client that says nothing for 10 s is a failure. */

@@ -187,8 +187,9 @@ static void half_closed_connection_gets_its_answers_then_the_end(void **state)
 	int i;
 
 	for (i = 0; i < REQUESTS; i++)
-		fixture_send_line(fd, VERSION);
+		fixture_send_line(fd, METHODS);
 	shutdown(fd, SHUT_WR);
+	fixture_wait(&fake_nic.alive_calls, REQUESTS); /* more than the socket takes */
 	for (i = 0; i < REQUESTS; i++)
 		json_decref(fixture_read(fd));
 	expect_end(fd);
@@ -276,6 +277,7 @@ static void slow_reader_gets_everything_in_order(void **state)
 
 	for (i = 0; i < REQUESTS; i++)
 		fixture_send_line(fd, METHODS);
+	fixture_wait(&fake_nic.alive_calls, REQUESTS);
 	first = fixture_read(fd);
 	for (i = 1; i < REQUESTS; i++) {
 		json_t *answer = fixture_read(fd);
@@ -342,6 +344,7 @@ static void descriptor_stays_with_its_answer_when_output_waits(void **state)
 	fixture_send_line(fd, METHODS);
 	fixture_send_line(fd, METHODS);
 	shutdown(fd, SHUT_WR);
+	fixture_wait(&fake_nic.alive_calls, 1 + BEFORE + 3);
 	s.bytes = malloc(s.cap);
 	while (s.len < s.cap - 1 && read_chunk(fd, &s))
 		;
@@ -410,6 +413,8 @@ static void dropped_client_leaves_no_descriptor_open(void **state)
 	for (i = 0; i < 20; i++)
 		fixture_send_line(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"egress_log_get\","
 				      "\"params\":{\"name\":\"a\"}}");
+	fixture_wait(&fake_nic.alive_calls, 1 + 1 + 200 + 20);
+	assert_int_equal(count_open_fds(), before + 2 + 20);
 	close(fd);
 	fixture_wait(&fake_nic.gone_calls, 2);
 	assert_int_equal(count_open_fds(), before);

@@ -121,7 +121,8 @@ class Guest:
         self.commands += 1
         # Quotes keep the marks from being found in an echo of the command itself.
         begin, end = f"<{self.commands}<", f">{self.commands}>"
-        line = f"echo '<'{self.commands}'<'; {{ {command}; }} </dev/null; " \
+        closing = "" if command.endswith("&") else ";"
+        line = f"echo '<'{self.commands}'<'; {{ {command}{closing} }} </dev/null; " \
                f"echo '>'{self.commands}'>'$?'!'\n"
         self.serial.sendall(line.encode())
         deadline = time.monotonic() + timeout

@@ -24,7 +24,7 @@ def drain_by_checkpoints(daemon, group, done, timeout=15):
 def a_full_log_stops_reading_the_guest_and_loses_nothing(env):
     daemon, socket = env.renicd_on_memif()
     framegen = env.framegen()
-    far = framegen.add_memif(socket)
+    far = env.far_end(daemon, framegen, socket)
     guest = env.guest(daemon, framegen, 1, egress_log_bytes=4 * MIB)
     daemon.call("protection_start", group="vf1")
     job = guest.send("mix", 10000, stream=1, size=1514, wait=False)
@@ -45,7 +45,7 @@ def a_full_log_stops_reading_the_guest_and_loses_nothing(env):
 def one_vfs_full_log_does_not_stop_another_vf(env):
     daemon, socket = env.renicd_on_memif()
     framegen = env.framegen()
-    far = framegen.add_memif(socket)
+    far = env.far_end(daemon, framegen, socket)
     full = env.guest(daemon, framegen, 1, egress_log_bytes=4 * MIB)
     other = env.guest(daemon, framegen, 2, egress_log_bytes=4 * MIB)
     for guest in (full, other):
@@ -116,7 +116,7 @@ def committed_frames_wait_for_a_far_end_that_died(env):
     daemon, socket = env.renicd_on_memif()
     guest = env.guest(daemon, env.framegen(), 1)
     first = env.framegen()
-    far = first.add_memif(socket)
+    far = env.far_end(daemon, first, socket)
     daemon.call("protection_start", group="vf1")
     guest.send("mix", 500, stream=1)
     daemon.wait_taken("vf1", 500)
@@ -129,7 +129,7 @@ def committed_frames_wait_for_a_far_end_that_died(env):
     daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
     time.sleep(0.2)
     equal(daemon.vf("vf1")["held_pkts"], 500, "frames that wait")
-    far = env.framegen().add_memif(socket)
+    far = env.far_end(daemon, env.framegen(), socket)
     far.expect_whole(1, 500, first=500)
     equal(daemon.drops("vf1"), {}, "drops")
 

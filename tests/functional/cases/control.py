@@ -272,9 +272,9 @@ def records(data):
         at += -(-(start + length - at) // RECORD_ALIGN) * RECORD_ALIGN
 
 
-@case
-def the_egress_log_can_be_read_by_a_client(env):
-    daemon, _, capture = env.renicd_on_tap()
+@case(rows={"hugepages": {"hugepages": True}, "plain-file": {"hugepages": False}})
+def the_egress_log_can_be_read_by_a_client(env, hugepages):
+    daemon, _, capture = env.renicd_on_tap(egress_log={"size_mb": 64, "hugepages": hugepages})
     guest = env.guest(daemon, env.framegen(), 1, queues=2)
     daemon.call("protection_start", group="vf1")
     for queue in (0, 1):

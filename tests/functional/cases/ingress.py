@@ -45,7 +45,7 @@ def ingress_waits_while_suspended_and_is_delivered_after(env):
 def ingress_beyond_the_bound_is_dropped_and_counted(env):
     daemon, socket = env.renicd_on_memif()
     guest = env.guest(daemon, env.framegen(), 1)
-    far = env.framegen().add_memif(socket)
+    far = env.far_end(daemon, env.framegen(), socket)
     daemon.call("protection_start", group="vf1")
     for turn, bound in enumerate((4096, 100, 0)):
         if bound != 4096:
@@ -67,7 +67,7 @@ def guest_memory_is_untouched_while_suspended(env):
     daemon, socket = env.renicd_on_memif()
     framegen = env.framegen(memory_mb=96)
     guest = env.guest(daemon, framegen, 1)
-    far = env.framegen().add_memif(socket)
+    far = env.far_end(daemon, env.framegen(), socket)
     daemon.call("protection_start", group="vf1")
     guest.rx(False)
     guest.send("mix", 300, stream=1)
@@ -116,7 +116,7 @@ def what_waits_in_the_ring_at_begin_belongs_to_the_next_epoch(env):
 def a_hundred_checkpoints_cost_no_ingress(env):
     daemon, socket = env.renicd_on_memif()
     guest = env.guest(daemon, env.framegen(), 1)
-    far = env.framegen().add_memif(socket)
+    far = env.far_end(daemon, env.framegen(), socket)
     daemon.call("protection_start", group="vf1")
     job = far.send("mix", 0, stream=1, rate=40000, dst=guest.mac)
     for _ in range(100):
@@ -136,7 +136,7 @@ def a_guest_without_receive_buffers_drops_only_its_own(env):
     daemon, socket = env.renicd_on_memif()
     framegen = env.framegen()
     guest, other = (env.guest(daemon, framegen, n) for n in (1, 2))
-    far = env.framegen().add_memif(socket)
+    far = env.far_end(daemon, env.framegen(), socket)
     guest.rx(False)
     far.send("ipv4", 8000, stream=1, dst=guest.mac)
     far.send("ipv4", 1000, stream=2, dst=other.mac)

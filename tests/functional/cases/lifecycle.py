@@ -45,6 +45,71 @@ def a_killed_front_end_comes_back_to_its_frames(env, role, packed):
     equal(daemon.stats("vf1")["tx_pkts"], 500, "frames counted")
 
 
+@case(rows={role: {"role": role} for role in ("client", "server")}, timeout=45)
+def front_ends_that_die_again_and_again_lose_no_held_frame(env, role):
+    daemon, _, capture = env.renicd_on_tap()
+    framegen = env.framegen()
+    guest = env.guest(daemon, framegen, 1, role=role, queues=2)
+    daemon.call("protection_start", group="vf1")
+    for turn in range(6):
+        for queue in (0, 1):
+            guest.send("mix", 100, queue=queue, stream=queue, seq=100 * turn, size="60-1514")
+        daemon.wait_taken("vf1", 200 * (turn + 1))
+        framegen.kill()
+        if turn % 2:
+            daemon.checkpoint("vf1")
+        framegen = env.framegen()
+        guest = env.reattach(daemon, framegen, 1, "vf1", role=role, queues=2, packed=turn % 2 == 0)
+    equal(capture.judge().total(), 0, "frames on the wire")
+    daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
+    judge = capture.wait(1200)
+    for queue in (0, 1):
+        equal(frame.fault_of(judge.stream(queue), 0, 600), None, f"queue {queue}")
+
+
+@case
+def a_vf_deleted_under_traffic_harms_nobody(env):
+    """By force, with its guest sending and being sent to, again and again."""
+    daemon, socket = env.renicd_on_memif()
+    framegen, victims = env.framegen(), env.framegen()
+    far = env.far_end(daemon, framegen, socket)
+    steady = env.guest(daemon, framegen, 1)
+    job = steady.send("mix", 0, stream=1, rate=20000)
+    noise = steady.send("mix", 0, stream=2, rate=20000, dst=mac_of(2))
+    for _ in range(8):
+        victim = env.guest(daemon, victims, 2, vf="victim")
+        victim.send("mix", 0, stream=3, dst=steady.mac)
+        victim.send("mix", 0, stream=4)
+        wait_until(lambda: daemon.stats("victim")["tx_pkts"] > 1000, "the victim sends")
+        daemon.call("vf_delete", name="victim", force=True)
+        victim.close()
+    noise.halt()
+    sent = job.halt()
+    far.expect_whole(1, sent)
+    equal([vf["name"] for vf in daemon.call("vf_list")], ["vf1"], "VFs left")
+
+
+@case
+def settings_change_under_traffic(env):
+    """vf_set of everything, again and again: what is not concerned passes whole."""
+    daemon, socket = env.renicd_on_memif()
+    framegen = env.framegen()
+    far = env.far_end(daemon, framegen, socket)
+    guest = env.guest(daemon, framegen, 1)
+    daemon.call("protection_start", group="vf1")
+    job = guest.send("ipv4", 0, stream=1, rate=20000)
+    for turn in range(60):
+        daemon.call("vf_set", name="vf1", hold_exempt=("", "arp", "tcp port 80 or ether proto 5")[
+            turn % 3], mtu=9000 - turn, ingress_hold_pkts=turn * 100, spoofchk=turn % 2 == 0)
+        if turn % 3 == 0:
+            daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
+    sent = job.halt()
+    daemon.wait_taken("vf1", sent)
+    daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
+    far.expect_whole(1, sent)
+    equal(daemon.drops("vf1"), {}, "drops")
+
+
 @case
 def a_front_end_may_die_while_suspended(env):
     daemon, _, capture = env.renicd_on_tap()
@@ -92,7 +157,7 @@ def a_driver_that_restarts_keeps_role_and_frames(env):
 def vfs_come_and_go_beside_anothers_traffic(env):
     daemon, socket = env.renicd_on_memif()
     framegen, visitors = env.framegen(), env.framegen()
-    far = framegen.add_memif(socket)
+    far = env.far_end(daemon, framegen, socket)
     steady = env.guest(daemon, framegen, 1)
     daemon.call("protection_start", group="vf1")
     job = steady.send("mix", 0, stream=1, rate=50000)
@@ -103,10 +168,10 @@ def vfs_come_and_go_beside_anothers_traffic(env):
         guests[0].send("mix", 200, stream=2, dst=guests[1].mac)
         guests[1].expect_whole(2, 200, first=200 * turn)
         daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
-        guests[0].close()
+        guests[1].close()
         for guest in guests:
             daemon.call("vf_delete", name=guest.vf)
-        guests[1].close()
+        guests[0].close()
         daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
     sent = job.halt()
     daemon.wait_taken("vf1", sent)

@@ -199,7 +199,7 @@ def a_thousand_epochs_a_second_keep_their_frames_apart(env):
     """3,000 checkpoints, three in flight, under traffic: no frame comes before its own commit."""
     daemon, socket = env.renicd_on_memif()
     framegen = env.framegen()
-    far = framegen.add_memif(socket)
+    far = env.far_end(daemon, framegen, socket)
     guest = env.guest(daemon, framegen, 1)
     daemon.call("protection_start", group="vf1")
     far.note()
@@ -219,6 +219,31 @@ def a_thousand_epochs_a_second_keep_their_frames_apart(env):
         check(epoch >= len(commits) or when >= commits[epoch],
               f"frame {newest} of epoch {epoch} arrived before its commit")
     env.note(f"{3000 / seconds:.0f} epochs a second, {sent} frames")
+
+
+@case
+def too_many_epochs_in_flight_are_refused_until_a_commit(env):
+    daemon, _, capture = env.renicd_on_tap()
+    guest = env.guest(daemon, env.framegen(), 1)
+    daemon.call("protection_start", group="vf1")
+    sealed = 0
+    for sealed in range(1, 256):
+        guest.send("mix", 2, stream=1)
+        daemon.wait_taken("vf1", 2 * sealed)
+        equal(daemon.checkpoint("vf1"), sealed, "sealed epoch")
+    guest.send("mix", 2, stream=1)
+    daemon.wait_taken("vf1", 2 * sealed + 2)
+    equal(daemon.rpc.refusal("checkpoint_begin", group="vf1").code, -5, "the 256th epoch")
+    group = daemon.call("group_get", name="vf1")
+    equal((group["state"], group["sealed_epochs"]), ("protected", 255), "group after the refusal")
+    expect_nothing(capture)
+    daemon.call("checkpoint_commit", group="vf1", epoch=1)
+    expect_streams(capture.wait(2), [1], 2, what="after the first commit:")
+    equal(daemon.checkpoint("vf1"), 256, "sealed epoch after a commit")
+    daemon.call("checkpoint_commit", group="vf1", epoch=255)
+    expect_streams(capture.wait(510), [1], 510, what="after the commit of 255:")
+    daemon.call("checkpoint_commit", group="vf1", epoch=256)
+    expect_streams(capture.wait(512), [1], 512, what="after the last commit:")
 
 
 @case

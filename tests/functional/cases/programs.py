@@ -85,7 +85,7 @@ def renicctl_tells_people_and_scripts_what_went_wrong(env):
         check(done.returncode > 0, f"renicctl {arguments}: status {done.returncode}")
         check(wanted in done.stderr, f"renicctl {arguments}: no {wanted!r} in {done.stderr!r}")
         equal(done.stdout, "", f"stdout of renicctl {arguments}")
-    daemon.stop()
+    daemon.signal_end()
     done = env.renicctl(daemon, "vf", "list", check=False)
     check(done.returncode > 0 and daemon.socket in done.stderr, f"no daemon: {done.stderr!r}")
 

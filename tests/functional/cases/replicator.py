@@ -69,6 +69,25 @@ def a_replicator_lost_while_suspended_lets_the_guest_go_on(env):
 
 
 @case
+def a_replicator_lost_while_suspended_leaves_the_group_to_its_heir(env):
+    """With policy hold nothing is decided: another connection ends the checkpoint."""
+    daemon, capture, guest, replicator = protected_guest(env)
+    epoch = replicator.call("checkpoint_begin", group="g")["epoch"]
+    guest.send("mix", 100, stream=1)
+    replicator.close()
+    daemon.rpc.wait_event("replicator_lost", "g")
+    time.sleep(0.2)
+    equal(daemon.call("group_get", name="g")["state"], "suspended", "state")
+    equal(daemon.stats("vf1")["tx_pkts"], 100, "frames taken while suspended")
+    equal(capture.judge().total(), 0, "frames on the wire")
+    daemon.call("checkpoint_resume", group="g")
+    daemon.call("checkpoint_commit", group="g", epoch=epoch)
+    daemon.wait_taken("vf1", 200)
+    time.sleep(0.2)
+    equal(frame.fault_of(capture.judge().stream(1), 0, 100), None, "after the heir's commit")
+
+
+@case
 def a_silent_replicator_is_lost_after_its_timeout(env):
     daemon, capture, _, replicator = protected_guest(env, replicator_timeout_ms=400)
     for _ in range(8):

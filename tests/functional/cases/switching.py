@@ -177,7 +177,7 @@ def runts_and_oversized_frames_are_dropped_and_counted(env):
     wait_drops(daemon, "vf1", {"runt": 4})
     guest.send("ipv4", 10, stream=1, size=1514, dst=other.mac)
     guest.send("vlan", 10, stream=2, size=1518, dst=other.mac)
-    guest.send("ipv4", 10, stream=3, size="1519-9018", dst=other.mac)
+    guest.send("ipv4", 10, stream=3, size="1523-9018", dst=other.mac)
     other.expect_whole(1, 10)
     other.expect_whole(2, 10)
     wait_drops(daemon, "vf1", {"runt": 4, "oversize": 10})
@@ -220,7 +220,7 @@ def frames_without_mergeable_buffers_arrive_whole(env):
 def two_data_lcores_keep_every_promise(env):
     daemon, socket = env.renicd_on_memif(data_cpus=[0, 1])
     framegen = env.framegen()
-    far = framegen.add_memif(socket)
+    far = env.far_end(daemon, framegen, socket, queues=2)
     guests = [env.guest(daemon, framegen, n, queues=4) for n in (1, 2)]
     lcores = {ring["lcore"] for guest in guests for ring in daemon.vf(guest.vf)["rings"]}
     equal(lcores, {0, 1}, "lcores that own queues")

@@ -10,6 +10,7 @@
  * usage: framegen EAL-OPTIONS -- [MBUFS]
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -90,6 +91,7 @@ int main(int argc, char **argv)
 	frame_init();
 	ports_init(pool);
 	send_init(pool);
+	signal(SIGPIPE, SIG_IGN); /* virtio-user writes to back-ends that have gone */
 	fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
 	command_print(json_pack("{s:s, s:i}", "event", "ready", "pid", (int)getpid()));
 	run();

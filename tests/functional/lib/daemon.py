@@ -2,8 +2,9 @@
 """renicd under test: configured, started, asked, stopped."""
 import json
 import os
+import signal
 
-from .check import Failure, wait_until
+from .check import Failure, check, wait_until
 from .process import Process
 from .rpc import Closed, Rpc
 
@@ -32,6 +33,7 @@ class Renicd:
         self.socket = self.config["control"]["socket"]
         self.on_spawn = lambda process: None
         self.process = None
+        self.ended = False  # on purpose
         self.rpc = None
         self.clients = []
 
@@ -107,7 +109,25 @@ class Renicd:
             client.close()
         self.clients = []
 
-    def stop(self, timeout=10):
-        """SIGTERM; the exit status."""
+    def kill(self):
+        """kill -9."""
+        self.ended = True
+        self.process.kill()
+
+    def signal_end(self, number=signal.SIGTERM, timeout=10):
+        """Ask it to end; returns when it has, and fails unless it did so well."""
+        self.ended = True
+        self.process.signal(number)
+        status = self.process.wait(timeout)
+        check(status == 0, f"renicd ended with status {status} after signal {number}")
+
+    def finish(self):
+        """The end of a test: whatever went on, the daemon is alive and ends cleanly."""
         self.close_clients()
-        return self.process.end(timeout)
+        if not self.process or self.ended:
+            return
+        check(self.process.alive(), f"renicd died: status {self.process.popen.returncode}")
+        try:
+            self.signal_end()
+        finally:
+            self.process.kill()

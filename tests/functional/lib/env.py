@@ -32,7 +32,6 @@ class Env:
     def __init__(self):
         self.stack = ExitStack()
         self.directory = tempfile.mkdtemp(prefix="renic-", dir="/tmp")
-        self.stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
         self.processes = []
         self.notes = []
 
@@ -41,8 +40,17 @@ class Env:
         self.notes.append(text)
 
     def close(self):
-        """Release everything."""
+        """End everything; the logs stay until remove()."""
         self.stack.close()
+
+    def remove(self):
+        """Remove the directory, and what a killed daemon left mounted in it."""
+        with open("/proc/self/mounts") as mounts:
+            points = [line.split()[1] for line in mounts]
+        for point in reversed(points):
+            if point.startswith(self.directory + "/"):
+                subprocess.run(["umount", point], check=False)
+        shutil.rmtree(self.directory)
 
     def netns(self):
         """A new namespace."""
@@ -62,13 +70,8 @@ class Env:
         """The same, not started; its end is taken care of."""
         daemon = Renicd(RENICD, self.directory, **config)
         daemon.on_spawn = self.processes.append
-        self.stack.callback(self._end_daemon, daemon)
+        self.stack.callback(daemon.finish)
         return daemon
-
-    def _end_daemon(self, daemon):
-        daemon.close_clients()
-        if daemon.process:
-            daemon.process.end()
 
     def renicd_on_tap(self, **config):
         """A daemon with a tap in a namespace for its uplink; (daemon, namespace, capture)."""
@@ -112,6 +115,12 @@ class Env:
         self.processes.append(testpmd.process)
         self.stack.callback(testpmd.quit)
         return testpmd
+
+    def far_end(self, daemon, framegen, socket, queues=1):
+        """The far end of a memif uplink, once the daemon has seen its carrier too."""
+        port = framegen.add_memif(socket, queues=queues)
+        wait_until(lambda: daemon.call("uplink_get")["link"] == "up", "uplink up")
+        return port
 
     def socket_of(self, vf):
         """A path for a VF's socket."""

@@ -194,7 +194,8 @@ class Framegen:
             return
         data = os.read(fd, 1 << 20)
         if not data:
-            raise Failure(f"framegen ended: {self.process.log_tail(5)}")
+            raise Failure(f"framegen ended with status {self.process.wait()}: "
+                          f"{self.process.log_tail(5)}")
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
             self._handle(line)
@@ -237,9 +238,9 @@ class Framegen:
         self.post(f"add port={number} args={words} queues={queues} mtu={mtu}")
         return Port(self, number, mac)
 
-    def add_memif(self, socket, number=FAR_PORT):
+    def add_memif(self, socket, number=FAR_PORT, queues=1):
         """The far end of an uplink net_memif0,role=server."""
-        self.command(f"add port={number} driver=net_memif descriptors=1024 "
+        self.command(f"add port={number} driver=net_memif descriptors=1024 queues={queues} "
                      f"args=role=client,socket={socket},socket-abstract=no,id=0")
         port = Port(self, number)
         wait_until(lambda: port.stats()["link"], "memif link up")

@@ -30,8 +30,8 @@ class Rpc:
 
     def __init__(self, path, timeout=10.0):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.connect(path)  # waits where the daemon's backlog is full
         self.socket.settimeout(timeout)
-        self.socket.connect(path)
         self.timeout = timeout
         self.events = deque()
         self.fds = []
