@@ -326,7 +326,8 @@ int main(int argc, char **argv)
 	guest = calloc(GUEST_BUFFERS, FRAME_MAX + 2);
 	data_pool = pool_make("data", SOURCE_MBUFS, DATA_ROOM);
 	attach_pool = pool_make("attach", SOURCE_MBUFS, 0);
-	held_pool = pool_make("held", options.held_mbufs, DATA_ROOM);
+	if (!options.log_only)
+		held_pool = pool_make("held", options.held_mbufs, DATA_ROOM);
 	log_pool = log_pool_create(options.log_file, options.log_mib / 2, false);
 	if (!guest || !log_pool)
 		rte_exit(EXIT_FAILURE, "%s: %s\n", options.log_file, strerror(errno));

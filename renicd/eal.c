@@ -35,8 +35,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct args *args, const c
 	va_end(ap);
 }
 
-/* "0000:3b:00.0" or "3b:00.0" */
-static bool is_pci(const char *devargs)
+bool eal_is_pci(const char *devargs)
 {
 	unsigned a, b, c;
 
@@ -80,7 +79,7 @@ static void add_lcores(struct args *args, const struct eal_params *params,
 
 int eal_start(const struct eal_params *params, struct nic_error *err)
 {
-	struct args args = {0};
+	static struct args args, given; /* EAL reorders what it gets, and keeps pointers */
 	cpu_set_t allowed;
 	int rc;
 
@@ -96,14 +95,16 @@ int eal_start(const struct eal_params *params, struct nic_error *err)
 	add(&args, "-m");
 	add(&args, "%u", params->memory_mb);
 	add_lcores(&args, params, &allowed);
-	if (is_pci(params->uplink))
+	if (eal_is_pci(params->uplink)) {
 		add(&args, "--allow=%s", params->uplink);
-	else
+	} else { /* nothing here needs physical addresses */
 		add(&args, "--no-pci");
+		add(&args, "--iova-mode=va");
+	}
 	for (unsigned i = 0; i < params->n_extra; i++)
 		add(&args, "%s", params->extra[i]);
-	rc = rte_eal_init(args.n, args.v);
-	/* EAL keeps pointers into these: they stay allocated. */
+	given = args;
+	rc = rte_eal_init(given.n, given.v);
 	if (rc >= 0)
 		return 0;
 	return nic_fail(err, RENIC_E_RESOURCES, "memory_mb",

@@ -17,6 +17,9 @@ struct eal_params {
 	unsigned n_extra;
 };
 
+/* Are these devargs a PCI address ("0000:3b:00.0", "3b:00.0")? */
+bool eal_is_pci(const char *devargs);
+
 /* 0, or an error that names the config key at fault. */
 int eal_start(const struct eal_params *params, struct nic_error *err);
 

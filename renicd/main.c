@@ -107,7 +107,7 @@ static int start_device(const struct renicd_config *config, struct nic_error *er
 		.log_path = path,
 		.log_segments = RTE_MAX(log->size_mb / SEGMENT_MB, 2u),
 		.mbufs = config->mbufs,
-		.register_dma = config->uplink.devargs[0] != '\0',
+		.register_dma = eal_is_pci(config->uplink.devargs),
 		.port_ops = &vhost_port_ops,
 	};
 	int rc = log_file_path(config->run_dir, log->dir, log->hugepages, path, sizeof(path), err);

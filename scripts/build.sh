@@ -17,4 +17,4 @@ if [ ! -e "$dir/build.ninja" ]; then
 	mkdir -p "$dir"
 	meson setup "$dir" "$@" >"$dir/setup.log" 2>&1 || { cat "$dir/setup.log" >&2; die "meson setup $dir failed (above)"; }
 fi
-ninja -C "$dir" --quiet
+ninja -C "$dir" --quiet | { grep -vx 'ninja: no work to do.' || true; }

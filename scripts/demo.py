@@ -57,8 +57,8 @@ class Report:
     def seen(self, what, value, condition=True):
         """One line of the summary; stops the demo if the condition is not met."""
         self.rows.append((what, value, condition))
-        self.show((paint("32", "seen: ") if condition else paint("31", "NOT seen: "))
-                  + f"{what}: {value}")
+        self.show((paint("32", "seen") if condition else paint("31", "NOT SEEN"))
+                  + f"  {what}: {value}")
         if not condition:
             raise NotSeen(what)
 
@@ -120,7 +120,7 @@ def latency(report, what, waited_ms):
 
 def step_guest(daemon, guest, report, accel):
     report.title("A Linux guest boots with a renicd VF as its NIC",
-                 f"renicd -c renicd.json & qemu-system-x86_64 ... -netdev vhost-user ...")
+                 "renicd -c renicd.json & qemu-system-x86_64 ... -netdev vhost-user,chardev=vm1")
     version = json.loads(daemon.ctl("-j", "version"))
     report.show(f"renicd {version['renicd']} with {version['dpdk']}; its wire is the tap "
                 f"{daemon.TAP} ({daemon.ADDRESS})")
@@ -149,6 +149,7 @@ def step_protected(daemon, guest, report):
                  f"{INTERVAL_MS} ms", f"renicctl protect {VM} --interval {INTERVAL_MS}ms")
     protect = subprocess.Popen(daemon.ctl_command("protect", VM, "--interval", f"{INTERVAL_MS}ms"),
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    report.show("(it plays the replicator: suspends, resumes and commits the NIC, copies no VM)")
     time.sleep(0.3)
     before = vf(daemon)
     waited = ping_through(daemon, report, guest, "ping through, protected", every_s=0.053)
@@ -161,7 +162,7 @@ def step_protected(daemon, guest, report):
 
 def step_silent(daemon, guest, report, protect):
     report.title("Commits stop, as when the backup does not answer: nothing of the guest's leaves",
-                 "kill -USR1 $(pidof renicctl)")
+                 f"kill -USR1 $(pidof renicctl); watch renicctl vf get {VM}")
     protect.send_signal(signal.SIGUSR1)
     time.sleep(0.3)  # what was committed before leaves
     ping = WatchedPing(guest.ip, SILENT_PINGS, SILENT_EVERY_S)

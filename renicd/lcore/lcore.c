@@ -73,7 +73,7 @@ static unsigned poll_all(struct lcore *lc)
 /* Watch fd for the poller, once. A port that cannot be watched is polled by the clock. */
 static bool watch(struct lcore *lc, struct poller *p, int fd)
 {
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+	struct epoll_event ev = {.events = p->level ? EPOLLIN : EPOLLIN | EPOLLET};
 
 	if (p->watched_fd == fd)
 		return true;
@@ -154,8 +154,10 @@ static int lcore_loop(void *arg)
 			continue;
 		}
 		rte_pause();
-		if (!lc->busy && rte_rdtsc() - last_work_tsc > spin_cycles)
+		if (!lc->busy && rte_rdtsc() - last_work_tsc > spin_cycles) {
 			lcore_sleep(lc);
+			last_work_tsc = rte_rdtsc(); /* what woke us may take a moment to show */
+		}
 	}
 	mailbox_run(&lc->box);
 	rte_rcu_qsbr_thread_offline(qsbr, lc->index);

@@ -22,12 +22,14 @@ struct poller {
 	/* One round of work; returns how many frames it moved. */
 	unsigned (*poll)(void *ctx);
 	/* Ask to be woken: returns a descriptor that becomes readable on work (watched
-	 * edge-triggered, never read), POLLER_NO_FD if none is needed, or POLLER_TIMED if the
+	 * edge-triggered and never read, unless `level` is set), POLLER_NO_FD if none is needed, or POLLER_TIMED if the
 	 * port cannot signal and must be polled. May be NULL: no descriptor is needed. */
 	int (*arm)(void *ctx);
 	/* Awake again: stop the signals. May be NULL. */
 	void (*disarm)(void *ctx);
 	void *ctx;
+	/* The descriptor stays readable until poll() has taken what there is. */
+	bool level;
 	/* The loop's own: the descriptor in its epoll set. Set it to POLLER_NO_FD (on the
 	 * lcore) when the port behind it was replaced. */
 	int watched_fd;

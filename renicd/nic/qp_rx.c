@@ -177,6 +177,7 @@ static uint16_t steer(const struct rte_mbuf *m, uint16_t n_queues)
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 	const uint8_t *l3 = (const uint8_t *)(eth + 1);
 	uint16_t type = eth->ether_type, left = m->data_len - sizeof(*eth);
+	uint64_t addrs[4]; /* source and destination, aligned */
 	uint32_t hash = 0;
 
 	if (type == RTE_BE16(RTE_ETHER_TYPE_VLAN) && left >= sizeof(struct rte_vlan_hdr)) {
@@ -184,10 +185,13 @@ static uint16_t steer(const struct rte_mbuf *m, uint16_t n_queues)
 		l3 += sizeof(struct rte_vlan_hdr);
 		left -= sizeof(struct rte_vlan_hdr);
 	}
-	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4) && left >= sizeof(struct rte_ipv4_hdr))
-		hash = rte_hash_crc(&((const struct rte_ipv4_hdr *)l3)->src_addr, 8, 0);
-	else if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6) && left >= sizeof(struct rte_ipv6_hdr))
-		hash = rte_hash_crc(((const struct rte_ipv6_hdr *)l3)->src_addr, 32, 0);
+	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4) && left >= sizeof(struct rte_ipv4_hdr)) {
+		memcpy(addrs, l3 + offsetof(struct rte_ipv4_hdr, src_addr), 8);
+		hash = rte_hash_crc(addrs, 8, 0);
+	} else if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6) && left >= sizeof(struct rte_ipv6_hdr)) {
+		memcpy(addrs, l3 + offsetof(struct rte_ipv6_hdr, src_addr), 32);
+		hash = rte_hash_crc(addrs, 32, 0);
+	}
 	return (uint16_t)(hash % n_queues);
 }
 

@@ -255,9 +255,9 @@ int nic_vf_delete(const char *name, bool force, struct nic_error *err)
 	if (held_pkts(vf))
 		LOG_WARN("VF %s deleted by force with %" PRIu64 " frames waiting", name,
 			held_pkts(vf));
+	nic_post_event(EVENT_VF_DELETED, vf->config.name, "deleted");
 	TAILQ_REMOVE(&nic.vfs, vf, next);
-	vf_free(vf);
-	nic_post_event(EVENT_VF_DELETED, name, "deleted");
+	vf_free(vf); /* name may have been its own */
 	return 0;
 }
 

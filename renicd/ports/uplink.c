@@ -47,6 +47,7 @@ static struct {
 	uint16_t port_id;
 	uint16_t n_queues;
 	bool rx_intr;
+	bool rx_fd_level;        /* the RX descriptor is the data's own, not an event's */
 	uint32_t up;             /* atomic */
 	char devargs[256];
 	struct rte_mempool *pool;
@@ -290,6 +291,8 @@ static int start_port(uint16_t port_id, struct rte_mempool *pool, const char **s
 	uplink.n_queues = RTE_MIN(dev.max_rx_queues, dev.max_tx_queues);
 	uplink.n_queues = (uint16_t)RTE_MIN(lcores_count(), (unsigned)uplink.n_queues);
 	uplink.n_queues = RTE_MAX(uplink.n_queues, (uint16_t)1);
+	/* net_tap hands out the tap itself, and sees a frame only after its signal handler ran. */
+	uplink.rx_fd_level = !strcmp(dev.driver_name, "net_tap");
 	*step = "configure";
 	rc = configure(port_id, &dev, uplink.n_queues);
 	if (rc)
@@ -338,7 +341,8 @@ static int give_to_lcores(void)
 		ul->poller = (struct poller){.poll = uplink_poll,
 			.arm = uplink_arm,
 			.disarm = uplink_disarm,
-			.ctx = ul};
+			.ctx = ul,
+			.level = uplink.rx_fd_level};
 		if (ul->has_queue)
 			continue;
 		snprintf(name, sizeof(name), "uplink%u", i);

@@ -25,6 +25,9 @@ from lib.case import cases  # noqa: E402
 from lib.env import Env  # noqa: E402
 
 
+HUGEPAGES_NEEDED = 400
+
+
 class TimeIsOver(Exception):
     """The test took longer than it may."""
 
@@ -41,6 +44,12 @@ def load():
     return cases
 
 
+def free_hugepages():
+    """Of 2 MiB."""
+    with open("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") as f:
+        return int(f.read())
+
+
 def missing():
     """What this machine lacks, in words."""
     if os.geteuid():
@@ -48,6 +57,9 @@ def missing():
     for path in (environment.RENICD, environment.RENICCTL, environment.FRAMEGEN):
         if not os.path.exists(path):
             yield f"{path} is not built (set RENICD to the build directory)"
+    if free_hugepages() < HUGEPAGES_NEEDED:
+        yield (f"{free_hugepages()} free 2 MiB hugepages, {HUGEPAGES_NEEDED} are needed "
+               "(/proc/sys/vm/nr_hugepages)")
     for program in ("ip", "sysctl", "dpdk-testpmd"):
         if not shutil.which(program):
             yield f"{program} is not installed"

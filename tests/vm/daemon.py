@@ -31,7 +31,7 @@ class Daemon:
             "run_dir": self.run.path,
             "data_cpus": [max(os.sched_getaffinity(0))],
             "memory_mb": 256,
-            "egress_log": {"size_mb": 128},
+            "egress_log": {"size_mb": 128, "dir": self.run.huge},
             "uplink": {"devargs": f"net_tap0,iface={self.TAP},mac={self.MAC}"},
             "vfs": self.vfs,
         }

@@ -49,8 +49,10 @@ def accelerator(image):
 
 
 class Guest:
-    def __init__(self, run, image, name, vhost_socket, address, mac, accel):
+    def __init__(self, run, image, name, vhost_socket, address, mac, accel, queues=1,
+                 packed=False):
         self.run, self.image, self.name = run, image, name
+        self.queues, self.packed = queues, packed
         self.vhost_socket, self.address, self.mac, self.accel = vhost_socket, address, mac, accel
         self.process = self.serial = self.qmp = None
         self.received = b""
@@ -63,6 +65,18 @@ class Guest:
     def path(self, suffix):
         return self.run.join(f"{self.name}.{suffix}")
 
+    def nic(self):
+        """The device's options."""
+        options = ["virtio-net-pci", "netdev=net", f"mac={self.mac}", "romfile="]
+        if self.queues > 1:
+            options += ["mq=on"]
+        if self.packed:
+            options += ["packed=on"]
+        if self.accel != "kvm":
+            # With MSI-X, vhost-user and no KVM QEMU 7.2 crashes when the guest loads its driver.
+            options += ["vectors=0"]
+        return ",".join(options)
+
     def start(self):
         """Start QEMU; wait_up() tells when the guest serves."""
         for suffix in ("qmp", "serial", "serial.log"):
@@ -72,7 +86,7 @@ class Guest:
         command = [
             "qemu-system-x86_64", "-name", self.name, "-M", "pc", "-accel", self.accel,
             "-cpu", "host" if kvm else "max", "-m", MEMORY,
-            "-object", f"memory-backend-memfd,id=mem,size={MEMORY},share=on",
+            "-smp", str(self.queues), "-object", f"memory-backend-memfd,id=mem,size={MEMORY},share=on",
             "-machine", "memory-backend=mem", "-nodefaults", "-no-user-config",
             "-display", "none", "-kernel", os.path.join(self.image, "vmlinuz"),
             "-initrd", os.path.join(self.image, "initrd.gz"),
@@ -82,10 +96,8 @@ class Guest:
             "-serial", "chardev:serial",
             "-qmp", f"unix:{self.path('qmp')},server=on,wait=off",
             "-chardev", f"socket,id=vhost,path={self.vhost_socket},server=on,wait=off",
-            "-netdev", "vhost-user,id=net,chardev=vhost",
-            # With MSI-X, vhost-user and no KVM QEMU 7.2 crashes when the guest loads its driver.
-            "-device", f"virtio-net-pci,netdev=net,mac={self.mac},romfile="
-                       + ("" if kvm else ",vectors=0"),
+            "-netdev", f"vhost-user,id=net,chardev=vhost,queues={self.queues}",
+            "-device", self.nic(),
         ]
         with open(self.path("qemu.log"), "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,

@@ -36,18 +36,22 @@ def enter():
 
 
 class RunDir:
-    """A short path for sockets, logs and what renicd mounts there. Kept when keep is set."""
+    """A short path for sockets and logs, with a private hugetlbfs. Kept when keep is set."""
 
     def __init__(self, prefix):
         self.path = tempfile.mkdtemp(prefix=prefix, dir="/tmp")
         self.keep = False
+        # Nobody else sees this mount, and its pages are free again when it goes.
+        self.huge = self.join("huge")
+        os.mkdir(self.huge)
+        subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "renic", self.huge],
+                       check=True)
         atexit.register(self.close)
 
     def join(self, *names):
         return os.path.join(self.path, *names)
 
     def close(self):
-        if os.path.ismount(self.join("hugetlbfs")):
-            subprocess.run(["umount", "-l", self.join("hugetlbfs")], check=False)
+        subprocess.run(["umount", "-l", self.huge], check=False)
         if not self.keep:
             shutil.rmtree(self.path, ignore_errors=True)

@@ -89,16 +89,23 @@ def test_frames_of_a_killed_guest_stay_held_until_their_commit(world):
 
 
 def test_guests_survive_a_restart_of_the_daemon(world):
-    """kill -9, then a new renicd: it connects to the waiting QEMUs again, no guest reboots."""
-    uptime = float(world.vm1.sh("cut -d ' ' -f 1 /proc/uptime"))
+    """kill -9, then a new renicd: it connects to the waiting QEMUs again, no guest reboots.
+
+    With split rings the network is back at once: QEMU takes the indices from the used ring. Packed
+    rings keep none in memory (virtio 1.2, section 2.8), so their driver has to start over.
+    """
+    boots = {guest: guest.sh("cat /proc/sys/kernel/random/boot_id")
+             for guest in world.guests.values()}
     os.kill(world.daemon.process.pid, signal.SIGKILL)
     world.daemon.process.wait()
     world.daemon.start()
     world.control.close()
     world.control = world.daemon.connect()
+    traffic.wait_reachable(world.vm1.ip, timeout=20)
+    world.vm2.sh("nic down; nic up")
+    traffic.wait_reachable(world.vm2.ip, timeout=20)
     for guest in world.guests.values():
-        traffic.wait_reachable(guest.ip, timeout=20)
         world.pin_neighbours(guest)
-    assert float(world.vm1.sh("cut -d ' ' -f 1 /proc/uptime")) > uptime, "the guest rebooted"
-    traffic.upload(world.vm1.ip, 1 << 20)
-    traffic.download(world.vm2.ip, 1 << 20)
+        traffic.upload(guest.ip, 1 << 20)
+        traffic.download(guest.ip, 1 << 20)
+        assert guest.sh("cat /proc/sys/kernel/random/boot_id") == boots[guest], "it rebooted"

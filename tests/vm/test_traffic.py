@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """An unprotected VF is a NIC: what a Linux guest does with one works."""
+import time
+
 import traffic
 
 MIB = 1 << 20
@@ -11,6 +13,23 @@ def test_a_guest_answers_pings_through_the_uplink(world):
     assert order == sorted(order), f"replies came in the order {order}"
     vf = world.vf()
     assert vf["frontend"] == "running" and vf["role"] == "unprotected", vf
+
+
+def test_a_lone_frame_on_an_idle_vf_is_delivered(world):
+    """No later frame comes to wake a side that missed this one."""
+    for _ in range(15):
+        time.sleep(0.1)
+        _, received, _, _ = traffic.ping(world.vm1.ip, count=1, wait_s=3)
+        assert received == 1, "a lone ping was not answered"
+
+
+def test_the_guests_use_split_and_packed_rings_and_several_queues(world):
+    """What the other tests rely on when they speak of both guests."""
+    features = {name: int(world.vf(name)["features"], 16) for name in world.guests}
+    packed = 1 << 34  # VIRTIO_F_RING_PACKED
+    assert not features["vm1"] & packed and features["vm2"] & packed, features
+    enabled = [ring["enabled"] for ring in world.vf("vm2")["rings"]]
+    assert enabled == [True, True], enabled
 
 
 def test_tcp_to_a_guest_is_byte_exact(world):

@@ -12,18 +12,22 @@ from control import ControlError
 from daemon import Daemon
 from guest import Guest
 
-GUESTS = {"vm1": ("10.9.0.2/24", "52:54:00:00:00:02"), "vm2": ("10.9.0.3/24", "52:54:00:00:00:03")}
+# vm2 uses what vm1 does not: two queue pairs, packed rings.
+GUESTS = {
+    "vm1": {"address": "10.9.0.2/24", "mac": "52:54:00:00:00:02"},
+    "vm2": {"address": "10.9.0.3/24", "mac": "52:54:00:00:00:03", "queues": 2, "packed": True},
+}
 
 
 class World:
     def __init__(self, run, image, accel):
         self.run = run
         self.daemon = Daemon(run, [
-            {"name": name, "mac": mac, "socket": run.join(f"{name}.sock")}
-            for name, (_, mac) in GUESTS.items()])
+            {"name": name, "mac": settings["mac"], "queues": settings.get("queues", 1),
+             "socket": run.join(f"{name}.sock")} for name, settings in GUESTS.items()])
         self.guests = {
-            name: Guest(run, image, name, run.join(f"{name}.sock"), address, mac, accel)
-            for name, (address, mac) in GUESTS.items()}
+            name: Guest(run, image, name, run.join(f"{name}.sock"), accel=accel, **settings)
+            for name, settings in GUESTS.items()}
         self.vm1, self.vm2 = self.guests.values()
         self.control = None
 

@@ -5,9 +5,8 @@ import time
 from lib import frame
 from lib.case import case
 from lib.check import check, equal, settled, wait_until
-from lib.env import mac_of
+from lib.env import OUTSIDE
 
-OUTSIDE = mac_of(0x999)
 MIB = 1 << 20
 
 
@@ -71,13 +70,13 @@ def committed_frames_wait_while_the_uplink_is_down(env):
     guest = env.guest(daemon, env.framegen(), 1)
     daemon.rpc.call("events_subscribe", types=["uplink_up", "uplink_down"])
     daemon.call("protection_start", group="vf1")
-    for turn in range(2):
-        guest.send("mix", 500, stream=1)
+    for turn, dst in enumerate((OUTSIDE, frame.BROADCAST)):
+        guest.send("mix", 500, stream=1, dst=dst)
         daemon.wait_taken("vf1", 1000 * turn + 500)
         set_link(daemon, namespace, "down")
         daemon.rpc.wait_event("uplink_down")
         daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
-        guest.send("mix", 500, stream=1)
+        guest.send("mix", 500, stream=1, dst=dst)
         daemon.wait_taken("vf1", 1000 * turn + 1000)
         daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
         time.sleep(0.2)
@@ -89,12 +88,12 @@ def committed_frames_wait_while_the_uplink_is_down(env):
     equal(daemon.drops("vf1"), {}, "drops")
 
 
-@case
-def a_flapping_uplink_loses_no_committed_frame(env):
+@case(rows={"unicast": {"dst": OUTSIDE}, "broadcast": {"dst": frame.BROADCAST}})
+def a_flapping_uplink_loses_no_committed_frame(env, dst):
     daemon, namespace, capture = env.renicd_on_tap()
     guest = env.guest(daemon, env.framegen(), 1)
     daemon.call("protection_start", group="vf1")
-    job = guest.send("mix", 0, stream=1, rate=10000, dst=frame.BROADCAST)
+    job = guest.send("mix", 0, stream=1, rate=10000, dst=dst)
     for turn in range(40):
         if turn % 8 == 3:
             namespace.link("rnic0", "down")
@@ -154,8 +153,8 @@ def a_frame_too_long_for_the_uplink_does_not_block_the_log(env):
     equal(daemon.call("uplink_get")["mtu"], 1500, "MTU of the tap")
     daemon.call("protection_start", group="vf1")
     for turn in range(3):
-        guest.send("ipv4", 100, stream=1, size=1514, dst=OUTSIDE)
-        guest.send("ipv4", 10, stream=2, size=4000 + turn, dst=OUTSIDE)
+        guest.send("ipv4", 100, stream=1, size=1514)
+        guest.send("ipv4", 10, stream=2, size=4000 + turn)
         guest.send("unknown", 10, stream=3, size=9014, dst=frame.BROADCAST)
     daemon.wait_taken("vf1", 360)
     daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))

@@ -5,9 +5,7 @@ import time
 from lib import frame
 from lib.case import case
 from lib.check import check, equal, settled, wait_until
-from lib.env import mac_of
-
-WIRE = mac_of(0x999)
+from lib.env import OUTSIDE
 
 
 def wire_frames(guest, stream, count, first=0, dst=None):
@@ -15,7 +13,7 @@ def wire_frames(guest, stream, count, first=0, dst=None):
     for seq in range(first, first + count):
         yield frame.build(
             frame.Stamp(stream, seq, 60 + seq * 37 % 1400, frame.KINDS[seq % 5], 0, 5),
-            frame.mac_bytes(dst or guest.mac), frame.mac_bytes(WIRE))
+            frame.mac_bytes(dst or guest.mac), frame.mac_bytes(OUTSIDE))
 
 
 @case
@@ -65,7 +63,7 @@ def ingress_beyond_the_bound_is_dropped_and_counted(env):
 @case
 def guest_memory_is_untouched_while_suspended(env):
     daemon, socket = env.renicd_on_memif()
-    framegen = env.framegen(memory_mb=96)
+    framegen = env.framegen()
     guest = env.guest(daemon, framegen, 1)
     far = env.far_end(daemon, env.framegen(), socket)
     daemon.call("protection_start", group="vf1")

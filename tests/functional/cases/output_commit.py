@@ -7,10 +7,9 @@ from itertools import product
 from lib import frame
 from lib.case import case
 from lib.check import check, equal, wait_until
-from lib.env import mac_of
+from lib.env import OUTSIDE
 
 SILENCE_S = 0.3
-OUTSIDE = mac_of(0x999)
 DESTINATIONS = {"unicast": OUTSIDE, "broadcast": frame.BROADCAST, "multicast": frame.MULTICAST}
 EVERY_KIND = list(product(frame.KINDS, DESTINATIONS))
 
@@ -395,7 +394,7 @@ def internal_pass_exempts_the_group_and_nothing_else(env):
     one.send("mix", 50, stream=1, dst=two.mac)
     two.expect_whole(1, 50)
     one.send("mix", 50, stream=2, dst=three.mac)
-    one.send("mix", 50, stream=3, dst=OUTSIDE)
+    one.send("mix", 50, stream=3)
     one.send("mix", 50, stream=4, dst=frame.BROADCAST)
     two.expect_whole(4, 50)
     daemon.wait_taken("vf1", 200)

@@ -57,6 +57,11 @@ class Model:
         """checkpoint_begin: what is taken from now on belongs to the next epoch."""
         answer = self.daemon.call("checkpoint_begin", group=GROUP)
         equal(answer["epoch"], self.epoch, "epoch sealed")
+        for guest in self.guests:
+            for ring in self.daemon.vf(guest.vf)["rings"]:
+                log = ring["log"]
+                check(log["released"] <= log["committed"] <= log["sealed"] == log["tail"],
+                      f"log of a suspended queue: {log}")
         self.fence(self.taken(), NEVER)
         self.sealed[self.epoch] = False
         self.epoch += 1

@@ -5,9 +5,7 @@ import time
 from lib import frame
 from lib.case import case
 from lib.check import equal, wait_until
-from lib.env import mac_of
-
-OUTSIDE = mac_of(0x999)
+from lib.env import OUTSIDE, mac_of
 
 
 def from_wire(capture, dst, stream, count, tag=None, src=OUTSIDE):
@@ -35,7 +33,7 @@ def frames_go_where_their_address_says(env):
     framegen = env.framegen()
     one, two, three = (env.guest(daemon, framegen, n) for n in (1, 2, 3))
     one.send("mix", 50, stream=1, dst=two.mac)
-    one.send("mix", 50, stream=2, dst=OUTSIDE)
+    one.send("mix", 50, stream=2)
     one.send("mix", 50, stream=3, dst=frame.BROADCAST)
     one.send("mix", 50, stream=4, dst=frame.MULTICAST)
     from_wire(capture, three.mac, 5, 50)
@@ -72,7 +70,7 @@ def without_an_uplink_unknown_addresses_have_no_route(env):
     framegen = env.framegen()
     one, two = (env.guest(daemon, framegen, n) for n in (1, 2))
     equal(daemon.call("uplink_get")["present"], False, "an uplink")
-    one.send("mix", 50, stream=1, dst=OUTSIDE)
+    one.send("mix", 50, stream=1)
     one.send("mix", 50, stream=2, dst=two.mac)
     one.send("mix", 50, stream=3, dst=frame.BROADCAST)
     two.expect_whole(2, 50)
@@ -115,7 +113,7 @@ def a_port_vlan_tags_outside_and_not_inside(env):
     framegen = env.framegen()
     red, red2 = (env.guest(daemon, framegen, n, vlan=100) for n in (1, 2))
     blue = env.guest(daemon, framegen, 3, vlan=200)
-    red.send("ipv4", 50, stream=1, size="60-1500", dst=OUTSIDE)
+    red.send("ipv4", 50, stream=1, size="60-1500")
     red.send("arp", 50, stream=2, dst=frame.BROADCAST)
     red.send("ipv6", 50, stream=3, size=70, dst=red2.mac)
     red.send("ipv4", 50, stream=4, dst=blue.mac)
@@ -143,7 +141,7 @@ def a_port_vlan_holds_across_an_epoch(env):
     framegen = env.framegen()
     one, two = (env.guest(daemon, framegen, n, vlan=100) for n in (1, 2))
     daemon.call("protection_start", group="vf1")
-    one.send("ipv4", 200, stream=1, size="60-1500", dst=OUTSIDE)
+    one.send("ipv4", 200, stream=1, size="60-1500")
     one.send("ipv4", 200, stream=2, size="60-1500", dst=frame.BROADCAST)
     one.send("ipv4", 200, stream=3, size="60-9000", dst=two.mac)
     daemon.wait_taken("vf1", 600)
@@ -231,7 +229,7 @@ def two_data_lcores_keep_every_promise(env):
         for queue in range(4):
             one.send("mix", 100, queue=queue, stream=10 + queue, dst=two.mac, size="60-1514")
             two.send("mix", 100, queue=queue, stream=20 + queue, dst=one.mac, size="60-1514")
-            one.send("mix", 100, queue=queue, stream=30 + queue, dst=OUTSIDE, size="60-1514")
+            one.send("mix", 100, queue=queue, stream=30 + queue, size="60-1514")
         daemon.wait_taken("vf1", 800 * turn)
         daemon.wait_taken("vf2", 400 * turn)
         equal(two.received(), 400 * (turn - 1), "frames at vf2 before the commit")

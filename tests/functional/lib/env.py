@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from .capture import Capture
 from .check import wait_until
 from .daemon import TAP, Renicd
-from .framegen import Framegen
+from .framegen import OUTSIDE, Framegen
 from .netns import Netns
 from .testpmd import Testpmd
 

@@ -13,6 +13,7 @@ from .process import Process
 
 _numbers = iter(range(1, 1 << 30))
 FAR_PORT = 63
+OUTSIDE = "02:00:00:00:09:99"  # an address that no guest has
 
 
 class Job:
@@ -65,8 +66,10 @@ class Port:
     def send(self, kind="ipv4", count=1, wait=True, **options):
         """
         Send numbered frames; options as framegen's `send` has them (queue, size, rate, dst, src,
-        vlan, stream, seq, step, flip). Returns a Job, finished unless wait is false.
+        vlan, stream, seq, step, flip); without a dst the frames go to an address outside.
+        Returns a Job, finished unless wait is false.
         """
+        options.setdefault("dst", OUTSIDE)
         words = "".join(f" {key}={value}" for key, value in options.items() if value is not None)
         reply = self.framegen.command(
             f"send port={self.number} kind={kind} count={count}{words}")
@@ -147,7 +150,7 @@ class Port:
 class Framegen:
     """A framegen process."""
 
-    def __init__(self, binary, directory, memory_mb=128, mbufs=16384, cpu=0):
+    def __init__(self, binary, directory, memory_mb=64, mbufs=16384, cpu=0):
         number = next(_numbers)
         self.directory = directory
         self.process = Process(

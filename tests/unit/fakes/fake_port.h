@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A VF's guest side for unit tests: a struct vf_port_ops whose guest is a pair of rings a queue
+ * pair, worked by the test. It sees what a guest would suffer: any access to the rings while they
+ * are stopped or the VF is suspended, or by two lcores, is noted, and fake_port_check() fails.
+ *
+ * One thread plays the guest of a queue pair; one at a time plays the front-end.
+ */
+#ifndef TEST_FAKES_FAKE_PORT_H
+#define TEST_FAKES_FAKE_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "port.h"
+
+enum { FAKE_RING_SIZE = 8192, FAKE_ROOM_ENDLESS = UINT32_MAX >> 1 };
+
+struct fake_port;
+
+struct guest_frame {
+	uint32_t len;
+	uint8_t bytes[];
+};
+
+extern const struct vf_port_ops fake_port_ops;
+
+/* The port of the VF of that name; NULL: there is none. */
+struct fake_port *fake_port_of(const char *vf);
+
+/* The next create fails. */
+void fake_port_refuse_create(void);
+
+/* ---- the front-end, in the order of librte_vhost's callbacks ---- */
+
+void fake_port_connect(struct fake_port *p);
+void fake_port_start(struct fake_port *p);
+void fake_port_stop(struct fake_port *p);
+void fake_port_enable(struct fake_port *p, uint16_t qp, bool enabled);
+void fake_port_disconnect(struct fake_port *p, const char *error);
+/* Connected, running, all queue pairs enabled. */
+void fake_port_bring_up(struct fake_port *p);
+bool fake_port_is_running(const struct fake_port *p);
+
+/* ---- the guest ---- */
+
+/* Put a frame into the ring, and kick if asked to. false: the ring is full. */
+bool fake_port_send(struct fake_port *p, uint16_t qp, const void *bytes, uint32_t len);
+/* The next frame that came; the caller frees it. NULL: none. */
+struct guest_frame *fake_port_receive(struct fake_port *p, uint16_t qp);
+/* Frames in the ring that the device has not taken. */
+uint32_t fake_port_unread(const struct fake_port *p, uint16_t qp);
+/* From now on the guest has buffers for so many frames (FAKE_ROOM_ENDLESS: it always has). */
+void fake_port_set_room(struct fake_port *p, uint16_t qp, uint32_t frames);
+/* has_frames says yes, from_guest finds nothing: a ring of nonsense. */
+void fake_port_pretend_frames(struct fake_port *p, bool pretend);
+bool fake_port_is_armed(const struct fake_port *p, uint16_t qp);
+
+/* ---- what must hold ---- */
+
+/* checkpoint_begin has returned / resume is about to be called. */
+void fake_port_set_suspended(struct fake_port *p, bool suspended);
+/* Fails the test when something was seen that must not be. The test's thread. */
+void fake_port_check(void);
+/* Grows with every frame that went through any port. */
+uint64_t fake_port_moved(void);
+
+#endif
