@@ -2,6 +2,8 @@
 # A thin front for meson, the scripts and the tests. `make help` lists the targets.
 
 PREFIX ?= /usr/local
+# Not lib64 or lib/TRIPLET, between which meson guesses: this one the loader always knows.
+LIBDIR ?= lib
 DESTDIR ?=
 BUILD := build
 
@@ -28,8 +30,9 @@ bench: build ## build and run the benchmarks
 	@scripts/bench.sh $(BUILD)
 
 install: build ## install under DESTDIR and PREFIX (default /usr/local)
-	@meson configure $(BUILD) -Dprefix=$(PREFIX)
+	@meson configure $(BUILD) -Dprefix=$(PREFIX) -Dlibdir=$(LIBDIR) >/dev/null
 	@DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD)
+	@[ -n "$(DESTDIR)" ] || ldconfig
 
 clean: ## remove what was built; the guest's kernel is kept
 	@scripts/build.sh --clean

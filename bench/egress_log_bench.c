@@ -252,6 +252,12 @@ static double dram_write_rate(void)
 	return (double)data * (double)rte_get_tsc_hz() / (double)best;
 }
 
+/* 0 where the other was not measured (-o). */
+static double ratio(double a, double b)
+{
+	return b > 0 ? a / b : 0;
+}
+
 static void measure(uint32_t len)
 {
 	struct result results[MODES] = {0};
@@ -262,9 +268,12 @@ static void measure(uint32_t len)
 			run((enum mode)mode, len, &results[mode]);
 	printf("%6u %8.2f %8.2f %8.2f %8.1f %9.2f %9.2f %8.0f %8.0f %9lu %9lu %6lu\n", len,
 		results[MODE_FREE].pps / 1e6, results[MODE_MBUF].pps / 1e6, log->pps / 1e6,
-		log->pps * len * 8 / 1e9, log->pps / results[MODE_FREE].pps,
-		log->pps / results[MODE_MBUF].pps, log->cycles_append, log->cycles_release,
+		log->pps * len * 8 / 1e9, ratio(log->pps, results[MODE_FREE].pps),
+		ratio(log->pps, results[MODE_MBUF].pps), log->cycles_append, log->cycles_release,
 		results[MODE_MBUF].held_max, log->held_max, log->bytes_per_frame);
+	if (results[MODE_MBUF].held_max + BURST > options.held_mbufs)
+		printf("       (mbufs ran out: -n %u was too few to compare with)\n",
+			options.held_mbufs);
 	fflush(stdout);
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Set a build folder up, if it is not, and compile.
-#   build.sh DIR [meson options...]
+#   build.sh DIR [--tests] [meson options...]     --tests: only what the unit tests need
 #   build.sh --clean
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
@@ -11,10 +11,15 @@ if [ "${1:-}" = --clean ]; then
 	rm -rf build build-asan build-werror
 	exit 0
 fi
-dir=${1:?usage: build.sh DIR [meson options...]}
+dir=${1:?usage: build.sh DIR [--tests] [meson options...]}
 shift
+targets=()
+if [ "${1:-}" = --tests ]; then
+	targets=(meson-test-prereq)
+	shift
+fi
 if [ ! -e "$dir/build.ninja" ]; then
 	mkdir -p "$dir"
 	meson setup "$dir" "$@" >"$dir/setup.log" 2>&1 || { cat "$dir/setup.log" >&2; die "meson setup $dir failed (above)"; }
 fi
-ninja -C "$dir" --quiet | { grep -vx 'ninja: no work to do.' || true; }
+ninja -C "$dir" --quiet "${targets[@]}" | { grep -vx 'ninja: no work to do.' || true; }

@@ -34,8 +34,8 @@ unit_in() {
 unit() { unit_in build unit; }
 
 sanitized() {
-	scripts/build.sh build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined \
-		-Db_lundef=false || return
+	scripts/build.sh build-asan --tests -Dbuildtype=debugoptimized \
+		-Db_sanitize=address,undefined -Db_lundef=false || return
 	unit_in build-asan sanitized
 }
 

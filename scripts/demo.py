@@ -224,6 +224,9 @@ def main():
         status = 0
     except NotSeen as what:
         print(paint("31", f"\nThe demo stopped: not seen: {what}."))
+    except KeyboardInterrupt:
+        print("\nInterrupted.")
+        status = 130
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         print(paint("31", f"\nThe demo stopped: {error}"))
     finally:
@@ -237,7 +240,7 @@ def main():
         status = 1
     if report.rows:
         report.table()
-    if status:
+    if status == 1:
         run.keep = True
         print(f"Logs: {run.path}")
     return status

@@ -47,7 +47,8 @@ reserve() {
 
 give_back() {
 	local added now
-	added=$(cat "$1" 2>/dev/null || echo 0)
+	added=$(cat "$1" 2>/dev/null || true)
+	added=${added:-0}
 	[ "$added" -gt 0 ] || return 0
 	now=$(total)
 	set_total $((now > added ? now - added : 0)) 2>/dev/null || return 0

@@ -15,6 +15,7 @@
 
 #include <rte_common.h>
 #include <rte_memcpy.h>
+#include <rte_prefetch.h>
 
 #include "egress_log_priv.h"
 
@@ -22,6 +23,11 @@ static_assert(sizeof(struct egress_record) == 16, "part of the file format");
 static_assert(sizeof(struct egress_offload) == 16, "part of the file format");
 static_assert(2 * sizeof(struct egress_record) + EGRESS_FRAME_MAX < LOG_SEGMENT_BYTES,
 	"a record fits into a segment");
+
+/* How far ahead of its writing memory is fetched. The log is written once and long out of cache
+ * when it is written again; fetching each line early measured +20 to +50 % for frames of 512
+ * bytes and more at 25 ms epochs, where streaming stores gained less and lost half at 2 ms. */
+enum { WRITE_AHEAD_BYTES = 1024 };
 
 /* ---- segments ---- */
 
@@ -246,6 +252,12 @@ void egress_log_trim(struct egress_log *log)
 		egress_log_drop_from(log, 0);
 }
 
+static void fetch_ahead(const uint8_t *write, uint32_t bytes)
+{
+	for (uint32_t line = 0; line < bytes; line += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(write + WRITE_AHEAD_BYTES + line);
+}
+
 static void copy_chain(uint8_t *to, const struct rte_mbuf *m)
 {
 	for (; m; m = m->next) {
@@ -281,6 +293,7 @@ void egress_log_append(struct egress_log *log, const struct rte_mbuf *m, uint16_
 		mark_end(log);
 		skipped = segment_next(log);
 	}
+	fetch_ahead(log->write, bytes);
 	record = (struct egress_record *)log->write;
 	*record = (struct egress_record){
 		.len = len,
@@ -381,40 +394,4 @@ uint64_t egress_log_discard(struct egress_log *log)
 		egress_log_age(log);
 	}
 	return discarded;
-}
-
-/* ---- any thread ---- */
-
-/* Released is read first: it never exceeds what the other counter is then. */
-static uint64_t difference(const uint64_t *appended, const uint64_t *released)
-{
-	uint64_t left = __atomic_load_n(released, __ATOMIC_ACQUIRE);
-
-	return __atomic_load_n(appended, __ATOMIC_RELAXED) - left;
-}
-
-uint64_t egress_log_held_pkts(const struct egress_log *log)
-{
-	return difference(&log->appended_pkts, &log->released_pkts);
-}
-
-uint64_t egress_log_held_bytes(const struct egress_log *log)
-{
-	return difference(&log->appended_bytes, &log->released_bytes);
-}
-
-uint64_t egress_log_oldest_tsc(const struct egress_log *log)
-{
-	return __atomic_load_n(&log->oldest_tsc, __ATOMIC_RELAXED);
-}
-
-uint64_t egress_log_extent(const struct egress_log *log, uint64_t offset, uint64_t *file_offset)
-{
-	uint64_t end = (part_of(offset) + 1) << LOG_SEGMENT_SHIFT;
-
-	if (offset < log->state->released || offset >= log->state->tail)
-		return 0;
-	*file_offset = log_pool_file_offset(log->pool, segment_of(log, part_of(offset))) +
-		       (offset & (LOG_SEGMENT_BYTES - 1));
-	return RTE_MIN(end, log->state->tail) - offset;
 }

@@ -5,7 +5,7 @@
  * Peek changes nothing in the log but the segments' reference counts: each attached mbuf has one
  * reference, so that a segment goes back to the pool when its last frame has left the driver,
  * however long that takes. Advance alone moves `released`.
- * The owner lcore.
+ * The owner lcore, but for what is marked "any thread".
  */
 #include <rte_common.h>
 #include <rte_mbuf.h>
@@ -16,7 +16,7 @@
 
 enum {
 	PEEK_CHUNK = 64,    /* records looked at together; all in one segment */
-	PEEK_AHEAD = 4,     /* records, of the size of this one, to prefetch ahead */
+	PEEK_AHEAD = 24,    /* records, of the size of this one, to prefetch ahead */
 };
 
 /* Mbufs at hand for one chunk, taken from the front. */
@@ -55,6 +55,16 @@ static bool is_small(const struct egress_record *record)
 	return record->len <= EGRESS_COPY_MAX;
 }
 
+/* Later records are most often as long as this one. Of a larger frame only the header is read. */
+static void fetch_ahead(const struct egress_record *record, uint32_t bytes)
+{
+	const uint8_t *later = (const uint8_t *)record + PEEK_AHEAD * bytes;
+	uint32_t fetch = is_small(record) ? bytes : RTE_CACHE_LINE_SIZE;
+
+	for (uint32_t line = 0; line < fetch; line += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(later + line);
+}
+
 /* The chunk of records from *offset on (below limit), which is moved past them. */
 static uint16_t chunk_find(const struct egress_log *log, uint64_t *offset, uint64_t limit,
 	const struct egress_record **records, uint16_t max)
@@ -66,7 +76,7 @@ static uint16_t chunk_find(const struct egress_log *log, uint64_t *offset, uint6
 	do {
 		uint32_t bytes = record_bytes(record->len, record->flags);
 
-		rte_prefetch0((const uint8_t *)record + PEEK_AHEAD * bytes);
+		fetch_ahead(record, bytes);
 		records[n++] = record;
 		*offset += bytes;
 		record = (const void *)((const uint8_t *)record + bytes);
@@ -224,4 +234,40 @@ void egress_log_advance(struct egress_log *log, uint16_t n)
 	}
 	egress_log_drop_before(log, part_of(offset));
 	egress_log_age(log);
+}
+
+/* ---- any thread ---- */
+
+/* Released is read first: it never exceeds what the other counter is then. */
+static uint64_t difference(const uint64_t *appended, const uint64_t *released)
+{
+	uint64_t left = __atomic_load_n(released, __ATOMIC_ACQUIRE);
+
+	return __atomic_load_n(appended, __ATOMIC_RELAXED) - left;
+}
+
+uint64_t egress_log_held_pkts(const struct egress_log *log)
+{
+	return difference(&log->appended_pkts, &log->released_pkts);
+}
+
+uint64_t egress_log_held_bytes(const struct egress_log *log)
+{
+	return difference(&log->appended_bytes, &log->released_bytes);
+}
+
+uint64_t egress_log_oldest_tsc(const struct egress_log *log)
+{
+	return __atomic_load_n(&log->oldest_tsc, __ATOMIC_RELAXED);
+}
+
+uint64_t egress_log_extent(const struct egress_log *log, uint64_t offset, uint64_t *file_offset)
+{
+	uint64_t end = (part_of(offset) + 1) << LOG_SEGMENT_SHIFT;
+
+	if (offset < log->state->released || offset >= log->state->tail)
+		return 0;
+	*file_offset = log_pool_file_offset(log->pool, segment_of(log, part_of(offset))) +
+		       (offset & (LOG_SEGMENT_BYTES - 1));
+	return RTE_MIN(end, log->state->tail) - offset;
 }

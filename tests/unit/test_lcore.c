@@ -3,18 +3,21 @@
  * Data lcores and their mailboxes: renicd/lcore/lcore.c, mailbox.c. A lost wake-up shows as a
  * test that does not end (each costs a second of sleep): no time is asserted.
  */
+#include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "lcore.h"
+#include "mailbox.h"
 #include "nic_fixture.h"
-#include "unit_eal.h"
 
 enum {
 	PATIENCE_MS = 20000,  /* until something that must happen is missed */
 	THREADS = 8,
 	CALLS = 1000,
-	POSTERS = 270,        /* more than a mailbox has room for */
+	MAILBOX_ROOM = 255,
 	SLEEPS = 60,
 };
 
@@ -202,65 +205,78 @@ static void mailbox_runs_every_call_of_many_threads_once(void **state)
 	assert_int_equal(total[0] + total[1], want);
 }
 
-static unsigned gate_open, gate_entered, passed; /* atomic but passed: lcore 0's */
-
-static void wait_at_gate(void *arg)
-{
-	__atomic_store_n(&gate_entered, 1, __ATOMIC_RELEASE);
-	while (!get(&gate_open))
-		sched_yield();
-}
+/* A mailbox whose owner, the test, is late. */
+static struct mailbox box;
+static unsigned posted, passed; /* atomic; the owner's */
 
 static void pass(void *arg)
 {
 	passed++;
 }
 
-static void *hold_lcore(void *arg)
+static void *post_and_wait(void *arg)
 {
-	lcore_call(0, wait_at_gate, NULL);
+	struct mail mail = {.fn = pass};
+
+	mailbox_post(&box, &mail);
+	__atomic_fetch_add(&posted, 1, __ATOMIC_RELEASE);
+	mailbox_wait(&mail);
 	return NULL;
 }
 
-static void *post_one(void *arg)
+static void mail_that_a_mailbox_has_no_room_for_waits_and_is_run(void **state)
 {
-	lcore_call(0, pass, NULL);
-	return NULL;
-}
+	static struct mail mails[MAILBOX_ROOM];
+	pthread_t threads[THREADS];
+	unsigned ran = 0;
 
-static void more_calls_than_a_mailbox_has_room_for_wait(void **state)
-{
-	pthread_t holder, threads[POSTERS];
-	pthread_attr_t attr;
-
-	gate_open = gate_entered = passed = 0;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 256 << 10);
-	pthread_create(&holder, NULL, hold_lcore, NULL);
-	assert_true(reaches(&gate_entered, 1));
-	for (int t = 0; t < POSTERS; t++)
-		assert_int_equal(pthread_create(&threads[t], &attr, post_one, NULL), 0);
-	usleep(2000);
-	assert_int_equal(passed, 0);
-	__atomic_store_n(&gate_open, 1, __ATOMIC_RELEASE);
-	for (int t = 0; t < POSTERS; t++)
+	posted = passed = 0;
+	assert_int_equal(mailbox_init(&box, 77), 0);
+	for (int i = 0; i < MAILBOX_ROOM; i++) {
+		mails[i] = (struct mail){.fn = pass};
+		mailbox_post(&box, &mails[i]);
+	}
+	for (int t = 0; t < THREADS; t++)
+		pthread_create(&threads[t], NULL, post_and_wait, NULL);
+	usleep(1000);
+	assert_int_equal(get(&posted), 0); /* no room until the owner looks */
+	while (ran < MAILBOX_ROOM + THREADS)
+		ran += mailbox_run(&box);
+	for (int t = 0; t < THREADS; t++)
 		pthread_join(threads[t], NULL);
-	pthread_join(holder, NULL);
-	assert_int_equal(passed, POSTERS);
-	pthread_attr_destroy(&attr);
+	for (int i = 0; i < MAILBOX_ROOM; i++)
+		mailbox_wait(&mails[i]);
+	assert_int_equal(passed, MAILBOX_ROOM + THREADS);
+	assert_true(mailbox_is_empty(&box));
+	mailbox_fini(&box);
 }
 
 /* ---- pollers ---- */
 
+static void add_both(void *arg)
+{
+	struct probe **both = arg;
+
+	add(both[0]);
+	add(both[1]);
+}
+
+static void remove_both(void *arg)
+{
+	struct probe **both = arg;
+
+	remove_probe(both[0]);
+	remove_probe(both[1]);
+}
+
 static void pollers_are_polled_by_their_lcore_in_order_of_adding(void **state)
 {
 	struct probe a = probe_make(POLLER_TIMED), b = probe_make(POLLER_TIMED);
+	struct probe *both[] = {&a, &b};
 
-	lcore_call(1, add, &a);
-	lcore_call(1, add, &b);
+	lcore_call(1, add_both, both);
 	assert_true(reaches(&b.polls, 20));
-	lcore_call(1, remove_probe, &a);
-	lcore_call(1, remove_probe, &b);
+	lcore_call(1, remove_both, both);
 	assert_int_equal(a.lcore, 1);
 	assert_int_equal(b.lcore, 1);
 	assert_int_equal(a.polls, b.polls);
@@ -530,7 +546,7 @@ int main(int argc, char **argv)
 		LCORE_TEST(call_all_runs_on_every_lcore_once),
 		LCORE_TEST(any_other_thread_is_no_lcore),
 		LCORE_TEST(mailbox_runs_every_call_of_many_threads_once),
-		LCORE_TEST(more_calls_than_a_mailbox_has_room_for_wait),
+		LCORE_TEST(mail_that_a_mailbox_has_no_room_for_waits_and_is_run),
 		LCORE_TEST(pollers_are_polled_by_their_lcore_in_order_of_adding),
 		LCORE_TEST(a_removed_poller_is_polled_no_more_and_the_others_are),
 		LCORE_TEST(an_lcore_refuses_pollers_beyond_its_bound),

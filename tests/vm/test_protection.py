@@ -110,6 +110,8 @@ def test_uncommitted_frames_never_reach_another_guest(world):
     world.control("protection_start", group="vm1")
     world.vm1.sh(f"agent count {world.vm2.ip} {traffic.COUNTER} 200 500")
     world.wait_vf("vm1", lambda vf: vf["held_pkts"] >= 200, "200 frames held")
+    world.control("checkpoint_begin", group="vm1")
+    world.control("checkpoint_resume", group="vm1")
     time.sleep(0.1)
     tally = traffic.counted(world.vm2.ip)
     assert tally["received"] == 1, f"before the commit the other guest got {tally}"

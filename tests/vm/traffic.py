@@ -173,6 +173,8 @@ class Capture(threading.Thread):
                 frame = self.sock.recv(65536)
             except socket.timeout:
                 continue
+            except OSError:  # the interface went down or away
+                return
             if frame[6:12] == self.source:
                 self.frames.append(frame)
 

@@ -29,7 +29,8 @@ def log_files(pid):
 @case
 def sigterm_ends_cleanly_and_leaves_nothing_behind(env):
     for number, ending in enumerate((signal.SIGTERM, signal.SIGINT)):
-        daemon = env.renicd_alone(name=f"renicd{number}")
+        # the daemon's own choice of a place for the log
+        daemon = env.renicd_alone(name=f"renicd{number}", egress_log={"size_mb": 64})
         guest = env.guest(daemon, env.framegen(), 1, role="server")
         daemon.call("vf_create", name="idle", role="server")
         daemon.call("protection_start", group="vf1")

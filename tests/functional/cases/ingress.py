@@ -116,7 +116,7 @@ def a_hundred_checkpoints_cost_no_ingress(env):
     guest = env.guest(daemon, env.framegen(), 1)
     far = env.far_end(daemon, env.framegen(), socket)
     daemon.call("protection_start", group="vf1")
-    job = far.send("mix", 0, stream=1, rate=40000, dst=guest.mac)
+    job = far.send("mix", 0, stream=1, rate=10000, dst=guest.mac)
     for _ in range(100):
         epoch = daemon.call("checkpoint_begin", group="vf1")["epoch"]
         time.sleep(0.003)

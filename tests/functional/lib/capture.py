@@ -19,15 +19,19 @@ RECEIVE_BUFFER_BYTES = 512 << 20
 
 
 class Capture:
-    """Frames that came out of the uplink: (CLOCK_REALTIME ns, bytes)."""
+    """
+    Frames that came out of the uplink: (CLOCK_REALTIME ns, bytes). The socket is bound to no
+    interface: the kernel takes a bound one away from an interface that goes down, and gives it
+    back only after the first frames could have come in again.
+    """
 
     def __init__(self, netns, interface):
+        self.interface = interface
         self.socket = netns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-        self.socket.bind((interface, ETH_P_ALL))
         self.socket.setblocking(False)
         self.frames = []
 
@@ -42,7 +46,7 @@ class Capture:
         return data[:12] + struct.pack(">HH", tpid, tci) + data[12:]
 
     def _one(self):
-        data, ancillary, _, _ = self.socket.recvmsg(65536, 256)
+        data, ancillary, _, address = self.socket.recvmsg(65536, 256)
         when = 0
         for level, kind, payload in ancillary:
             if level == SOL_PACKET and kind == PACKET_AUXDATA:
@@ -50,20 +54,18 @@ class Capture:
             elif level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
                 seconds, nanoseconds = struct.unpack("qq", payload[:16])
                 when = seconds * 1000000000 + nanoseconds
-        return when, data
+        return address[0], when, data
 
     def drain(self):
         """All that arrived since the last call; also appended to self.frames."""
         new = []
         while True:
             try:
-                new.append(self._one())
+                interface, when, data = self._one()
             except BlockingIOError:
                 break
-            except OSError as error:
-                # The interface went down; what was received stays readable.
-                if error.errno != 100:
-                    raise
+            if interface == self.interface:
+                new.append((when, data))
         _, dropped = struct.unpack("II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
         if dropped:
             raise Failure(f"the capture itself lost {dropped} frames: its buffer was too small")
@@ -95,7 +97,7 @@ class Capture:
         """Put a frame on the wire, towards the uplink."""
         self.socket.setblocking(True)
         try:
-            self.socket.send(data)
+            self.socket.sendto(data, (self.interface, 0))
         finally:
             self.socket.setblocking(False)
 

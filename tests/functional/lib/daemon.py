@@ -14,7 +14,7 @@ TAP = "rnic0"
 class Renicd:
     """One daemon with a run directory of its own."""
 
-    def __init__(self, binary, directory, name="renicd", netns=None, **config):
+    def __init__(self, binary, directory, huge_dir, name="renicd", netns=None, **config):
         self.binary = binary
         self.directory = directory
         self.name = name
@@ -27,7 +27,7 @@ class Renicd:
             "data_cpus": [1],
             "memory_mb": 256,
             "mbufs": 32768,
-            "egress_log": {"size_mb": 64, "hugepages": True},
+            "egress_log": {"size_mb": 64, "dir": huge_dir},
         }
         self.config.update(config)
         self.socket = self.config["control"]["socket"]

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from .capture import Capture
 from .check import wait_until
 from .daemon import TAP, Renicd
-from .framegen import OUTSIDE, Framegen
+from .framegen import OUTSIDE, Framegen  # OUTSIDE: for the cases too
 from .netns import Netns
 from .testpmd import Testpmd
 
@@ -49,7 +49,7 @@ class Env:
             points = [line.split()[1] for line in mounts]
         for point in reversed(points):
             if point.startswith(self.directory + "/"):
-                subprocess.run(["umount", point], check=False)
+                subprocess.run(["umount", "-l", point], check=True)
         shutil.rmtree(self.directory)
 
     def netns(self):
@@ -57,6 +57,15 @@ class Env:
         namespace = Netns(f"renic-{os.getpid()}-{next(_namespaces)}")
         self.stack.callback(namespace.delete)
         return namespace
+
+    def huge_dir(self):
+        """A hugetlbfs of the test's own: the egress log of a killed daemon goes with it."""
+        path = os.path.join(self.directory, "hugetlbfs")
+        if not os.path.isdir(path):
+            os.mkdir(path)
+            subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", path],
+                           check=True)
+        return path
 
     # ---- the daemon, by the kind of its uplink ----
 
@@ -68,7 +77,7 @@ class Env:
 
     def renicd_unstarted(self, **config):
         """The same, not started; its end is taken care of."""
-        daemon = Renicd(RENICD, self.directory, **config)
+        daemon = Renicd(RENICD, self.directory, self.huge_dir(), **config)
         daemon.on_spawn = self.processes.append
         self.stack.callback(daemon.finish)
         return daemon
@@ -164,8 +173,12 @@ class Env:
         return port
 
     def wait_running(self, daemon, vf, timeout=10):
-        """Until the VF's rings are running."""
-        wait_until(lambda: daemon.vf(vf)["frontend"] == "running", f"{vf} is running", timeout)
+        """Until all of the VF's rings are running."""
+        def running():
+            state = daemon.vf(vf)
+            return (state["frontend"] == "running" and
+                    all(ring["enabled"] for ring in state["rings"]))
+        wait_until(running, f"{vf} is running", timeout)
 
     # ---- other programs ----
 

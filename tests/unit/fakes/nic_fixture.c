@@ -3,10 +3,10 @@
 #include <sched.h>
 #include <stdio.h>
 
+#include <rte_log.h>
 #include <rte_mempool.h>
 
 #include "egress_log.h"
-#include "log.h"
 #include "nic_fixture.h"
 #include "unit_eal.h"
 
@@ -18,13 +18,16 @@ static char event_detail[128];
 static struct rte_mbuf *taken[FIXTURE_MBUFS];
 static unsigned n_taken;
 
+static uint64_t random_state = 88172645463325252u;
+
 uint32_t random_below(uint32_t n)
 {
-	static uint64_t x = 88172645463325252u;
+	uint64_t x = random_state;
 
 	x ^= x << 13;
 	x ^= x >> 7;
 	x ^= x << 17;
+	random_state = x;
 	return (uint32_t)((x >> 32) % n);
 }
 
@@ -49,11 +52,13 @@ static void lcores_text(char *text, size_t size, unsigned workers)
 int fixture_start(int argc, char **argv)
 {
 	unsigned workers = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
+	const char *seed = getenv("NIC_TEST_SEED"); /* other random runs; the same each time */
 	static char lcores[64];
-	char *args[] = {argv[0], "--no-huge", "--in-memory", "-m", "128", "--no-pci",
+	char *args[] = {argv[0], "--no-huge", "--no-shconf", "-m", "128", "--no-pci",
 		"--no-telemetry", "--log-level=lib.eal:error", "--main-lcore=0", "--lcores",
 		lcores, NULL};
 
+	random_state += seed ? strtoull(seed, NULL, 0) * 0x9e3779b97f4a7c15u : 0;
 	lcores_text(lcores, sizeof(lcores), workers);
 	snprintf(unit_dir, sizeof(unit_dir), "/tmp/renic-unit-XXXXXX");
 	if (!mkdtemp(unit_dir))
@@ -65,7 +70,7 @@ int fixture_start(int argc, char **argv)
 		rmdir(unit_dir);
 		return -1;
 	}
-	log_level_set(NULL, "error");
+	rte_log_set_level_pattern("renicd", RTE_LOG_ERR);
 	return 0;
 }
 

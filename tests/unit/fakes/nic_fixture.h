@@ -32,7 +32,6 @@ void fixture_end(void);
 /* cmocka's setup and teardown: lcores and device; the end checks that nothing has leaked. */
 int device_setup(void **state);
 int device_teardown(void **state);
-/* The same for sleepless lcores. */
 #define DEVICE_TEST(name) cmocka_unit_test_setup_teardown(name, device_setup, device_teardown)
 
 /* Rounds of all lcores until nothing has moved for some; checks the fakes. */

@@ -145,7 +145,7 @@ static void serve_source(int fd)
 /* Shared between the receiving process and the one that reports. */
 static struct tally {
 	uint32_t received, next, lost, late;
-} *tally;
+} * tally;
 
 /* Late: a datagram whose number is below one seen before, so reordered or repeated. */
 static void count_datagrams(void)
@@ -179,8 +179,8 @@ static void count_datagrams(void)
 
 static void serve_report(int fd)
 {
-	dprintf(fd, "received %u next %u lost %u late %u\n", tally->received, tally->next, tally->lost,
-		tally->late);
+	dprintf(fd, "received %u next %u lost %u late %u\n", tally->received, tally->next,
+		tally->lost, tally->late);
 }
 
 static int send_numbered(const char *host, int port, uint32_t n, long gap_us)
@@ -272,7 +272,8 @@ static int serve_all(void)
 		{PORT_COUNTER, serve_report},
 	};
 
-	tally = mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	tally = mmap(
+		NULL, sizeof(*tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (tally == MAP_FAILED)
 		die("mmap");
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++)
@@ -290,7 +291,8 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "serve") == 0)
 		return serve_all();
 	if (argc == 6 && strcmp(argv[1], "count") == 0)
-		return send_numbered(argv[2], atoi(argv[3]), strtoul(argv[4], NULL, 10), atol(argv[5]));
+		return send_numbered(
+			argv[2], atoi(argv[3]), strtoul(argv[4], NULL, 10), atol(argv[5]));
 	if (argc == 5 && strcmp(argv[1], "fetch") == 0)
 		return fetch(argv[2], atoi(argv[3]), strtoull(argv[4], NULL, 10));
 	fprintf(stderr, "usage: agent serve | count HOST PORT N US | fetch HOST PORT N\n");
