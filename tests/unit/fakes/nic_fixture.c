@@ -448,19 +448,27 @@ void wire_gets(struct tframe f)
 void guest_gets_nothing(char letter)
 {
 	struct guest_frame *got = fake_port_receive(port_of(letter), 0);
+	char text[80];
 
-	if (got)
-		fail_msg("guest %c: got frame %u of %c (%u bytes)", letter,
-			frame_number(got->bytes), frame_from(got->bytes), got->len);
+	if (!got)
+		return;
+	snprintf(text, sizeof(text), "guest %c: got frame %u of %c (%u bytes)", letter,
+		frame_number(got->bytes), frame_from(got->bytes), got->len);
+	free(got);
+	fail_msg("%s", text);
 }
 
 void wire_gets_nothing(void)
 {
 	struct wire_frame *got = fake_uplink_take();
+	char text[80];
 
-	if (got)
-		fail_msg("wire: got frame %u of %c (%u bytes)", frame_number(got->bytes),
-			frame_from(got->bytes), got->len);
+	if (!got)
+		return;
+	snprintf(text, sizeof(text), "wire: got frame %u of %c (%u bytes)",
+		frame_number(got->bytes), frame_from(got->bytes), got->len);
+	free(got);
+	fail_msg("%s", text);
 }
 
 void guest_sends_many(struct tframe f, uint32_t n)
