@@ -10,7 +10,7 @@ set -euo pipefail
 BUILD=(gcc libc6-dev make meson ninja-build pkg-config libdpdk-dev libjansson-dev libpcap-dev
 	libcmocka-dev)
 # The guest (kernel, QEMU, busybox), peers (dpdk-testpmd) and tools of the tests and the demo.
-RUN=(dpdk qemu-system-x86 busybox-static cpio gzip python3 iproute2 iputils-ping procps kmod
+RUN=(dpdk dpdk-dev qemu-system-x86 busybox-static cpio gzip python3 iproute2 iputils-ping procps kmod
 	util-linux)
 
 missing() {

@@ -7,6 +7,7 @@
  * hits an armed descriptor.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -77,8 +78,15 @@ static bool watch(struct lcore *lc, struct poller *p, int fd)
 
 	if (p->watched_fd == fd)
 		return true;
-	if (epoll_ctl(lc->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 && errno != EEXIST)
+	lcore_unwatch(p);
+	p->epoll_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (p->epoll_fd < 0)
 		return false;
+	if (epoll_ctl(lc->epoll_fd, EPOLL_CTL_ADD, p->epoll_fd, &ev) < 0) {
+		close(p->epoll_fd);
+		p->epoll_fd = POLLER_NO_FD;
+		return false;
+	}
 	p->watched_fd = fd;
 	return true;
 }
@@ -121,7 +129,8 @@ static void lcore_sleep(struct lcore *lc)
 	__atomic_store_n(&lc->box.sleeping, 1, __ATOMIC_SEQ_CST);
 	timeout_ms = arm_all(lc);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	while (!poll_all(lc) && mailbox_is_empty(&lc->box)) {
+	while (!poll_all(lc) && mailbox_is_empty(&lc->box) &&
+		!__atomic_load_n(&lc->stop, __ATOMIC_SEQ_CST)) {
 		rte_rcu_qsbr_thread_offline(qsbr, lc->index);
 		n = epoll_wait(lc->epoll_fd, ev, RTE_DIM(ev), timeout_ms);
 		rte_rcu_qsbr_thread_online(qsbr, lc->index);
@@ -207,7 +216,7 @@ int lcores_start(bool busy)
 void lcores_stop(void)
 {
 	for (unsigned i = 0; i < n_lcores; i++) {
-		__atomic_store_n(&lcores[i].stop, true, __ATOMIC_RELAXED);
+		__atomic_store_n(&lcores[i].stop, true, __ATOMIC_SEQ_CST);
 		mailbox_wake(&lcores[i].box);
 		rte_eal_wait_lcore(lcores[i].eal_id);
 	}
@@ -247,15 +256,25 @@ int lcore_add_poller(struct poller *poller)
 
 	if (lc->n_pollers == POLLERS_MAX)
 		return -ENOSPC;
-	poller->watched_fd = POLLER_NO_FD;
+	poller->watched_fd = poller->epoll_fd = POLLER_NO_FD;
 	lc->pollers[lc->n_pollers++] = poller;
 	return 0;
+}
+
+void lcore_unwatch(struct poller *poller)
+{
+	if (poller->epoll_fd >= 0) {
+		epoll_ctl(lcores[self].epoll_fd, EPOLL_CTL_DEL, poller->epoll_fd, NULL);
+		close(poller->epoll_fd);
+	}
+	poller->watched_fd = poller->epoll_fd = POLLER_NO_FD;
 }
 
 void lcore_remove_poller(struct poller *poller)
 {
 	struct lcore *lc = &lcores[self];
 
+	lcore_unwatch(poller);
 	for (unsigned i = 0; i < lc->n_pollers; i++) {
 		if (lc->pollers[i] != poller)
 			continue;

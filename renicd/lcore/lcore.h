@@ -30,9 +30,10 @@ struct poller {
 	void *ctx;
 	/* The descriptor stays readable until poll() has taken what there is. */
 	bool level;
-	/* The loop's own: the descriptor in its epoll set. Set it to POLLER_NO_FD (on the
-	 * lcore) when the port behind it was replaced. */
+	/* The loop's own: the descriptor that it watches, and its copy in the epoll set (the
+	 * port may close its own while the peer keeps the file open). */
 	int watched_fd;
+	int epoll_fd;
 };
 
 enum { POLLER_NO_FD = -1, POLLER_TIMED = -2 };
@@ -60,6 +61,9 @@ void lcore_call_all(void (*fn)(void *arg), void *arg);
 /* On the lcore itself (inside lcore_call). The poller's memory stays the caller's. */
 int lcore_add_poller(struct poller *poller);
 void lcore_remove_poller(struct poller *poller);
+
+/* The descriptor behind arm() was replaced: forget the old one. On the lcore itself. */
+void lcore_unwatch(struct poller *poller);
 
 /* Wait until every lcore has left the round it was in: what was unpublished before can be freed. */
 void lcore_synchronize(void);

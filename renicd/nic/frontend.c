@@ -44,7 +44,7 @@ static void qp_start(struct vf_qp *qp)
 	qp->running = true;
 	qp->paused = false;
 	qp->armed = true;
-	qp->poller.watched_fd = POLLER_NO_FD;
+	lcore_unwatch(&qp->poller);
 	qp_disarm(qp);
 }
 
@@ -88,15 +88,20 @@ void vf_frontend_queue(struct vf *vf, uint16_t qp, bool enabled)
 	__atomic_store_n(&vf->qps[qp]->enabled, enabled, __ATOMIC_RELAXED);
 	while (n < vf->n_qps && __atomic_load_n(&vf->qps[n]->enabled, __ATOMIC_RELAXED))
 		n++;
-	__atomic_store_n(&vf->n_enabled, n, __ATOMIC_RELAXED);
+	/* QEMU disables all of them at a pause: flows stay with their queues over it. */
+	if (n)
+		__atomic_store_n(&vf->n_enabled, n, __ATOMIC_RELAXED);
 	__atomic_store_n(&vf->qps[qp]->rewatch, true, __ATOMIC_RELEASE);
 	lcore_wake(vf->qps[qp]->lcore);
 }
 
 void vf_frontend_disconnected(struct vf *vf, const char *error)
 {
-	for_each_qp(vf, qp_disconnect);
+	/* A front-end that is killed disables nothing. */
+	for (uint16_t q = 0; q < vf->n_qps; q++)
+		__atomic_store_n(&vf->qps[q]->enabled, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&vf->n_enabled, 0, __ATOMIC_RELAXED);
+	for_each_qp(vf, qp_disconnect);
 	pthread_mutex_lock(&vf->frontend_lock);
 	vf->frontend = FRONTEND_NONE;
 	vf->frontend_errors += error != NULL;

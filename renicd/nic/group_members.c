@@ -1,11 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See group_members.h. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "group_members.h"
 
 static const char *const replicator_names[] = {"none", "connected", "lost"};
+
+__attribute__((format(printf, 4, 5))) static int fail_in_state(enum group_state state,
+	const char *field, struct nic_error *err, const char *fmt, ...)
+{
+	char message[sizeof(err->message)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	nic_fail(err, RENIC_E_STATE, field, "%s", message);
+	if (err)
+		snprintf(err->state, sizeof(err->state), "%s", group_state_names[state]);
+	return RENIC_E_STATE;
+}
 
 static struct group *group_find(const char *name)
 {
@@ -124,10 +141,23 @@ int nic_group_create(const struct group_config *config, struct nic_error *err)
 	return g ? group_add(g, err) : RENIC_E_RESOURCES;
 }
 
-struct group *group_resolve(const char *name, struct nic_error *err)
+static struct group *lone_group_new(const struct vf *vf, struct nic_error *err)
+{
+	struct group_config config = {.n_vfs = 1};
+	struct group *g;
+
+	memcpy(config.name, vf->config.name, sizeof(config.name));
+	memcpy(config.vfs[0], vf->config.name, sizeof(config.vfs[0]));
+	g = group_new(&config, err);
+	if (!g)
+		return NULL;
+	g->lone = true;
+	return group_add(g, err) ? NULL : g;
+}
+
+static struct group *resolve(const char *name, bool make, struct nic_error *err)
 {
 	struct group *g = group_find(name);
-	struct group_config config = {.n_vfs = 1};
 	const struct vf *vf = vf_find(name);
 
 	if (g)
@@ -141,13 +171,20 @@ struct group *group_resolve(const char *name, struct nic_error *err)
 			name, vf->group->config.name);
 		return NULL;
 	}
-	memcpy(config.name, vf->config.name, sizeof(config.name));
-	memcpy(config.vfs[0], vf->config.name, sizeof(config.vfs[0]));
-	g = group_new(&config, err);
-	if (!g)
-		return NULL;
-	g->lone = true;
-	return group_add(g, err) ? NULL : g;
+	if (make)
+		return lone_group_new(vf, err);
+	fail_in_state(GROUP_UNPROTECTED, "group", err, "VF \"%s\" is unprotected", name);
+	return NULL;
+}
+
+struct group *group_resolve(const char *name, struct nic_error *err)
+{
+	return resolve(name, false, err);
+}
+
+struct group *group_resolve_or_make(const char *name, struct nic_error *err)
+{
+	return resolve(name, true, err);
 }
 
 static struct group *find_or_fail(const char *name, struct nic_error *err)
@@ -163,24 +200,36 @@ static int refuse_unless_unprotected(const struct group *g, struct nic_error *er
 {
 	if (g->fsm.state == GROUP_UNPROTECTED)
 		return 0;
-	nic_fail(err, RENIC_E_STATE, "name", "group \"%s\" is %s: stop the protection first",
-		g->config.name, group_state_names[g->fsm.state]);
-	if (err)
-		snprintf(err->state, sizeof(err->state), "%s", group_state_names[g->fsm.state]);
-	return RENIC_E_STATE;
+	return fail_in_state(g->fsm.state, "name", err,
+		"group \"%s\" is %s: stop the protection first", g->config.name,
+		group_state_names[g->fsm.state]);
+}
+
+void group_held(const struct group *g, uint64_t *pkts, uint64_t *bytes, uint64_t *age_us)
+{
+	for (uint16_t i = 0; i < g->n_vfs; i++)
+		vf_held(g->vfs[i], pkts, bytes, age_us);
 }
 
 int nic_group_delete(const char *name, struct nic_error *err)
 {
 	struct group *g = find_or_fail(name, err);
+	uint64_t pkts = 0, bytes = 0, age_us = 0;
 	int rc;
 
 	if (!g)
 		return RENIC_E_NOT_FOUND;
 	rc = refuse_unless_unprotected(g, err);
-	if (!rc)
-		group_free(g);
-	return rc;
+	if (rc)
+		return rc;
+	group_held(g, &pkts, &bytes, &age_us);
+	/* A broadcast that the group's own VFs have had already must not reach them twice. */
+	if (pkts && g->config.internal_pass)
+		return nic_fail(err, RENIC_E_BUSY, "name",
+			"%" PRIu64 " committed frames of group \"%s\" still wait to leave", pkts,
+			name);
+	group_free(g);
+	return 0;
 }
 
 int group_check_let_go(struct vf *vf, struct nic_error *err)
@@ -218,12 +267,6 @@ int nic_group_set(const char *name, const struct group_config *values, unsigned 
 			rc = vf_publish_policy(g->vfs[i], err);
 	}
 	return rc;
-}
-
-void group_held(const struct group *g, uint64_t *pkts, uint64_t *bytes, uint64_t *age_us)
-{
-	for (uint16_t i = 0; i < g->n_vfs; i++)
-		vf_held(g->vfs[i], pkts, bytes, age_us);
 }
 
 static void group_fill(const struct group *g, struct group_info *info)

@@ -26,8 +26,12 @@ struct group {
 	struct vf *vfs[VF_MAX];
 };
 
-/* The group of that name, or the VF of that name as a group of one. NULL with *err. */
+/* The group of that name; NULL with *err. A lone VF that is named as a group is one from its
+ * protection_start on: until then it is "unprotected". */
 struct group *group_resolve(const char *name, struct nic_error *err);
+
+/* As group_resolve(), but makes a group of one of a VF of that name. */
+struct group *group_resolve_or_make(const char *name, struct nic_error *err);
 
 /* Is the VF free to be deleted? Its group must be unprotected, and a group of one. */
 int group_check_let_go(struct vf *vf, struct nic_error *err);

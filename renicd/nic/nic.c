@@ -18,7 +18,7 @@
 #include "switch.h"
 #include "vf.h"
 
-enum { MBUF_CACHE = 512, HIGH_WATER_PERCENT = 75, LINK_POLL_MS = 100 };
+enum { MBUF_CACHE = 256, HIGH_WATER_PERCENT = 75, LINK_POLL_MS = 100 };
 
 struct nic nic = {
 	.vfs = TAILQ_HEAD_INITIALIZER(nic.vfs),
@@ -27,15 +27,18 @@ struct nic nic = {
 
 static int create_pools(const struct nic_params *params, struct nic_error *err)
 {
-	nic.pool = rte_pktmbuf_pool_create("frames", params->mbufs, MBUF_CACHE, 0,
-		RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	unsigned n_attach = RTE_MAX(params->mbufs / 4, (uint32_t)MBUF_CACHE * 4);
+
+	/* By name: nic_pool_count() asks the ring. */
+	nic.pool = rte_pktmbuf_pool_create_by_ops("frames", params->mbufs, MBUF_CACHE, 0,
+		RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, "ring_mp_mc");
 	if (!nic.pool)
 		return nic_fail(err, RENIC_E_RESOURCES, "mbufs",
 			"no memory for %u packet buffers: raise memory_mb or lower mbufs",
 			params->mbufs);
 	nic.ingress_segs_max = params->mbufs / 2;
 	/* No room of their own: these point into the log. */
-	nic.attach_pool = rte_pktmbuf_pool_create("log_frames", params->mbufs / 4, MBUF_CACHE, 0, 0,
+	nic.attach_pool = rte_pktmbuf_pool_create("log_frames", n_attach, MBUF_CACHE, 0, 0,
 		SOCKET_ID_ANY);
 	if (!nic.attach_pool)
 		return nic_fail(err, RENIC_E_RESOURCES, "mbufs", "no memory for the log's frames");
@@ -136,7 +139,7 @@ void nic_uplink_get(struct uplink_info *info)
 
 /* ---- the log as a file ---- */
 
-/* What queue qp holds, cut at segment boundaries. Reads the owner's state: a moment's view. */
+/* What queue qp holds, cut at segment boundaries. The owner lcore. */
 static int queue_extents(const struct vf_qp *qp, struct log_extent *extents, int max)
 {
 	uint64_t at = __atomic_load_n(&qp->log.state->released, __ATOMIC_ACQUIRE);
@@ -155,18 +158,32 @@ static int queue_extents(const struct vf_qp *qp, struct log_extent *extents, int
 	return n;
 }
 
+struct extents_query {
+	const struct vf *vf;
+	struct log_extent *extents;
+	int max, n;
+};
+
+static void own_extents(void *arg)
+{
+	struct extents_query *q = arg;
+
+	for (uint16_t i = 0; i < q->vf->n_qps; i++)
+		if (q->vf->qps[i]->lcore == lcore_self())
+			q->n += queue_extents(q->vf->qps[i], &q->extents[q->n], q->max - q->n);
+}
+
 int nic_egress_log_get(const char *name, struct log_extent *extents, int max, int *fd,
 	struct nic_error *err)
 {
-	const struct vf *vf = vf_find(name);
-	int n = 0;
+	struct extents_query q = {.vf = vf_find(name), .extents = extents, .max = max};
 
-	if (!vf)
+	if (!q.vf)
 		return nic_fail(err, RENIC_E_NOT_FOUND, "name", "no VF named \"%s\"", name);
 	*fd = log_pool_fd(nic.log_pool);
 	if (*fd < 0)
 		return nic_fail(err, RENIC_E_IO, NULL, "log file: %s", strerror(-*fd));
-	for (uint16_t q = 0; q < vf->n_qps; q++)
-		n += queue_extents(vf->qps[q], &extents[n], max - n);
-	return n;
+	for (unsigned i = 0; i < lcores_count(); i++)
+		lcore_call(i, own_extents, &q);
+	return q.n;
 }

@@ -24,7 +24,7 @@ struct vf_port_ops {
 	/* Bind a port to the VF (control thread): config->socket is where. 0 or an error. */
 	int (*create)(struct vf *vf, const struct vf_config *config, void **port,
 		struct nic_error *err);
-	/* Tear it down; the last notices come from inside. */
+	/* Tear it down; no lcore uses it any more, and no notice comes from now on. */
 	void (*destroy)(void *port);
 	/* Take up to n frames that the guest sent on queue pair qp. */
 	uint16_t (*from_guest)(void *port, uint16_t qp, struct rte_mempool *pool,
@@ -64,8 +64,6 @@ struct uplink_ops {
 	void (*info)(struct uplink_info *info);
 	/* Longest frame that it can send, bytes without FCS. */
 	uint32_t max_frame_bytes;
-	/* The device inserts VLAN tags (RTE_ETH_TX_OFFLOAD_VLAN_INSERT). */
-	bool vlan_insert;
 };
 
 #endif

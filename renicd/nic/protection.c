@@ -188,7 +188,7 @@ int nic_protection_start(const char *name, uint64_t client, struct nic_error *er
 	struct group *g;
 
 	err = err ? err : &local;
-	g = group_resolve(name, err);
+	g = group_resolve_or_make(name, err);
 	if (!g || group_check(&g->fsm, GROUP_START, err))
 		return code_of(err);
 	if (!g->n_vfs)

@@ -14,7 +14,10 @@
 #include "qp.h"
 #include "switch.h"
 
-enum { RELEASE_ROUNDS = 2 }; /* bursts released for each burst taken from the guest */
+enum {
+	RELEASE_ROUNDS = 2, /* bursts released for each burst taken from the guest */
+	LOG_LOW_SHARE = 4,  /* the log's segments are short when less than a quarter is free */
+};
 
 /* Send what waits in `out`. Returns how many frames left. */
 static uint16_t out_push(struct vf_qp *qp)
@@ -41,6 +44,13 @@ static bool out_is_empty(const struct vf_qp *qp)
 	return qp->out.head == qp->out.n;
 }
 
+/* A device may keep sent frames until it is given others: with segments short, those frames must
+ * not be in the log, or nothing could be taken from any guest, and so nothing sent, again. */
+static bool log_pool_is_low(void)
+{
+	return log_pool_free_count(nic.log_pool) < log_pool_size(nic.log_pool) / LOG_LOW_SHARE;
+}
+
 /* Let committed frames leave, in order, until the log or the destination says stop. */
 static unsigned release(struct vf_qp *qp)
 {
@@ -53,6 +63,9 @@ static unsigned release(struct vf_qp *qp)
 		qp->out.head = 0;
 		qp->out.n = egress_log_peek(&qp->log, nic.pool, nic.attach_pool, qp->out.pkts,
 			qp->out.flags, NIC_BURST);
+		if (unlikely(log_pool_is_low()))
+			for (uint16_t i = 0; i < qp->out.n; i++)
+				qp->out.pkts[i] = qp_detach_from_log(qp->out.pkts[i]);
 		work += out_push(qp);
 		if (!out_is_empty(qp))
 			break;
@@ -104,15 +117,27 @@ static void hold_burst(struct vf_qp *qp, const struct vf_policy *policy, struct 
 		egress_log_trim(&qp->log);
 }
 
+/* librte_vhost loses a frame that it runs out of mbufs in the middle of. The caches of lcores are
+ * not counted: what is in them comes on top. */
+static bool has_mbufs(const struct vf_policy *policy)
+{
+	unsigned per_frame = policy->max_frame_bytes / RTE_MBUF_DEFAULT_DATAROOM + 1;
+
+	return nic_pool_count() >= NIC_BURST * per_frame * lcores_count();
+}
+
 /* Is there a place for a burst? Else the guest's ring stays unread: backpressure. */
 static bool may_read_guest(struct vf_qp *qp, const struct vf_policy *policy)
 {
-	if (!qp->hold)
-		return out_is_empty(qp) && egress_log_is_empty(&qp->log);
-	/* An idle queue should hold no segment: reserve only when something is to come. */
-	if (egress_log_is_empty(&qp->log) && !qp->ops->has_frames(qp->port, qp->index))
+	if (!qp->hold && !(out_is_empty(qp) && egress_log_is_empty(&qp->log)))
 		return false;
-	if (likely(egress_log_reserve(&qp->log, NIC_BURST, policy->max_frame_bytes))) {
+	/* An idle queue should hold no segment: reserve only when something is to come. */
+	if (qp->hold && egress_log_is_empty(&qp->log) &&
+	    !qp->ops->has_frames(qp->port, qp->index))
+		return false;
+	if (likely(has_mbufs(policy) &&
+		   (!qp->hold ||
+			   egress_log_reserve(&qp->log, NIC_BURST, policy->max_frame_bytes)))) {
 		qp->log_full = false;
 		return true;
 	}
@@ -142,8 +167,10 @@ static unsigned take_from_guest(struct vf_qp *qp)
 		return n;
 	}
 	n = qp->ops->from_guest(qp->port, qp->index, nic.pool, pkts, NIC_BURST);
-	if (!n)
+	if (!n) {
+		egress_log_trim(&qp->log);
 		return 0;
+	}
 	kept = filter_from_guest(qp, policy, pkts, n);
 	hold_burst(qp, policy, pkts, kept);
 	return n;
@@ -177,10 +204,10 @@ int qp_arm(void *ctx)
 		return POLLER_TIMED; /* a destination refused: try again soon */
 	if (!qp_may_touch_guest(qp))
 		return POLLER_NO_FD;
-	if (rx_fifo_count(&qp->rx))
+	if (rx_fifo_count(&qp->rx) || qp->log_full)
 		return POLLER_TIMED;
 	if (__atomic_exchange_n(&qp->rewatch, false, __ATOMIC_ACQUIRE))
-		qp->poller.watched_fd = POLLER_NO_FD;
+		lcore_unwatch(&qp->poller);
 	qp->armed = true;
 	return qp->ops->arm(qp->port, qp->index);
 }

@@ -30,18 +30,27 @@ static uint16_t rx_to_guest(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n
 	return done;
 }
 
-/* How many more frames may be kept: the VF's bound, and all VFs' together. */
+/* All VFs' frames together: half of the budget goes to who comes first, and each VF has its share
+ * of the other half, so that paused guests cannot take what a checkpoint's ingress needs. */
+static bool rx_has_budget(const struct vf *vf)
+{
+	uint32_t half = nic.ingress_segs_max / 2;
+	uint32_t n_vfs = RTE_MAX(__atomic_load_n(&nic.id_end, __ATOMIC_RELAXED), (uint16_t)1);
+
+	return __atomic_load_n(&nic.ingress_segs, __ATOMIC_RELAXED) < half ||
+	       __atomic_load_n(&vf->ingress_segs, __ATOMIC_RELAXED) < half / n_vfs;
+}
+
+/* How many more frames may be kept. */
 static uint32_t rx_room(const struct vf_qp *qp)
 {
 	uint32_t limit = qp_policy(qp)->ingress_hold_pkts;
 	uint32_t held = __atomic_load_n(&qp->vf->ingress_held, __ATOMIC_RELAXED);
 
-	if (qp_may_touch_guest(qp))
+	if (qp_may_touch_guest(qp) && !qp->rx_behind)
 		limit = RTE_MIN(limit, (uint32_t)RX_BACKLOG_MAX);
 	limit = RTE_MIN(limit, qp->rx.mask + 1);
-	if (__atomic_load_n(&nic.ingress_segs, __ATOMIC_RELAXED) >= nic.ingress_segs_max)
-		return 0;
-	return held >= limit ? 0 : limit - held;
+	return held >= limit || !rx_has_budget(qp->vf) ? 0 : limit - held;
 }
 
 static uint32_t count_segs(struct rte_mbuf **pkts, uint32_t n)
@@ -53,32 +62,22 @@ static uint32_t count_segs(struct rte_mbuf **pkts, uint32_t n)
 	return segs;
 }
 
-/* A waiting frame must not keep a whole segment of somebody's log from being used again. */
-static struct rte_mbuf *detach_from_log(struct rte_mbuf *m)
-{
-	struct rte_mbuf *copy;
-
-	if (likely(RTE_MBUF_DIRECT(m)))
-		return m;
-	copy = rte_pktmbuf_copy(m, nic.pool, 0, UINT32_MAX);
-	if (!copy)
-		return m;
-	rte_pktmbuf_free(m);
-	return copy;
-}
-
 /* Keep frames for later, within bounds. */
 static void rx_keep(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t room = (uint16_t)RTE_MIN(rx_room(qp), (uint32_t)n);
+	uint32_t segs;
 
 	for (uint16_t i = 0; i < room; i++) {
-		pkts[i] = detach_from_log(pkts[i]);
+		pkts[i] = qp_detach_from_log(pkts[i]);
 		rx_fifo_put(&qp->rx, pkts[i]);
 	}
 	if (room) {
+		segs = count_segs(pkts, room);
+		qp->rx_behind |= !qp_may_touch_guest(qp);
 		__atomic_fetch_add(&qp->vf->ingress_held, room, __ATOMIC_RELAXED);
-		__atomic_fetch_add(&nic.ingress_segs, count_segs(pkts, room), __ATOMIC_RELAXED);
+		__atomic_fetch_add(&qp->vf->ingress_segs, segs, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&nic.ingress_segs, segs, __ATOMIC_RELAXED);
 	}
 	if (room == n)
 		return;
@@ -91,6 +90,7 @@ static void rx_keep(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 static void rx_unkeep(struct vf_qp *qp, uint32_t n, uint32_t segs)
 {
 	__atomic_fetch_sub(&qp->vf->ingress_held, n, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&qp->vf->ingress_segs, segs, __ATOMIC_RELAXED);
 	__atomic_fetch_sub(&nic.ingress_segs, segs, __ATOMIC_RELAXED);
 }
 
@@ -114,6 +114,7 @@ unsigned qp_rx_flush(struct vf_qp *qp)
 			rx_unkeep(qp, done, gone);
 		total += done;
 	} while (done == NIC_BURST && total < 4 * NIC_BURST);
+	qp->rx_behind &= rx_fifo_count(&qp->rx) > 0;
 	return total;
 }
 
@@ -213,4 +214,16 @@ uint16_t vf_deliver(struct vf *vf, struct rte_mbuf **pkts, uint16_t n)
 			break;
 	}
 	return done;
+}
+
+bool vf_has_room(const struct vf *vf)
+{
+	/* All lcores may send one burst more before they look again. */
+	unsigned wanted = NIC_BURST * lcores_count();
+
+	for (uint16_t q = 0; q < vf->n_qps; q++)
+		if (vf->qps[q]->lcore != (unsigned)lcore_self() &&
+		    rte_ring_free_count(vf->qps[q]->inbox) < wanted)
+			return false;
+	return true;
 }

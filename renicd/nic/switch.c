@@ -147,6 +147,23 @@ static bool shape_for_vf(struct rte_mbuf **m, uint16_t vid, uint16_t vlan)
 
 /* ---- destinations ---- */
 
+/* Too long for the uplink, its tag included? */
+static bool is_oversize(const struct rte_mbuf *m)
+{
+	uint32_t tag = m->ol_flags & RTE_MBUF_F_TX_VLAN ? sizeof(struct rte_vlan_hdr) : 0;
+
+	return m->pkt_len + tag > nic.uplink->max_frame_bytes;
+}
+
+/* While a VF moves to another VLAN the table has it in both: its policy decides. */
+static bool vf_takes_vlan(int id, uint16_t vid)
+{
+	const struct vf *vf = vf_by_id(id);
+	uint16_t vlan = vf ? vf_policy(vf)->vlan : 0;
+
+	return !vlan || vlan == vid;
+}
+
 static int lookup_cached(struct dest_cache *cache, const struct rte_ether_addr *mac, uint16_t vid)
 {
 	uint64_t key = mac_key(mac, vid);
@@ -156,6 +173,8 @@ static int lookup_cached(struct dest_cache *cache, const struct rte_ether_addr *
 	cache->where = switch_lookup(mac, vid);
 	if (cache->where < 0 && vid)
 		cache->where = switch_lookup(mac, 0);
+	if (cache->where >= 0 && !vf_takes_vlan(cache->where, vid))
+		cache->where = DEST_DROP;
 	cache->key = key;
 	cache->valid = true;
 	return cache->where;
@@ -181,10 +200,12 @@ static struct dest find_dest(struct dest_cache *cache, const struct rte_mbuf *m,
 			d.where = DEST_DROP;
 		return d;
 	}
+	if (d.where == DEST_DROP)
+		return d;
 	d.where = DEST_DROP;
 	if (src < 0 || !nic.uplink)
 		return d;
-	if (unlikely(m->pkt_len > nic.uplink->max_frame_bytes))
+	if (unlikely(is_oversize(m)))
 		d.reason = DROP_OVERSIZE;
 	else
 		d.where = DEST_UPLINK;
@@ -202,28 +223,33 @@ static uint16_t send_to_uplink(const struct switch_from *from, struct rte_mbuf *
 			qp_drop(from->qp, pkts[i], DROP_UPLINK_DOWN);
 		return n;
 	}
-	if (!nic.uplink->vlan_insert)
-		for (uint16_t i = 0; i < n; i++)
-			if (unlikely(!insert_tag(&pkts[i]))) {
-				n = i;
-				break;
-			}
+	for (uint16_t i = 0; i < n; i++)
+		if (unlikely(!insert_tag(&pkts[i]))) {
+			n = i;
+			break;
+		}
 	return n ? nic.uplink->send(pkts, n) : 0;
 }
 
-/* A frame whose tag was changed cannot be tried again: its VLAN would be another. */
-static uint16_t send_to_vf(int id, struct rte_mbuf **pkts, const uint16_t *vids, uint16_t n)
+/* A frame whose tag was changed cannot be tried again, its VLAN would be another: so look first
+ * whether the VF's owner has room for it. */
+static uint16_t send_to_vf(int id, struct rte_mbuf **pkts, const uint16_t *vids, uint16_t n,
+	uint64_t *drops)
 {
 	struct vf *vf = vf_by_id(id);
 	uint16_t vlan, taken, any_vid = 0;
 
 	if (unlikely(!vf)) {
+		drops[DROP_NO_ROUTE] += n;
 		rte_pktmbuf_free_bulk(pkts, n);
 		return n;
 	}
 	vlan = vf_policy(vf)->vlan;
-	for (uint16_t i = 0; i < n; i++) {
+	for (uint16_t i = 0; i < n; i++)
 		any_vid |= vids[i];
+	if (unlikely(any_vid) && !vf_has_room(vf))
+		return 0;
+	for (uint16_t i = 0; i < n; i++) {
 		if (unlikely(!shape_for_vf(&pkts[i], vids[i], vlan))) {
 			n = i;
 			break;
@@ -232,30 +258,31 @@ static uint16_t send_to_vf(int id, struct rte_mbuf **pkts, const uint16_t *vids,
 	taken = n ? vf_deliver(vf, pkts, n) : 0;
 	if (likely(taken == n || !any_vid))
 		return taken;
-	vf->qps[0]->counters.drops[DROP_RX_NO_BUFFER] += n - taken;
+	drops[DROP_RX_NO_BUFFER] += n - taken;
 	rte_pktmbuf_free_bulk(&pkts[taken], n - taken);
 	return n;
 }
 
-static void copy_to_vf(struct vf *vf, const struct rte_mbuf *m, uint16_t vid)
+static void copy_to_vf(struct vf *vf, const struct rte_mbuf *m, uint16_t vid, uint64_t *drops)
 {
 	struct rte_mbuf *copy = rte_pktmbuf_copy(m, nic.pool, 0, UINT32_MAX);
 
 	if (unlikely(!copy)) {
-		vf->qps[0]->counters.drops[DROP_NO_MBUF]++;
+		drops[DROP_NO_MBUF]++;
 		return;
 	}
-	if (send_to_vf(vf->id, &copy, &vid, 1) == 0) {
-		vf->qps[0]->counters.drops[DROP_RX_NO_BUFFER]++;
+	if (send_to_vf(vf->id, &copy, &vid, 1, drops) == 0) {
+		drops[DROP_RX_NO_BUFFER]++;
 		rte_pktmbuf_free(copy);
 	}
 }
 
 enum group_choice { GROUP_ALL, GROUP_ONLY, GROUP_SKIP };
 
-/* A copy for each VF of the VLAN but src; choice narrows it by the sender's group. */
+/* A copy for each VF of the VLAN but src; choice narrows it by the sender's group. Drops are
+ * counted where the frame came from: other counters have other writers. */
 static void flood_to_vfs(const struct rte_mbuf *m, uint16_t vid, int src, uint32_t group_id,
-	enum group_choice choice)
+	enum group_choice choice, uint64_t *drops)
 {
 	uint16_t end = __atomic_load_n(&nic.id_end, __ATOMIC_ACQUIRE);
 
@@ -270,7 +297,7 @@ static void flood_to_vfs(const struct rte_mbuf *m, uint16_t vid, int src, uint32
 			continue;
 		if (choice != GROUP_ALL && (policy->group_id == group_id) != (choice == GROUP_ONLY))
 			continue;
-		copy_to_vf(vf, m, vid);
+		copy_to_vf(vf, m, vid, drops);
 	}
 }
 
@@ -281,7 +308,7 @@ static bool flood_to_uplink(const struct switch_from *from, const struct rte_mbu
 
 	if (!nic.uplink)
 		return true;
-	if (unlikely(m->pkt_len > nic.uplink->max_frame_bytes)) {
+	if (unlikely(is_oversize(m))) {
 		from->qp->counters.drops[DROP_OVERSIZE]++;
 		return true;
 	}
@@ -306,7 +333,8 @@ static uint16_t flood(const struct switch_from *from, struct rte_mbuf *m, uint16
 
 	if (!flood_to_uplink(from, m))
 		return 0;
-	flood_to_vfs(m, vid, from->qp->vf->id, from->group_id, skip ? GROUP_SKIP : GROUP_ALL);
+	flood_to_vfs(m, vid, from->qp->vf->id, from->group_id, skip ? GROUP_SKIP : GROUP_ALL,
+		from->qp->counters.drops);
 	rte_pktmbuf_free(m);
 	return 1;
 }
@@ -316,7 +344,7 @@ static uint16_t send_run(const struct switch_from *from, const struct dest *d,
 	struct rte_mbuf **pkts, const uint16_t *vids, uint16_t n, uint16_t flags)
 {
 	if (d->where >= 0)
-		return send_to_vf(d->where, pkts, vids, n);
+		return send_to_vf(d->where, pkts, vids, n, from->qp->counters.drops);
 	if (d->where == DEST_UPLINK)
 		return send_to_uplink(from, pkts, n);
 	if (d->where == DEST_FLOOD)
@@ -376,11 +404,10 @@ void switch_from_uplink(struct rte_mbuf **pkts, uint16_t n, uint64_t *drops)
 
 		len = find_run(&cache, &pkts[done], n - done, -1, &run, vids);
 		if (run.where >= 0) {
-			taken = send_to_vf(run.where, &pkts[done], vids, len);
-			run.reason = DROP_RX_NO_BUFFER;
+			taken = send_to_vf(run.where, &pkts[done], vids, len, drops);
 		} else {
 			if (run.where == DEST_FLOOD)
-				flood_to_vfs(pkts[done], run.vid, -1, 0, GROUP_ALL);
+				flood_to_vfs(pkts[done], run.vid, -1, 0, GROUP_ALL, drops);
 			else
 				drops[run.reason] += len;
 			rte_pktmbuf_free_bulk(&pkts[done], len);
@@ -398,7 +425,7 @@ bool switch_pass_inside(struct vf_qp *qp, uint32_t group_id, struct rte_mbuf *m,
 	struct vf *vf;
 
 	if (d.where == DEST_FLOOD) {
-		flood_to_vfs(m, d.vid, qp->vf->id, group_id, GROUP_ONLY);
+		flood_to_vfs(m, d.vid, qp->vf->id, group_id, GROUP_ONLY, qp->counters.drops);
 		*flags = EGRESS_RECORD_SKIP_GROUP;
 		return false;
 	}
@@ -407,7 +434,7 @@ bool switch_pass_inside(struct vf_qp *qp, uint32_t group_id, struct rte_mbuf *m,
 	vf = vf_by_id(d.where);
 	if (!vf || vf_policy(vf)->group_id != group_id)
 		return false;
-	if (send_to_vf(d.where, &m, &d.vid, 1) == 0)
+	if (send_to_vf(d.where, &m, &d.vid, 1, qp->counters.drops) == 0)
 		qp_drop(qp, m, DROP_RX_NO_BUFFER);
 	return true;
 }

@@ -250,8 +250,9 @@ int nic_vf_delete(const char *name, bool force, struct nic_error *err)
 			held_pkts(vf), name);
 	if (vf->group)
 		group_free(vf->group);
-	vf->ops->destroy(vf->port);
+	/* First: a lcore that waits for a ring's lock must not be waited for inside the port. */
 	unpublish(vf);
+	vf->ops->destroy(vf->port);
 	if (held_pkts(vf))
 		LOG_WARN("VF %s deleted by force with %" PRIu64 " frames waiting", name,
 			held_pkts(vf));

@@ -63,7 +63,8 @@ struct vf_qp {
 	bool hold;         /* protected: what the guest sends goes to the log */
 	bool paused;       /* not running, but was, and its front-end is still connected */
 	bool armed;        /* notifications are on */
-	bool log_full;     /* the guest's ring is left unread */
+	bool log_full;     /* the guest's ring is left unread: no room for what it may send */
+	bool rx_behind;    /* frames kept over a suspend or stop are not all delivered yet */
 	uint16_t index;    /* queue pair number */
 	uint16_t lcore;
 	struct rte_ring *inbox; /* frames for the guest from other lcores; NULL with one lcore */
@@ -84,12 +85,11 @@ struct vf {
 	uint16_t n_qps;
 	const struct vf_policy *policy; /* atomic pointer */
 	struct group *group;
-	bool protected_role;            /* its group is protected or suspended */
-	bool suspended;
 	void *port;
 	const struct vf_port_ops *ops;
 	uint16_t n_enabled;             /* atomic: enabled queue pairs, from 0 on */
 	uint32_t ingress_held;          /* atomic: frames in all rx fifos */
+	uint32_t ingress_segs;          /* atomic: their mbufs */
 	pthread_mutex_t frontend_lock;  /* guards the two below; never held over lcore_call */
 	enum frontend_state frontend;
 	uint64_t frontend_errors;
@@ -104,7 +104,7 @@ struct nic {
 	uint16_t id_end;                /* atomic: one past the highest id in use */
 	struct rte_mempool *pool;       /* frames from guests and uplink */
 	uint32_t ingress_segs;          /* atomic: mbufs of that pool in all rx fifos */
-	uint32_t ingress_segs_max;      /* so many at most: guests must not starve each other */
+	uint32_t ingress_segs_max;      /* half for who comes first, half shared out evenly */
 	struct rte_mempool *attach_pool; /* mbufs that point into the log */
 	struct log_pool *log_pool;
 	const struct uplink_ops *uplink; /* NULL: none */
@@ -131,6 +131,12 @@ void nic_clear(void);
 /* Frees tables and pools: nothing uses them any more, the uplink included. */
 void nic_fini(void);
 
+/* Mbufs in nic.pool that are in no lcore's cache. Cheap, unlike rte_mempool_avail_count(). */
+static inline unsigned nic_pool_count(void)
+{
+	return rte_ring_count(nic.pool->pool_data);
+}
+
 struct vf *vf_find(const char *name);
 
 /* Make a policy of the VF's config and group, publish it, free the old one. */
@@ -145,6 +151,9 @@ void qp_disarm(void *qp);
 /* Frames for the guest, from the switch; the owner lcore or not. Returns how many were taken
  * (delivered, queued or dropped with a count); the rest may be tried again. */
 uint16_t vf_deliver(struct vf *vf, struct rte_mbuf **pkts, uint16_t n);
+
+/* Would vf_deliver() surely take a burst from this lcore? */
+bool vf_has_room(const struct vf *vf);
 
 /* Drop frames that wait for the guest: its front-end is gone. The owner lcore. */
 void qp_flush_rx(struct vf_qp *qp, enum drop_reason reason);

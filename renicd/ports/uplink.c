@@ -216,7 +216,9 @@ static int probe(const char *devargs, uint16_t *port_id)
 static int configure(uint16_t port_id, const struct rte_eth_dev_info *dev, uint16_t n_queues)
 {
 	const uint64_t rx_wanted = RTE_ETH_RX_OFFLOAD_SCATTER;
-	const uint64_t tx_wanted = RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_VLAN_INSERT;
+	/* Not VLAN_INSERT: software devices do it by rte_vlan_insert(), which refuses frames that
+	 * point into the log. The switch inserts tags. */
+	const uint64_t tx_wanted = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	struct rte_eth_conf conf = {
 		.rxmode.offloads = dev->rx_offload_capa & rx_wanted,
 		.txmode.offloads = dev->tx_offload_capa & tx_wanted,
@@ -234,7 +236,6 @@ static int configure(uint16_t port_id, const struct rte_eth_dev_info *dev, uint1
 		conf.intr_conf.rxq = 0;
 		rc = rte_eth_dev_configure(port_id, n_queues, n_queues, &conf);
 	}
-	uplink.ops.vlan_insert = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_VLAN_INSERT;
 	return rc;
 }
 

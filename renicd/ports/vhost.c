@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <linux/virtio_net.h>
-#include <linux/virtio_ring.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +40,7 @@ struct vhost_port {
 	struct vf *vf;
 	char path[NIC_PATH_SIZE];
 	uint16_t n_qps;
+	bool closing;           /* atomic: callbacks do nothing any more */
 	int vid;                /* atomic: running device, or NO_DEVICE */
 	int conn_vid;           /* atomic: connected device */
 	uint32_t request;       /* front-end request under way; 0: none (library's thread) */
@@ -59,7 +59,11 @@ static const uint64_t features_not_offered =
 	1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6 |
 	1ULL << VIRTIO_NET_F_HOST_ECN | 1ULL << VIRTIO_NET_F_HOST_UFO;
 
-/* Callbacks name a device, not us: find the port by its socket. */
+/*
+ * Callbacks name a device, not us: find the port by its socket. A port that is being destroyed is
+ * not found: rte_vhost_driver_unregister() calls back under the library's own mutex, where
+ * waiting for an lcore could wait for ever (the lcore for a ring's lock, its holder for the mutex).
+ */
 static pthread_mutex_t ports_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vhost_port *ports[PORTS_MAX]; /* under ports_lock */
 
@@ -75,6 +79,8 @@ static struct vhost_port *port_of(int vid)
 		if (ports[i] && !strcmp(ports[i]->path, path))
 			found = ports[i];
 	pthread_mutex_unlock(&ports_lock);
+	if (found && __atomic_load_n(&found->closing, __ATOMIC_ACQUIRE))
+		return NULL;
 	return found;
 }
 
@@ -291,34 +297,13 @@ static uint16_t vhost_to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, 
 	return rte_vhost_enqueue_burst(p->vid, RX_VRING(qp), pkts, n);
 }
 
-/* Packed: the descriptor at the avail index is the driver's when its AVAIL bit has the wrap
- * counter's value and USED has not (virtio 1.2, section 2.8.1). */
-static bool packed_has_frames(const struct rte_vhost_vring *vring, uint16_t avail)
-{
-	uint16_t index = avail & 0x7fff;
-	bool wrap = avail >> 15, is_avail, is_used;
-	uint16_t flags;
-
-	if (index >= vring->size)
-		return true; /* let the library judge */
-	flags = __atomic_load_n(&vring->desc_packed[index].flags, __ATOMIC_ACQUIRE);
-	is_avail = flags & (1 << VRING_PACKED_DESC_F_AVAIL);
-	is_used = flags & (1 << VRING_PACKED_DESC_F_USED);
-	return is_avail == wrap && is_used != wrap;
-}
-
+/* Under the ring's lock, as all reading of guest memory. The library cannot tell for packed rings:
+ * it is then for the dequeue to find out. */
 static bool vhost_has_frames(void *port, uint16_t qp)
 {
 	const struct vhost_port *p = port;
-	struct rte_vhost_vring vring;
-	uint16_t avail, used;
 
-	if (rte_vhost_get_vhost_vring(p->vid, TX_VRING(qp), &vring) < 0 || !vring.desc ||
-	    !vring.avail || rte_vhost_get_vring_base(p->vid, TX_VRING(qp), &avail, &used) < 0)
-		return false;
-	if (p->packed)
-		return packed_has_frames(&vring, avail);
-	return __atomic_load_n(&vring.avail->idx, __ATOMIC_ACQUIRE) != avail;
+	return p->packed || rte_vhost_rx_queue_count(p->vid, TX_VRING(qp)) > 0;
 }
 
 static int vhost_arm(void *port, uint16_t qp)
@@ -415,6 +400,7 @@ static void vhost_destroy(void *port)
 {
 	struct vhost_port *p = port;
 
+	__atomic_store_n(&p->closing, true, __ATOMIC_RELEASE);
 	rte_vhost_driver_unregister(p->path);
 	ports_replace(p, NULL);
 	pthread_mutex_destroy(&p->base_lock);
