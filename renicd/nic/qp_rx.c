@@ -34,11 +34,13 @@ static uint16_t rx_to_guest(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n
  * of the other half, so that paused guests cannot take what a checkpoint's ingress needs. */
 static bool rx_has_budget(const struct vf *vf)
 {
-	uint32_t half = nic.ingress_segs_max / 2;
 	uint32_t n_vfs = RTE_MAX(__atomic_load_n(&nic.id_end, __ATOMIC_RELAXED), (uint16_t)1);
+	uint32_t share = nic.ingress_segs_max / 2 / n_vfs;
+	uint32_t others = share * (n_vfs - 1);
 
-	return __atomic_load_n(&nic.ingress_segs, __ATOMIC_RELAXED) < half ||
-	       __atomic_load_n(&vf->ingress_segs, __ATOMIC_RELAXED) < half / n_vfs;
+	return __atomic_load_n(&nic.ingress_segs, __ATOMIC_RELAXED) <
+		       nic.ingress_segs_max - others ||
+	       __atomic_load_n(&vf->ingress_segs, __ATOMIC_RELAXED) < share;
 }
 
 /* How many more frames may be kept. */

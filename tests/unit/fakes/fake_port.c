@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See fake_port.h. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +30,7 @@ struct queue {
 	uint32_t room;        /* atomic: receive buffers */
 	uint32_t armed;       /* atomic */
 	int owner;            /* atomic: the lcore that was seen first */
-	int kick_fd;
+	int kick_fd;          /* under kick_lock; another one after each start */
 };
 
 struct fake_port {
@@ -43,6 +44,7 @@ struct fake_port {
 };
 
 static struct fake_port *ports[VF_MAX];
+static pthread_mutex_t kick_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool refuse_create;
 static uint64_t moved;           /* atomic */
 static uint32_t n_violations;    /* atomic */
@@ -308,11 +310,22 @@ void fake_port_connect(struct fake_port *p)
 	vf_frontend_connected(p->vf);
 }
 
+/* As SET_VRING_KICK does: the old descriptor is closed, the new one may have its number. */
+static void renew_kick(struct queue *q)
+{
+	pthread_mutex_lock(&kick_lock);
+	close(q->kick_fd);
+	q->kick_fd = eventfd(0, EFD_NONBLOCK);
+	pthread_mutex_unlock(&kick_lock);
+}
+
 void fake_port_start(struct fake_port *p)
 {
-	__atomic_store_n(&p->running, true, __ATOMIC_RELEASE);
-	for (uint16_t q = 0; q < p->n_qps; q++)
+	for (uint16_t q = 0; q < p->n_qps; q++) {
+		renew_kick(&p->queues[q]);
 		__atomic_store_n(&p->queues[q].armed, 1, __ATOMIC_SEQ_CST);
+	}
+	__atomic_store_n(&p->running, true, __ATOMIC_RELEASE);
 	vf_frontend_running(p->vf);
 }
 
@@ -356,6 +369,7 @@ bool fake_port_send(struct fake_port *p, uint16_t qp, const void *bytes, uint32_
 	struct guest_frame *f = malloc(sizeof(*f) + len);
 	struct queue *q = &p->queues[qp];
 	uint64_t one = 1;
+	bool kicked = true;
 
 	f->len = len;
 	memcpy(f->bytes, bytes, len);
@@ -364,8 +378,11 @@ bool fake_port_send(struct fake_port *p, uint16_t qp, const void *bytes, uint32_
 		return false;
 	}
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&q->armed, __ATOMIC_RELAXED) &&
-	    write(q->kick_fd, &one, sizeof(one)) < 0)
+	pthread_mutex_lock(&kick_lock);
+	if (__atomic_load_n(&q->armed, __ATOMIC_RELAXED))
+		kicked = write(q->kick_fd, &one, sizeof(one)) == sizeof(one);
+	pthread_mutex_unlock(&kick_lock);
+	if (!kicked)
 		abort();
 	return true;
 }

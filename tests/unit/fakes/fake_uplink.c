@@ -71,9 +71,8 @@ static struct wire_frame *record(const struct rte_mbuf *m)
 	f->lcore = lcore_self();
 	f->len = m->pkt_len;
 	copy_bytes(m, f->bytes);
-	if (tag && !fake_uplink_ops.vlan_insert)
-		note("a tag beside the frame, for a device that cannot insert it", m);
 	if (tag) {
+		note("a tag beside the frame, which software devices cannot insert", m);
 		memmove(f->bytes + TAG_AT + sizeof(words), f->bytes + TAG_AT, f->len - TAG_AT);
 		memcpy(f->bytes + TAG_AT, words, sizeof(words));
 		f->len += sizeof(words);
@@ -182,7 +181,6 @@ void fake_uplink_reset(void)
 	refused = 0;
 	memset(fake_uplink_drops, 0, sizeof(fake_uplink_drops));
 	fake_uplink_ops.max_frame_bytes = 9018;
-	fake_uplink_ops.vlan_insert = false;
 	pthread_mutex_unlock(&lock);
 }
 

@@ -22,7 +22,7 @@ struct wire_frame {
 	uint8_t bytes[];
 };
 
-/* max_frame_bytes and vlan_insert may be set between tests' steps while no lcore sends. */
+/* max_frame_bytes may be set between tests' steps while no lcore sends. */
 extern struct uplink_ops fake_uplink_ops;
 
 /* Forget everything; up, taking all. Frees what was kept. */
