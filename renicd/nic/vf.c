@@ -181,11 +181,15 @@ static void publish(struct vf *vf)
 /* No lcore knows the VF when this returns. */
 static void unpublish(struct vf *vf)
 {
+	uint16_t id_end = nic.id_end;
 	struct rte_ether_addr mac;
 
 	memcpy(&mac, vf->config.mac, sizeof(mac));
 	switch_remove(&mac, vf->config.vlan);
 	__atomic_store_n(&nic.by_id[vf->id], NULL, __ATOMIC_RELEASE);
+	while (id_end && !nic.by_id[id_end - 1])
+		id_end--;
+	__atomic_store_n(&nic.id_end, id_end, __ATOMIC_RELEASE);
 	lcore_call_all(remove_pollers, vf);
 	lcore_synchronize();
 }
