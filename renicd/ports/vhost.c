@@ -24,6 +24,7 @@
 #include "lcore.h"
 #include "log.h"
 #include "vhost.h"
+#include "vhost_conn.h"
 
 enum { PORTS_MAX = VF_MAX, NO_DEVICE = -1 };
 
@@ -40,14 +41,16 @@ struct vhost_port {
 	struct vf *vf;
 	char path[NIC_PATH_SIZE];
 	uint16_t n_qps;
+	bool server;
 	bool closing;           /* atomic: callbacks do nothing any more */
 	int vid;                /* atomic: running device, or NO_DEVICE */
 	int conn_vid;           /* atomic: connected device */
 	uint32_t request;       /* front-end request under way; 0: none (library's thread) */
+	int conn_fd;            /* our own descriptor of the connection, or -1; under base_lock */
 	bool too_many_queues;   /* said once a connection */
 	uint64_t features;      /* atomic: negotiated */
 	bool packed;            /* constant while running */
-	pthread_mutex_t base_lock; /* bases: control thread and library's thread */
+	pthread_mutex_t base_lock; /* between control thread and library's thread */
 	struct ring_base bases[VF_QPS_MAX];
 };
 
@@ -205,14 +208,27 @@ static int on_vring_state(int vid, uint16_t vring, int enable)
 	return 0;
 }
 
+/* Header of a vhost-user message, as the callbacks below get it (vhost-user.rst, "Header"). */
+struct message_header {
+	uint32_t request;
+	uint32_t flags;
+};
+
+enum { MESSAGE_NEED_REPLY = 1 << 3 };
+
 /* A message comes in; if the connection ends before post_msg, the library refused it. */
 static enum rte_vhost_msg_result pre_msg(int vid, void *msg)
 {
 	struct vhost_port *p = port_of(vid);
+	struct message_header *header = msg;
 
-	if (p)
-		memcpy(&p->request, msg, sizeof(p->request));
-	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	if (!p)
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	p->request = header->request;
+	if (!vhost_conn_is_clogged(p->conn_fd))
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	header->flags &= ~(uint32_t)MESSAGE_NEED_REPLY; /* it would not be read */
+	return RTE_VHOST_MSG_RESULT_ERR;
 }
 
 static enum rte_vhost_msg_result post_msg(int vid, void *msg)
@@ -229,6 +245,16 @@ static const struct rte_vhost_user_extern_ops extern_ops = {
 	.post_msg_handle = post_msg,
 };
 
+/* The control thread uses it too, to end the connection. */
+static void set_conn_fd(struct vhost_port *p, int fd)
+{
+	pthread_mutex_lock(&p->base_lock);
+	if (p->conn_fd >= 0)
+		close(p->conn_fd);
+	p->conn_fd = fd;
+	pthread_mutex_unlock(&p->base_lock);
+}
+
 static int on_new_connection(int vid)
 {
 	struct vhost_port *p = port_of(vid);
@@ -244,6 +270,7 @@ static int on_new_connection(int vid)
 	p->too_many_queues = false;
 	if (rte_vhost_extern_callback_register(vid, &extern_ops, p) < 0)
 		return -1;
+	set_conn_fd(p, vhost_conn_find(p->path, p->server, -1));
 	__atomic_store_n(&p->conn_vid, vid, __ATOMIC_RELAXED);
 	vf_frontend_connected(p->vf);
 	return 0;
@@ -252,12 +279,16 @@ static int on_new_connection(int vid)
 static void on_destroy_connection(int vid)
 {
 	struct vhost_port *p = port_of(vid);
-	char error[96];
+	char error[96] = "";
 
 	if (!p || __atomic_load_n(&p->conn_vid, __ATOMIC_RELAXED) != vid)
 		return;
-	snprintf(error, sizeof(error), "vhost-user request %u was refused", p->request);
-	vf_frontend_disconnected(p->vf, p->request ? error : NULL);
+	if (p->request)
+		snprintf(error, sizeof(error), "vhost-user request %u was refused", p->request);
+	else if (p->conn_fd >= 0 && !vhost_conn_hung_up(p->conn_fd))
+		snprintf(error, sizeof(error), "a malformed or incomplete vhost-user message");
+	set_conn_fd(p, -1);
+	vf_frontend_disconnected(p->vf, error[0] ? error : NULL);
 	__atomic_store_n(&p->conn_vid, NO_DEVICE, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->features, 0, __ATOMIC_RELAXED);
 }
@@ -383,6 +414,8 @@ static int vhost_create(struct vf *vf, const struct vf_config *config, void **po
 	}
 	p->vf = vf;
 	p->vid = p->conn_vid = NO_DEVICE;
+	p->conn_fd = -1;
+	p->server = config->server;
 	p->n_qps = vf_queue_pairs(vf);
 	memcpy(p->path, config->socket, sizeof(p->path));
 	pthread_mutex_init(&p->base_lock, NULL);
@@ -401,8 +434,13 @@ static void vhost_destroy(void *port)
 	struct vhost_port *p = port;
 
 	__atomic_store_n(&p->closing, true, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&p->base_lock);
+	if (p->conn_fd >= 0)
+		shutdown(p->conn_fd, SHUT_RDWR); /* the library's thread may be reading it */
+	pthread_mutex_unlock(&p->base_lock);
 	rte_vhost_driver_unregister(p->path);
 	ports_replace(p, NULL);
+	set_conn_fd(p, -1);
 	pthread_mutex_destroy(&p->base_lock);
 	free(p);
 }

@@ -341,6 +341,41 @@ static void changes_under_traffic_lose_nothing(void **state)
 		assert_int_equal(drops_of('a', (enum drop_reason)r), 0);
 }
 
+static unsigned set_returned; /* atomic */
+
+static void *set_mtu(void *arg)
+{
+	struct vf_config values = {.mtu = 1000};
+
+	if (nic_vf_set("a", &values, VF_SET_MTU, NULL))
+		abort();
+	__atomic_store_n(&set_returned, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* Else the old policy is freed under the lcore that filters by it. */
+static void a_set_waits_for_the_round_that_uses_the_old_policy(void **state)
+{
+	struct fake_port *a = vf_add('a', 0);
+	pthread_t t;
+
+	__atomic_store_n(&set_returned, 0, __ATOMIC_RELAXED);
+	fake_port_hold_round(a, true);
+	guest_sends(FRAME('a', TO_NOBODY, 1, .len = 2000));
+	while (!fake_port_round_is_held(a))
+		sched_yield();
+	pthread_create(&t, NULL, set_mtu, NULL);
+	usleep(20000);
+	assert_int_equal(__atomic_load_n(&set_returned, __ATOMIC_ACQUIRE), 0);
+	fake_port_hold_round(a, false);
+	pthread_join(t, NULL);
+	guest_sends(FRAME('a', TO_NOBODY, 2, .len = 2000));
+	settle();
+	wire_gets(FRAME('a', TO_NOBODY, 1, .len = 2000)); /* by the old policy */
+	wire_gets_nothing();
+	assert_int_equal(drops_of('a', DROP_OVERSIZE), 1);
+}
+
 /* ---- deletion ---- */
 
 static void delete_is_refused_while_the_group_needs_the_vf(void **state)
@@ -520,7 +555,8 @@ static void the_log_can_be_read_through_its_extents(void **state)
 		bytes += extents[i].bytes;
 	}
 	close(fd);
-	assert_int_equal(bytes, info_of('a').queues[0].log_tail - info_of('a').queues[0].log_released);
+	assert_int_equal(bytes,
+		info_of('a').queues[0].log_tail - info_of('a').queues[0].log_released);
 	assert_int_equal(nic_egress_log_get("a", extents, 1, &fd, NULL), 1);
 	close(fd);
 	assert_int_equal(nic_egress_log_get("x", extents, 1, &fd, NULL), RENIC_E_NOT_FOUND);
@@ -561,6 +597,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(ingress_hold_grows_and_shrinks_with_frames_in_it),
 		DEVICE_TEST(reset_gives_defaults_and_clears_counters_but_keeps_the_mac),
 		DEVICE_TEST(changes_under_traffic_lose_nothing),
+		DEVICE_TEST(a_set_waits_for_the_round_that_uses_the_old_policy),
 		DEVICE_TEST(delete_is_refused_while_the_group_needs_the_vf),
 		DEVICE_TEST(delete_is_refused_while_frames_wait_unless_forced),
 		DEVICE_TEST(a_deleted_vfs_mac_is_free_and_its_frames_go),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See fake_port.h. */
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,6 +41,7 @@ struct fake_port {
 	bool running;         /* atomic */
 	bool suspended;       /* atomic */
 	bool pretend_frames;  /* atomic */
+	bool hold_round, round_is_held; /* atomic */
 	struct queue queues[];
 };
 
@@ -155,6 +157,11 @@ static uint16_t from_guest(void *port, uint16_t qp, struct rte_mempool *pool,
 	uint16_t done = 0;
 
 	touch(p, qp, "from_guest");
+	while (__atomic_load_n(&p->hold_round, __ATOMIC_ACQUIRE)) {
+		__atomic_store_n(&p->round_is_held, true, __ATOMIC_RELEASE);
+		sched_yield();
+	}
+	__atomic_store_n(&p->round_is_held, false, __ATOMIC_RELEASE);
 	for (; done < n && (f = ring_first(tx)); done++) {
 		pkts[done] = make_mbuf(pool, f);
 		if (!pkts[done])
@@ -410,6 +417,16 @@ void fake_port_set_room(struct fake_port *p, uint16_t qp, uint32_t frames)
 void fake_port_pretend_frames(struct fake_port *p, bool pretend)
 {
 	__atomic_store_n(&p->pretend_frames, pretend, __ATOMIC_RELAXED);
+}
+
+void fake_port_hold_round(struct fake_port *p, bool hold)
+{
+	__atomic_store_n(&p->hold_round, hold, __ATOMIC_RELEASE);
+}
+
+bool fake_port_round_is_held(const struct fake_port *p)
+{
+	return __atomic_load_n(&p->round_is_held, __ATOMIC_ACQUIRE);
 }
 
 bool fake_port_is_armed(const struct fake_port *p, uint16_t qp)

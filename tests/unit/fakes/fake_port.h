@@ -54,6 +54,9 @@ uint32_t fake_port_unread(const struct fake_port *p, uint16_t qp);
 void fake_port_set_room(struct fake_port *p, uint16_t qp, uint32_t frames);
 /* has_frames says yes, from_guest finds nothing: a ring of nonsense. */
 void fake_port_pretend_frames(struct fake_port *p, bool pretend);
+/* from_guest does not return until it may: an lcore in the middle of a round. */
+void fake_port_hold_round(struct fake_port *p, bool hold);
+bool fake_port_round_is_held(const struct fake_port *p);
 bool fake_port_is_armed(const struct fake_port *p, uint16_t qp);
 
 /* ---- what must hold ---- */

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+A vhost-user front-end of a few lines (QEMU docs/interop/vhost-user.rst), for what virtio-user
+would never do. Split rings; guest memory is one memfd, a 64 KiB slice of it for each ring.
+"""
+import array
+import ctypes
+import mmap
+import os
+import socket
+import struct
+
+GET_FEATURES, SET_FEATURES, SET_OWNER, SET_MEM_TABLE = 1, 2, 3, 5
+SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE = 8, 9, 10
+SET_VRING_KICK, SET_VRING_CALL = 12, 13
+GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, SET_VRING_ENABLE = 15, 16, 18
+VERSION, NEED_REPLY = 1, 1 << 3
+WANTED_FEATURES = 1 << 32 | 1 << 30 | 1 << 22 | 1 << 15
+RING_BYTES, DESCRIPTORS = 0x10000, 256
+
+
+class VhostFrontEnd:
+    """Connects to a listening renicd; setup() makes the rings run."""
+
+    def __init__(self, path, queue_pairs=1, memory_bytes=4 << 20):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(5)
+        self.socket.connect(path)
+        self.memory_bytes, self.queue_pairs = memory_bytes, queue_pairs
+        self.memfd = os.memfd_create("guest")
+        os.ftruncate(self.memfd, memory_bytes)
+        self.memory = mmap.mmap(self.memfd, memory_bytes)
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+        self.descriptors, self.kick, self.features = [self.memfd], {}, 0
+
+    def close(self):
+        """Hang up."""
+        self.socket.close()
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+        self.descriptors = []
+
+    def send(self, request, payload=b"", descriptors=(), flags=VERSION):
+        """Send one message."""
+        rights = array.array("i", descriptors)
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if descriptors else []
+        header = struct.pack("<III", request, flags, len(payload))
+        self.socket.sendmsg([header + payload], ancillary)
+
+    def send_u64(self, request, value, descriptors=()):
+        """A message whose payload is one number."""
+        self.send(request, struct.pack("<Q", value), descriptors)
+
+    def ask_u64(self, request):
+        """The number that a request is answered with."""
+        self.send(request)
+        return struct.unpack("<IIIQ", self.socket.recv(20, socket.MSG_WAITALL))[3]
+
+    def set_features(self):
+        """Negotiate what WANTED_FEATURES and the back-end have in common."""
+        self.send_u64(SET_FEATURES, self.features)
+
+    def set_memory(self, size=None):
+        """The memory table: one region, of this many bytes."""
+        region = struct.pack("<4Q", 0, size or self.memory_bytes, self.address, 0)
+        self.send(SET_MEM_TABLE, struct.pack("<II", 1, 0) + region, [self.memfd])
+
+    def set_ring(self, ring):
+        """Set up one ring and enable it."""
+        base = self.address + ring * RING_BYTES
+        kick, call = os.eventfd(0, os.EFD_NONBLOCK), os.eventfd(0, os.EFD_NONBLOCK)
+        self.descriptors += [kick, call]
+        self.kick[ring] = kick
+        self.send(SET_VRING_NUM, struct.pack("<II", ring, DESCRIPTORS))
+        self.send(SET_VRING_BASE, struct.pack("<II", ring, 0))
+        self.send(SET_VRING_ADDR, struct.pack("<II4Q", ring, 0, base, base + 0x8000,
+                                              base + 0x4000, 0))
+        self.send_u64(SET_VRING_CALL, ring, [call])
+        self.send_u64(SET_VRING_KICK, ring, [kick])
+        self.send(SET_VRING_ENABLE, struct.pack("<II", ring, 1))
+
+    def setup(self):
+        """From the connection to running rings."""
+        self.send(SET_OWNER)
+        self.features = self.ask_u64(GET_FEATURES) & WANTED_FEATURES
+        self.set_features()
+        self.send_u64(SET_PROTOCOL_FEATURES, self.ask_u64(GET_PROTOCOL_FEATURES) & 1)
+        self.set_memory()
+        for ring in range(2 * self.queue_pairs):
+            self.set_ring(ring)
