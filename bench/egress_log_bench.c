@@ -29,7 +29,7 @@
 
 enum {
 	BURST = 32,
-	GUEST_BUFFERS = 256,   /* as many as a virtqueue has */
+	GUEST_BUFFERS = 256, /* as many as a virtqueue has */
 	FRAME_MAX = 9022,
 	DATA_ROOM = 2048,
 	SOURCE_MBUFS = 4095,
@@ -59,8 +59,8 @@ static struct options {
 struct result {
 	double pps;
 	double cycles_append, cycles_release; /* a frame; the log's own work only */
-	uint64_t held_max;                    /* frames */
-	uint64_t bytes_per_frame;             /* of log, at the most held */
+	uint64_t held_max;		      /* frames */
+	uint64_t bytes_per_frame;	      /* of log, at the most held */
 };
 
 static struct rte_mempool *data_pool, *attach_pool, *held_pool;
@@ -204,8 +204,8 @@ static uint64_t run_log(uint32_t len, uint64_t until, struct result *result)
 		}
 		t2 = rte_rdtsc();
 		for (unsigned burst = 0; burst < 2 && egress_log_has_committed(log); burst++) {
-			uint16_t got = egress_log_peek(log, data_pool, attach_pool, pkts, flags,
-				BURST);
+			uint16_t got =
+				egress_log_peek(log, data_pool, attach_pool, pkts, flags, BURST);
 
 			send_out(pkts, got);
 			egress_log_advance(log, got);
@@ -223,8 +223,8 @@ static uint64_t run_log(uint32_t len, uint64_t until, struct result *result)
 
 static void run(enum mode mode, uint32_t len, struct result *best)
 {
-	static uint64_t (*const runs[MODES])(uint32_t, uint64_t, struct result *) = {run_free,
-		run_mbuf, run_log};
+	static uint64_t (*const runs[MODES])(uint32_t, uint64_t, struct result *) = {
+		run_free, run_mbuf, run_log};
 	struct result result = {0};
 	uint64_t start = rte_rdtsc();
 	uint64_t until = start + (uint64_t)(options.seconds * (double)rte_get_tsc_hz());
@@ -301,16 +301,35 @@ static void parse_options(int argc, char **argv)
 
 	while ((opt = getopt(argc, argv, "f:t:r:e:s:m:n:co")) != -1) {
 		switch (opt) {
-		case 'f': options.log_file = optarg; break;
-		case 't': options.seconds = atof(optarg); break;
-		case 'r': options.turns = (unsigned)atoi(optarg); break;
-		case 'e': options.epoch_us = (unsigned)atoi(optarg); break;
-		case 's': parse_sizes(optarg); break;
-		case 'm': options.log_mib = (unsigned)atoi(optarg); break;
-		case 'n': options.held_mbufs = (unsigned)atoi(optarg); break;
-		case 'c': options.copy_out = true; break;
-		case 'o': options.log_only = true; break;
-		default: rte_exit(EXIT_FAILURE, "see the comment in egress_log_bench.c\n");
+		case 'f':
+			options.log_file = optarg;
+			break;
+		case 't':
+			options.seconds = atof(optarg);
+			break;
+		case 'r':
+			options.turns = (unsigned)atoi(optarg);
+			break;
+		case 'e':
+			options.epoch_us = (unsigned)atoi(optarg);
+			break;
+		case 's':
+			parse_sizes(optarg);
+			break;
+		case 'm':
+			options.log_mib = (unsigned)atoi(optarg);
+			break;
+		case 'n':
+			options.held_mbufs = (unsigned)atoi(optarg);
+			break;
+		case 'c':
+			options.copy_out = true;
+			break;
+		case 'o':
+			options.log_only = true;
+			break;
+		default:
+			rte_exit(EXIT_FAILURE, "see the comment in egress_log_bench.c\n");
 		}
 	}
 }
@@ -343,7 +362,8 @@ int main(int argc, char **argv)
 	printf("one core, epochs of %u us, log in %s; this core writes %.1f GB/s to memory\n",
 		options.epoch_us, options.log_file, dram_write_rate() / 1e9);
 	printf("%6s %8s %8s %8s %8s %9s %9s %8s %8s %9s %9s %6s\n", "bytes", "free", "mbuf", "log",
-		"log", "log/free", "log/mbuf", "append", "release", "held_mbuf", "held_log", "cost");
+		"log", "log/free", "log/mbuf", "append", "release", "held_mbuf", "held_log",
+		"cost");
 	printf("%6s %8s %8s %8s %8s %9s %9s %8s %8s %9s %9s %6s\n", "", "Mpps", "Mpps", "Mpps",
 		"Gb/s", "", "", "cycles", "cycles", "frames", "frames", "bytes");
 	for (unsigned i = 0; i < options.n_sizes; i++)

@@ -23,8 +23,8 @@ static bool is_option(const struct param *param)
 
 /* The option that this word spells ("--name", "--name=value", "-n", "-nvalue"), and the value in
  * it, if any. */
-static const struct param *find_option(const struct param *params, const char *word,
-	const char **value)
+static const struct param *find_option(
+	const struct param *params, const char *word, const char **value)
 {
 	for (const struct param *p = params; p->name; p++) {
 		size_t len = p->option ? strlen(p->option) : 0;
@@ -47,8 +47,8 @@ static const struct param *find_option(const struct param *params, const char *w
 	return NULL;
 }
 
-static bool refuse_value(struct args *args, const char *what, const char *given,
-	const char *expected)
+static bool refuse_value(
+	struct args *args, const char *what, const char *given, const char *expected)
 {
 	snprintf(args->why, ARGS_WHY_SIZE, "%s: got '%.100s', expected %s", what, given, expected);
 	return false;
@@ -100,13 +100,13 @@ static bool take_option(struct args *args, const struct param *param, const char
 
 static bool unknown_key(struct args *args, const char *key, size_t len)
 {
-	size_t used = (size_t)snprintf(args->why, ARGS_WHY_SIZE, "unknown key '%.*s'; known are:",
-		(int)(len > 64 ? 64 : len), key);
+	size_t used = (size_t)snprintf(args->why, ARGS_WHY_SIZE,
+		"unknown key '%.*s'; known are:", (int)(len > 64 ? 64 : len), key);
 
 	for (const struct param *p = args->params; p->name; p++)
 		if (p->kind == PARAM_KEY && used < ARGS_WHY_SIZE)
-			used += (size_t)snprintf(args->why + used, ARGS_WHY_SIZE - used, " %s",
-				p->name);
+			used += (size_t)snprintf(
+				args->why + used, ARGS_WHY_SIZE - used, " %s", p->name);
 	return false;
 }
 

@@ -18,38 +18,38 @@
 enum exit_status {
 	EXIT_OK = 0,
 	EXIT_REFUSED = 1,   /* the daemon said no, or the output could not be written */
-	EXIT_USAGE = 2,     /* the command line is not right; nothing was sent */
+	EXIT_USAGE = 2,	    /* the command line is not right; nothing was sent */
 	EXIT_NO_DAEMON = 3, /* cannot connect, connection lost, or no answer in time */
 };
 
 enum value_type {
 	VALUE_TEXT,
-	VALUE_NUMBER,   /* a JSON integer; its range is for the daemon to judge, where none is set */
-	VALUE_BYTES,    /* a number, K, M or G behind it: powers of 1,024 */
-	VALUE_SWITCH,   /* on or off: a JSON boolean */
-	VALUE_NAMES,    /* comma-separated: a JSON array of strings */
-	VALUE_MS,       /* a time, 25ms, 500us, 1s, a bare number being milliseconds: in us */
-	VALUE_SECONDS,  /* the same, a bare number being seconds: in us */
-	VALUE_OBJECT,   /* a JSON object */
+	VALUE_NUMBER,  /* a JSON integer; its range is for the daemon to judge, where none is set */
+	VALUE_BYTES,   /* a number, K, M or G behind it: powers of 1,024 */
+	VALUE_SWITCH,  /* on or off: a JSON boolean */
+	VALUE_NAMES,   /* comma-separated: a JSON array of strings */
+	VALUE_MS,      /* a time, 25ms, 500us, 1s, a bare number being milliseconds: in us */
+	VALUE_SECONDS, /* the same, a bare number being seconds: in us */
+	VALUE_OBJECT,  /* a JSON object */
 };
 
 enum param_kind {
-	PARAM_ARG,      /* by position, required */
-	PARAM_OPT_ARG,  /* by position, optional */
-	PARAM_REST,     /* all further positions, optional; VALUE_NAMES */
-	PARAM_KEY,      /* key=value */
-	PARAM_FLAG,     /* --option */
-	PARAM_OPTION,   /* --option VALUE, --option=VALUE, -o VALUE */
+	PARAM_ARG,     /* by position, required */
+	PARAM_OPT_ARG, /* by position, optional */
+	PARAM_REST,    /* all further positions, optional; VALUE_NAMES */
+	PARAM_KEY,     /* key=value */
+	PARAM_FLAG,    /* --option */
+	PARAM_OPTION,  /* --option VALUE, --option=VALUE, -o VALUE */
 };
 
 struct param {
-	const char *name;   /* member of the request; NULL ends a table */
+	const char *name; /* member of the request; NULL ends a table */
 	enum param_kind kind;
 	enum value_type type;
-	const char *shown;  /* the value in help: "MAC", "on|off" */
+	const char *shown; /* the value in help: "MAC", "on|off" */
 	const char *help;
 	const char *option; /* FLAG, OPTION: its spelling without dashes */
-	char letter;        /* its short spelling, 0: none */
+	char letter;	    /* its short spelling, 0: none */
 	const char *set;    /* FLAG: the text that it stands for; NULL: true */
 	int64_t min, max;   /* range, where max is not 0; times in microseconds */
 };

@@ -11,19 +11,29 @@
 
 /* Rows by what they are. FLAG and OPTION take further fields by name. */
 #define ROW(n, k, t, s, h, ...)                                                                    \
-	{.name = n, .kind = k, .type = t, .shown = s, .help = h, __VA_ARGS__}
+	{                                                                                          \
+		.name = n, .kind = k, .type = t, .shown = s, .help = h, __VA_ARGS__                \
+	}
 #define ARG(n, t, s, h) ROW(n, PARAM_ARG, t, s, h)
 #define OPT_ARG(n, t, s, h) ROW(n, PARAM_OPT_ARG, t, s, h)
 #define REST(n, s, h) ROW(n, PARAM_REST, VALUE_NAMES, s, h)
 #define KEY(n, t, s, h) ROW(n, PARAM_KEY, t, s, h)
 #define FLAG(n, h, ...) ROW(n, PARAM_FLAG, VALUE_SWITCH, NULL, h, __VA_ARGS__)
 #define OPTION(n, t, s, h, ...) ROW(n, PARAM_OPTION, t, s, h, __VA_ARGS__)
-#define END {0}
+#define END                                                                                        \
+	{                                                                                          \
+		0                                                                                  \
+	}
 
 #define CALLS(n, v, m, p, s, h)                                                                    \
-	{.noun = n, .verb = v, .method = m, .params = p, .show = s, .help = h}
+	{                                                                                          \
+		.noun = n, .verb = v, .method = m, .params = p, .show = s, .help = h               \
+	}
 #define RUNS(n, v, m, p, s, r, h, ...)                                                             \
-	{.noun = n, .verb = v, .method = m, .params = p, .show = s, .run = r, .help = h, __VA_ARGS__}
+	{                                                                                          \
+		.noun = n, .verb = v, .method = m, .params = p, .show = s, .run = r, .help = h,    \
+		__VA_ARGS__                                                                        \
+	}
 
 static const struct param no_params[] = {END};
 
@@ -72,8 +82,9 @@ static const struct param vf_delete_params[] = {
 
 #define GROUP_SETTINGS                                                                             \
 	KEY("internal", VALUE_TEXT, "hold|pass", "frames between its VFs; default hold"),          \
-	KEY("replicator_timeout_ms", VALUE_NUMBER, "MS", "silence that means lost; 0: none"),      \
-	KEY("on_replicator_lost", VALUE_TEXT, "hold|release", "what then; default hold")
+		KEY("replicator_timeout_ms", VALUE_NUMBER, "MS",                                   \
+			"silence that means lost; 0: none"),                                       \
+		KEY("on_replicator_lost", VALUE_TEXT, "hold|release", "what then; default hold")
 
 static const struct param group_create_params[] = {
 	ARG("name", VALUE_TEXT, "NAME", "letters, digits, '_', '.', '-'"),
@@ -176,24 +187,20 @@ const struct command commands[] = {
 		"What runs: versions of renicd, protocol and DPDK, process id"),
 	CALLS("methods", NULL, "rpc_get_methods", no_params, show_methods,
 		"The daemon's methods and their parameters"),
-	CALLS("vf", "list", "vf_list", no_params, show_vf_list,
-		"All VFs, a line each"),
+	CALLS("vf", "list", "vf_list", no_params, show_vf_list, "All VFs, a line each"),
 	CALLS("vf", "get", "vf_get", vf_name, show_vf,
 		"All about a VF: settings, front-end, rings, what is held"),
 	CALLS("vf", "create", "vf_create", vf_create_params, show_vf_row,
 		"Create a VF and its vhost-user socket"),
 	CALLS("vf", "set", "vf_set", vf_set_params, show_vf_row,
 		"Change a VF under running traffic"),
-	CALLS("vf", "delete", "vf_delete", vf_delete_params, show_nothing,
-		"Delete a VF"),
-	CALLS("vf", "stats", "vf_stats", vf_name, show_record,
-		"A VF's counters; drops by reason"),
+	CALLS("vf", "delete", "vf_delete", vf_delete_params, show_nothing, "Delete a VF"),
+	CALLS("vf", "stats", "vf_stats", vf_name, show_record, "A VF's counters; drops by reason"),
 	CALLS("vf", "reset", "vf_reset", vf_name, show_vf_row,
 		"Settings back to their defaults, counters to zero"),
 	CALLS("group", "list", "group_list", no_params, show_group_list,
 		"All protection groups, a line each"),
-	CALLS("group", "get", "group_get", group_name, show_record,
-		"All about a protection group"),
+	CALLS("group", "get", "group_get", group_name, show_record, "All about a protection group"),
 	CALLS("group", "create", "group_create", group_create_params, show_group_row,
 		"Create a protection group of VFs"),
 	CALLS("group", "set", "group_set", group_set_params, show_group_row,
@@ -214,8 +221,10 @@ const struct command commands[] = {
 		"The backup has it: frames up to EPOCH leave"),
 	RUNS("protect", NULL, NULL, protect_params, NULL, run_protect,
 		"Begin, resume and commit by the clock, without copying a VM",
-		.note = "Starts protection if need be. Ctrl-C (SIGINT, SIGTERM) ends it: everything held\n"
-			"leaves, and statistics are printed. SIGUSR1 pauses the commits, so that nothing\n"
+		.note = "Starts protection if need be. Ctrl-C (SIGINT, SIGTERM) ends it: "
+			"everything held\n"
+			"leaves, and statistics are printed. SIGUSR1 pauses the commits, so that "
+			"nothing\n"
 			"leaves; SIGUSR2 resumes them; a line on stdout says so each time."),
 	RUNS("top", NULL, NULL, top_params, NULL, run_top,
 		"A live table of VFs: rates, role, epoch, held frames, drops"),

@@ -10,11 +10,11 @@ static int connect_failed(const struct renic_error *err)
 	fprintf(stderr, "renicctl: %s\n", err->message);
 	if (err->sys_errno == EACCES || err->sys_errno == EPERM)
 		fprintf(stderr, "The socket's owner and mode say who may use renicd: "
-			"become root, or join its group.\n");
+				"become root, or join its group.\n");
 	else
 		fprintf(stderr, "Is renicd running? Start it as root: renicd -c FILE (see renicd "
-			"--help).\nFor a socket elsewhere: renicctl --socket PATH, or set "
-			"RENIC_SOCKET.\n");
+				"--help).\nFor a socket elsewhere: renicctl --socket PATH, or set "
+				"RENIC_SOCKET.\n");
 	return EXIT_NO_DAEMON;
 }
 

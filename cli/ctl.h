@@ -11,7 +11,7 @@
 struct ctl {
 	const char *socket; /* NULL: librenic's choice */
 	bool json;
-	int timeout_ms;     /* 0: librenic's choice */
+	int timeout_ms; /* 0: librenic's choice */
 	struct renic_client *client;
 	FILE *out;
 };

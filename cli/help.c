@@ -81,9 +81,8 @@ static void print_overview(FILE *out, const char *noun)
 	}
 	fprintf(out, "\nOptions of every command:\n");
 	print_params(out, global_params);
-	fprintf(out,
-		"\nExit status: 0 done, 1 renicd said no, 2 wrong command line, 3 no renicd.\n"
-		"More on a command: renicctl COMMAND --help\n");
+	fprintf(out, "\nExit status: 0 done, 1 renicd said no, 2 wrong command line, 3 no renicd.\n"
+		     "More on a command: renicctl COMMAND --help\n");
 }
 
 void help_print(FILE *out, const char *noun, const char *verb)

@@ -10,8 +10,8 @@
 
 static int usage_error(const char *name, const char *why)
 {
-	fprintf(stderr, "renicctl: %s%s%s\nSee: renicctl %s%s--help\n", name, name[0] ? ": " : "", why,
-		name, name[0] ? " " : "");
+	fprintf(stderr, "renicctl: %s%s%s\nSee: renicctl %s%s--help\n", name, name[0] ? ": " : "",
+		why, name, name[0] ? " " : "");
 	return EXIT_USAGE;
 }
 

@@ -163,8 +163,8 @@ static bool is_table(const json_t *value)
 }
 
 /* Two passes over the same walk: with width NULL lines are printed, else the widest is found. */
-static void walk_record(FILE *out, const char *prefix, const json_t *object, size_t *widest,
-	size_t width)
+static void walk_record(
+	FILE *out, const char *prefix, const json_t *object, size_t *widest, size_t width)
 {
 	const char *key;
 	json_t *value;

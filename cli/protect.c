@@ -60,8 +60,8 @@ static struct timespec to_timespec(int64_t ns)
 
 static void arm(int fd, int64_t first_ns, int64_t interval_ns)
 {
-	struct itimerspec when = {.it_value = to_timespec(first_ns),
-		.it_interval = to_timespec(interval_ns)};
+	struct itimerspec when = {
+		.it_value = to_timespec(first_ns), .it_interval = to_timespec(interval_ns)};
 
 	timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, NULL);
 }

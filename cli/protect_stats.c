@@ -25,14 +25,14 @@ static json_t *percentiles(const struct histogram *h)
 
 static void print_json(struct ctl *ctl, const char *group, const struct protect_stats *stats)
 {
-	json_t *summary = json_pack(
-		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "event", "summary",
-		"group", group, "epochs_sealed", (json_int_t)stats->sealed, "epochs_committed",
-		(json_int_t)stats->committed, "last_epoch", (json_int_t)stats->last_epoch,
-		"ticks_late", (json_int_t)stats->late, "ticks_kept_open",
-		(json_int_t)stats->kept_open, "held_pkts_max", (json_int_t)stats->held_pkts_max,
-		"held_bytes_max", (json_int_t)stats->held_bytes_max, "begin_us",
-		percentiles(&stats->begin_us), "suspended_us", percentiles(&stats->suspended_us));
+	json_t *summary = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+		"event", "summary", "group", group, "epochs_sealed", (json_int_t)stats->sealed,
+		"epochs_committed", (json_int_t)stats->committed, "last_epoch",
+		(json_int_t)stats->last_epoch, "ticks_late", (json_int_t)stats->late,
+		"ticks_kept_open", (json_int_t)stats->kept_open, "held_pkts_max",
+		(json_int_t)stats->held_pkts_max, "held_bytes_max",
+		(json_int_t)stats->held_bytes_max, "begin_us", percentiles(&stats->begin_us),
+		"suspended_us", percentiles(&stats->suspended_us));
 
 	ctl_dump(ctl, summary, true);
 	json_decref(summary);

@@ -7,10 +7,10 @@
 #include "histogram.h"
 
 struct protect_stats {
-	uint64_t sealed, committed;  /* epochs */
-	uint64_t last_epoch;         /* number of the last sealed, 0: none */
-	uint64_t late;               /* ticks that were missed */
-	uint64_t kept_open;          /* ticks without a seal: as many in flight as allowed */
+	uint64_t sealed, committed; /* epochs */
+	uint64_t last_epoch;	    /* number of the last sealed, 0: none */
+	uint64_t late;		    /* ticks that were missed */
+	uint64_t kept_open;	    /* ticks without a seal: as many in flight as allowed */
 	uint64_t held_pkts_max, held_bytes_max;
 	struct histogram begin_us;     /* checkpoint_begin, call to reply */
 	struct histogram suspended_us; /* begin's call to resume's reply */

@@ -125,12 +125,15 @@ void show_methods(FILE *out, const json_t *result)
 			const json_t *param = json_array_get(params, p);
 			const char *name = json_string_value(json_object_get(param, "name"));
 
-			json_array_append_new(words, json_sprintf("%s%s", name ? name : "",
-				json_is_true(json_object_get(param, "required")) ? "" : "?"));
+			json_array_append_new(words,
+				json_sprintf("%s%s", name ? name : "",
+					json_is_true(json_object_get(param, "required")) ? ""
+											 : "?"));
 		}
 		json_object_set_new(line, "params", words);
-		json_object_set_new(line, "who", json_string(
-			json_is_true(json_object_get(method, "read")) ? "all" : "owner"));
+		json_object_set_new(line, "who",
+			json_string(
+				json_is_true(json_object_get(method, "read")) ? "all" : "owner"));
 		json_array_append_new(rows, line);
 	}
 	table_print(out, method_columns, rows);

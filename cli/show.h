@@ -11,8 +11,8 @@ void show_nothing(FILE *out, const json_t *result); /* done: the exit status say
 void show_record(FILE *out, const json_t *result);
 void show_json(FILE *out, const json_t *result);
 void show_methods(FILE *out, const json_t *result);
-void show_vf(FILE *out, const json_t *result);      /* everything about one */
-void show_vf_row(FILE *out, const json_t *result);  /* one as in the list */
+void show_vf(FILE *out, const json_t *result);	   /* everything about one */
+void show_vf_row(FILE *out, const json_t *result); /* one as in the list */
 void show_vf_list(FILE *out, const json_t *result);
 void show_group_row(FILE *out, const json_t *result);
 void show_group_list(FILE *out, const json_t *result);

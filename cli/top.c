@@ -43,8 +43,8 @@ static int look_at_vf(struct ctl *ctl, const json_t *vf, json_t *vfs)
 	const json_t *name = json_object_get(vf, "name");
 	struct renic_error err;
 	json_t *stats;
-	int ret = renic_call(ctl->client, "vf_stats", json_pack("{s:O}", "name", name), &stats,
-		&err);
+	int ret =
+		renic_call(ctl->client, "vf_stats", json_pack("{s:O}", "name", name), &stats, &err);
 
 	if (ret == RENIC_E_NOT_FOUND)
 		return EXIT_OK;
@@ -80,7 +80,8 @@ static void print_head(FILE *out, const json_t *top)
 	struct tm tm;
 
 	strftime(when, sizeof(when), "%T", localtime_r(&now, &tm));
-	fprintf(out, "%s  VFs %" JSON_INTEGER_FORMAT ", protected %" JSON_INTEGER_FORMAT
+	fprintf(out,
+		"%s  VFs %" JSON_INTEGER_FORMAT ", protected %" JSON_INTEGER_FORMAT
 		", held %" JSON_INTEGER_FORMAT " frames (%s)  uplink %s, tx %s pps, rx %s pps\n",
 		when, json_integer_value(json_object_get(totals, "vfs")),
 		json_integer_value(json_object_get(totals, "protected")),

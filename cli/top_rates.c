@@ -5,8 +5,8 @@
 #include "top_rates.h"
 
 /* Growth of a counter per second, times `scale`; null when it cannot be told. */
-static json_t *rate(const json_t *before, const json_t *now, const char *name, double seconds,
-	double scale)
+static json_t *rate(
+	const json_t *before, const json_t *now, const char *name, double seconds, double scale)
 {
 	json_int_t a = json_integer_value(json_object_get(before, name));
 	json_int_t b = json_integer_value(json_object_get(now, name));
@@ -54,8 +54,8 @@ static const json_t *stats_before(const json_t *before, const json_t *vf)
 
 static json_t *vf_row(const json_t *before, const json_t *entry, double seconds)
 {
-	static const char *const copied[] = {"name", "role", "suspended", "epoch", "held_pkts",
-		"held_bytes", "held_age_us"};
+	static const char *const copied[] = {
+		"name", "role", "suspended", "epoch", "held_pkts", "held_bytes", "held_age_us"};
 	const json_t *vf = json_object_get(entry, "vf"), *stats = json_object_get(entry, "stats");
 	const json_t *old = stats_before(before, vf);
 	json_t *row = json_object();

@@ -22,29 +22,41 @@ static const struct param control_fields[] = {
 static const struct param log_module_fields[] = {
 	{.name = "module", .type = PARAM_PATTERN, PARAM_FIELD(struct config_log_module, module)},
 	{
-		.name = "level", .type = PARAM_ENUM, PARAM_FIELD(struct config_log_module, level),
-		.choices = log_level_names, .n_choices = LOG_LEVELS,
+		.name = "level",
+		.type = PARAM_ENUM,
+		PARAM_FIELD(struct config_log_module, level),
+		.choices = log_level_names,
+		.n_choices = LOG_LEVELS,
 	},
 };
 
 static const struct param log_fields[] = {
 	{
-		.name = "level", .type = PARAM_ENUM, PARAM_FIELD(struct config_log, level),
-		.choices = log_level_names, .n_choices = LOG_LEVELS,
+		.name = "level",
+		.type = PARAM_ENUM,
+		PARAM_FIELD(struct config_log, level),
+		.choices = log_level_names,
+		.n_choices = LOG_LEVELS,
 	},
 	{
-		.name = "modules", .type = PARAM_MAP, .max = CONFIG_LOG_MODULES_MAX,
+		.name = "modules",
+		.type = PARAM_MAP,
+		.max = CONFIG_LOG_MODULES_MAX,
 		.offset = offsetof(struct config_log, modules),
 		.size = sizeof(struct config_log_module),
 		.count_offset = offsetof(struct config_log, n_modules),
-		.fields = log_module_fields, .n_fields = 2,
+		.fields = log_module_fields,
+		.n_fields = 2,
 	},
 };
 
 static const struct param egress_log_fields[] = {
 	{
-		.name = "size_mb", .type = PARAM_UINT,
-		PARAM_FIELD(struct config_egress_log, size_mb), .min = 4, .max = 1 << 20,
+		.name = "size_mb",
+		.type = PARAM_UINT,
+		PARAM_FIELD(struct config_egress_log, size_mb),
+		.min = 4,
+		.max = 1 << 20,
 	},
 	{.name = "hugepages", .type = PARAM_BOOL, PARAM_FIELD(struct config_egress_log, hugepages)},
 	{.name = "dir", .type = PARAM_PATH, PARAM_FIELD(struct config_egress_log, dir)},
@@ -52,27 +64,43 @@ static const struct param egress_log_fields[] = {
 
 static const struct param uplink_fields[] = {
 	{
-		.name = "devargs", .type = PARAM_STRING, .required = true, .min = 1,
+		.name = "devargs",
+		.type = PARAM_STRING,
+		.required = true,
+		.min = 1,
 		PARAM_FIELD(struct config_uplink, devargs),
 	},
 };
 
 static const struct param eal_arg_element = {
-	.name = "argument", .type = PARAM_STRING, .size = CONFIG_EAL_ARG_SIZE, .min = 1,
+	.name = "argument",
+	.type = PARAM_STRING,
+	.size = CONFIG_EAL_ARG_SIZE,
+	.min = 1,
 };
 
 static const struct param cpu_element = {
-	.name = "cpu", .type = PARAM_UINT, .size = sizeof(uint16_t), .max = CPU_MAX,
+	.name = "cpu",
+	.type = PARAM_UINT,
+	.size = sizeof(uint16_t),
+	.max = CPU_MAX,
 };
 
 static const struct param vf_element = {
-	.name = "vf", .type = PARAM_OBJECT, .size = sizeof(struct vf_config),
-	.fields = vf_create_params, .n_fields = VF_CREATE_PARAMS, .defaults = schema_vf_defaults,
+	.name = "vf",
+	.type = PARAM_OBJECT,
+	.size = sizeof(struct vf_config),
+	.fields = vf_create_params,
+	.n_fields = VF_CREATE_PARAMS,
+	.defaults = schema_vf_defaults,
 };
 
 static const struct param group_element = {
-	.name = "group", .type = PARAM_OBJECT, .size = sizeof(struct group_config),
-	.fields = group_create_params, .n_fields = GROUP_CREATE_PARAMS,
+	.name = "group",
+	.type = PARAM_OBJECT,
+	.size = sizeof(struct group_config),
+	.fields = group_create_params,
+	.n_fields = GROUP_CREATE_PARAMS,
 	.defaults = schema_group_defaults,
 };
 
@@ -93,29 +121,41 @@ static const struct param config_fields[] = {
 		CONFIG_LIST(eal_args, CONFIG_EAL_ARG_SIZE, CONFIG_EAL_ARGS_MAX, &eal_arg_element),
 	},
 	{
-		.name = "data_cpus", .min = 1,
+		.name = "data_cpus",
+		.min = 1,
 		CONFIG_LIST(data_cpus, sizeof(uint16_t), CONFIG_CPUS_MAX, &cpu_element),
 	},
 	{
-		.name = "poll", .type = PARAM_ENUM, PARAM_FIELD(struct renicd_config, busy_poll),
-		.choices = poll_names, .n_choices = 2,
+		.name = "poll",
+		.type = PARAM_ENUM,
+		PARAM_FIELD(struct renicd_config, busy_poll),
+		.choices = poll_names,
+		.n_choices = 2,
 	},
 	{
-		.name = "memory_mb", .type = PARAM_UINT,
-		PARAM_FIELD(struct renicd_config, memory_mb), .min = 64, .max = 1 << 20,
+		.name = "memory_mb",
+		.type = PARAM_UINT,
+		PARAM_FIELD(struct renicd_config, memory_mb),
+		.min = 64,
+		.max = 1 << 20,
 	},
 	{
-		.name = "mbufs", .type = PARAM_UINT, PARAM_FIELD(struct renicd_config, mbufs),
-		.min = 1024, .max = 1 << 24,
+		.name = "mbufs",
+		.type = PARAM_UINT,
+		PARAM_FIELD(struct renicd_config, mbufs),
+		.min = 1024,
+		.max = 1 << 24,
 	},
 	{.name = "egress_log", CONFIG_OBJECT(egress_log, egress_log_fields)},
 	{.name = "uplink", CONFIG_OBJECT(uplink, uplink_fields)},
 	{
-		.name = "vfs", .allocated = true,
+		.name = "vfs",
+		.allocated = true,
 		CONFIG_LIST(vfs, sizeof(struct vf_config), VF_MAX, &vf_element),
 	},
 	{
-		.name = "groups", .allocated = true,
+		.name = "groups",
+		.allocated = true,
 		CONFIG_LIST(groups, sizeof(struct group_config), GROUP_MAX, &group_element),
 	},
 };
@@ -154,8 +194,8 @@ static int fail_taken(const char *list, unsigned i, unsigned first, const char *
 	return err->code;
 }
 
-static int check_vf_pair(const struct renicd_config *config, unsigned i, unsigned first,
-	struct nic_error *err)
+static int check_vf_pair(
+	const struct renicd_config *config, unsigned i, unsigned first, struct nic_error *err)
 {
 	static const uint8_t none[6];
 	const struct vf_config *a = &config->vfs[first], *b = &config->vfs[i];
@@ -206,8 +246,8 @@ static int fail_member(unsigned group, unsigned member, const char *name, int co
 }
 
 /* Every member is a VF of this file, and in one group only. */
-static int check_members(const struct renicd_config *config, unsigned g, bool taken[VF_MAX],
-	struct nic_error *err)
+static int check_members(
+	const struct renicd_config *config, unsigned g, bool taken[VF_MAX], struct nic_error *err)
 {
 	const struct group_config *group = &config->groups[g];
 	unsigned i;
@@ -235,8 +275,8 @@ static int check_groups(const struct renicd_config *config, struct nic_error *er
 	for (i = 0; i < config->n_groups && rc == 0; i++) {
 		for (first = 0; first < i; first++)
 			if (strcmp(config->groups[first].name, config->groups[i].name) == 0)
-				return fail_taken("groups", i, first, "name",
-					config->groups[i].name, err);
+				return fail_taken(
+					"groups", i, first, "name", config->groups[i].name, err);
 		rc = check_members(config, i, taken, err);
 	}
 	return rc;
@@ -274,8 +314,7 @@ static json_t *parse_file(const char *path, struct nic_error *err)
 	char *text = read_file(path, &len);
 
 	if (!text) {
-		nic_fail(err, RENIC_E_IO, "", "%.120s: cannot be read: %s", path,
-			strerror(errno));
+		nic_fail(err, RENIC_E_IO, "", "%.120s: cannot be read: %s", path, strerror(errno));
 		return NULL;
 	}
 	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);

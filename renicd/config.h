@@ -16,26 +16,26 @@ enum {
 	CONFIG_RUN_DIR_SIZE = 65, /* RUN_DIR/NAME.sock must fit into NIC_PATH_SIZE */
 	CONFIG_EAL_ARGS_MAX = 64,
 	CONFIG_EAL_ARG_SIZE = 256,
-	CONFIG_CPUS_MAX = 32,     /* as LCORES_MAX */
+	CONFIG_CPUS_MAX = 32, /* as LCORES_MAX */
 	CONFIG_LOG_MODULES_MAX = 32,
 	CONFIG_DEVARGS_SIZE = 256,
 };
 
 struct config_log_module {
 	char module[LOG_MODULE_SIZE]; /* pattern of DPDK log types */
-	uint8_t level;                /* index into log_level_names */
+	uint8_t level;		      /* index into log_level_names */
 };
 
 struct config_log {
-	uint8_t level;                /* of renicd's own lines; index into log_level_names */
+	uint8_t level; /* of renicd's own lines; index into log_level_names */
 	uint16_t n_modules;
 	struct config_log_module modules[CONFIG_LOG_MODULES_MAX];
 };
 
 struct config_egress_log {
-	uint32_t size_mb;             /* of all held frames together; default 256 */
-	bool hugepages;               /* on hugetlbfs; default true */
-	char dir[NIC_PATH_SIZE];      /* directory of the file; empty: the daemon chooses */
+	uint32_t size_mb;	 /* of all held frames together; default 256 */
+	bool hugepages;		 /* on hugetlbfs; default true */
+	char dir[NIC_PATH_SIZE]; /* directory of the file; empty: the daemon chooses */
 };
 
 struct config_uplink {
@@ -50,15 +50,15 @@ struct renicd_config {
 	char eal_args[CONFIG_EAL_ARGS_MAX][CONFIG_EAL_ARG_SIZE];
 	uint16_t n_data_cpus;
 	uint16_t data_cpus[CONFIG_CPUS_MAX]; /* one data lcore each; default {1} */
-	bool busy_poll;               /* "poll": "busy" */
-	uint32_t memory_mb;           /* of packet buffers and tables; default 256 */
-	uint32_t mbufs;               /* default 32768 */
+	bool busy_poll;			     /* "poll": "busy" */
+	uint32_t memory_mb;		     /* of packet buffers and tables; default 256 */
+	uint32_t mbufs;			     /* default 32768 */
 	struct config_egress_log egress_log;
 	struct config_uplink uplink;
 	uint16_t n_vfs;
-	struct vf_config *vfs;        /* allocated */
+	struct vf_config *vfs; /* allocated */
 	uint16_t n_groups;
-	struct group_config *groups;  /* allocated */
+	struct group_config *groups; /* allocated */
 };
 
 /* What a daemon without a config file runs with. */

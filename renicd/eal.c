@@ -44,8 +44,8 @@ bool eal_is_pci(const char *devargs)
 		       sscanf(devargs, "%x:%x.%x", &a, &b, &c) == 3);
 }
 
-static int check_cpus(const struct eal_params *params, const cpu_set_t *allowed,
-	struct nic_error *err)
+static int check_cpus(
+	const struct eal_params *params, const cpu_set_t *allowed, struct nic_error *err)
 {
 	char field[32], given[16];
 
@@ -60,8 +60,7 @@ static int check_cpus(const struct eal_params *params, const cpu_set_t *allowed,
 }
 
 /* "0@(0,1),1@1,2@0": lcore 0 on all CPUs, the data lcores on theirs. */
-static void add_lcores(struct args *args, const struct eal_params *params,
-	const cpu_set_t *allowed)
+static void add_lcores(struct args *args, const struct eal_params *params, const cpu_set_t *allowed)
 {
 	char text[ARG_SIZE] = "0@(";
 	size_t at = strlen(text);
@@ -72,8 +71,8 @@ static void add_lcores(struct args *args, const struct eal_params *params,
 				text[at - 1] == '(' ? "" : ",", cpu);
 	at += (size_t)snprintf(text + at, sizeof(text) - at, ")");
 	for (unsigned i = 0; i < params->n_data_cpus && at < sizeof(text) - 16; i++)
-		at += (size_t)snprintf(text + at, sizeof(text) - at, ",%u@%u", i + 1,
-			params->data_cpus[i]);
+		at += (size_t)snprintf(
+			text + at, sizeof(text) - at, ",%u@%u", i + 1, params->data_cpus[i]);
 	add(args, "--lcores=%s", text);
 }
 

@@ -11,9 +11,9 @@
 struct eal_params {
 	const uint16_t *data_cpus; /* data lcore i runs on CPU data_cpus[i] */
 	unsigned n_data_cpus;
-	uint32_t memory_mb;        /* hugepage memory for packet buffers and tables */
-	const char *uplink;        /* devargs, or empty; a PCI address opens the PCI bus */
-	const char *const *extra;  /* eal_args of the config file */
+	uint32_t memory_mb;	  /* hugepage memory for packet buffers and tables */
+	const char *uplink;	  /* devargs, or empty; a PCI address opens the PCI bus */
+	const char *const *extra; /* eal_args of the config file */
 	unsigned n_extra;
 };
 

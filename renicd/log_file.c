@@ -49,7 +49,7 @@ static bool find_mount(char *dir, size_t size)
 		return false;
 	while (!found && (m = getmntent(mounts)))
 		if (!strcmp(m->mnt_type, "hugetlbfs") && is_hugetlbfs_2m(m->mnt_dir) &&
-		    !is_private(m->mnt_dir))
+			!is_private(m->mnt_dir))
 			found = snprintf(dir, size, "%s", m->mnt_dir) < (int)size;
 	endmntent(mounts);
 	return found;

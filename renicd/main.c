@@ -135,13 +135,13 @@ static int name_entry(const char *path, const char *list, uint16_t i, struct nic
 
 	snprintf(message, sizeof(message), "%s: %s[%u]%s%s: %s", path, list, i,
 		err->field[0] ? "." : "", err->field, err->message);
-	snprintf(err->message, sizeof(err->message), "%.*s", (int)sizeof(err->message) - 1,
-		message);
+	snprintf(
+		err->message, sizeof(err->message), "%.*s", (int)sizeof(err->message) - 1, message);
 	return err->code;
 }
 
-static int create_listed(const struct renicd_config *config, const char *path,
-	struct nic_error *err)
+static int create_listed(
+	const struct renicd_config *config, const char *path, struct nic_error *err)
 {
 	for (uint16_t i = 0; i < config->n_vfs; i++)
 		if (nic_vf_create(&config->vfs[i], err))

@@ -34,7 +34,8 @@ static int hold_one_epoch(struct renic_client *renic, const char *vf, unsigned m
 	if (renic_checkpoint_resume(renic, vf, &err))
 		return fail("checkpoint_resume", &err);
 	printf("epoch %" PRIu64 ": %" PRIu64 " frames (%" PRIu64 " bytes) held, sealed in %" PRIu64
-	       " us\n", checkpoint.epoch, checkpoint.held_pkts, checkpoint.held_bytes,
+	       " us\n",
+		checkpoint.epoch, checkpoint.held_pkts, checkpoint.held_bytes,
 		checkpoint.duration_us);
 
 	/* The backup has acknowledged the copy: now, and not before, its frames may leave. */

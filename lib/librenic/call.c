@@ -30,8 +30,8 @@ static int take_reply(struct renic_client *client, const struct message *message
 }
 
 /* Returns 1 when the line was the reply, with its result; 0 when it was anything else. */
-static int take_line(struct renic_client *client, struct span line, struct span *result,
-	struct renic_error *err)
+static int take_line(
+	struct renic_client *client, struct span line, struct span *result, struct renic_error *err)
 {
 	struct message message;
 
@@ -92,8 +92,8 @@ static char *format_request(struct renic_client *client, const char *method, jso
 	}
 	*len = strlen(text) + 1;
 	if (*len > RENIC_REQUEST_MAX) {
-		client_fail(err, RENIC_E_ARGUMENT, 0, "a request of %zu bytes, over the limit of %d",
-			*len, RENIC_REQUEST_MAX);
+		client_fail(err, RENIC_E_ARGUMENT, 0,
+			"a request of %zu bytes, over the limit of %d", *len, RENIC_REQUEST_MAX);
 		free(text);
 		return NULL;
 	}
@@ -101,8 +101,8 @@ static char *format_request(struct renic_client *client, const char *method, jso
 	return text;
 }
 
-static int decode_result(struct renic_client *client, struct span text, json_t **result,
-	struct renic_error *err)
+static int decode_result(
+	struct renic_client *client, struct span text, json_t **result, struct renic_error *err)
 {
 	json_error_t where;
 	char why[sizeof(where.text) + 32];

@@ -42,7 +42,8 @@ static int call_group(struct renic_client *client, const char *method, const cha
 		return ret;
 	len = snprintf(request, sizeof(request),
 		"{\"jsonrpc\":\"2.0\",\"id\":%" PRIu64 ",\"method\":\"%s\","
-		"\"params\":{\"group\":\"%s\"%s}}\n", ++client->last_id, method, group, more);
+		"\"params\":{\"group\":\"%s\"%s}}\n",
+		++client->last_id, method, group, more);
 	ret = client_exchange(client, request, (size_t)len, result, err);
 	stream_drop_fds(&client->stream, UINT64_MAX);
 	return ret;
@@ -119,8 +120,8 @@ int renic_checkpoint_abort(struct renic_client *client, const char *group, struc
 	return call_group(client, "checkpoint_abort", group, "", &result, err);
 }
 
-int renic_checkpoint_commit(struct renic_client *client, const char *group, uint64_t epoch,
-	struct renic_error *err)
+int renic_checkpoint_commit(
+	struct renic_client *client, const char *group, uint64_t epoch, struct renic_error *err)
 {
 	struct span result;
 	char more[40];

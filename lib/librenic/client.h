@@ -23,10 +23,10 @@
 
 struct stream {
 	int fd;
-	int broken;      /* 0, or why nothing more can be sent or received */
-	char *buf;       /* received bytes: [head, tail) are not consumed */
+	int broken; /* 0, or why nothing more can be sent or received */
+	char *buf;  /* received bytes: [head, tail) are not consumed */
 	size_t size, head, tail;
-	size_t scanned;  /* [head, scanned) has no newline */
+	size_t scanned;	 /* [head, scanned) has no newline */
 	uint64_t offset; /* of buf[0] in the stream, counted in bytes since the connect */
 	int fds[RENIC_FDS_MAX];
 	uint64_t fd_end[RENIC_FDS_MAX]; /* stream offset where the read that brought it ended */
@@ -70,7 +70,7 @@ int stream_send(struct stream *stream, const char *data, size_t len, int64_t dea
 bool stream_line(struct stream *stream, struct span *line);
 
 enum {
-	STREAM_FRESH = 1 << 0,         /* deadline: the socket's timeout, counted from now */
+	STREAM_FRESH = 1 << 0,	       /* deadline: the socket's timeout, counted from now */
 	STREAM_INTERRUPTIBLE = 1 << 1, /* a signal ends the wait as the deadline does */
 };
 
@@ -96,10 +96,10 @@ enum message_kind { MESSAGE_REPLY, MESSAGE_EVENT, MESSAGE_OTHER, MESSAGE_BAD };
 
 struct message {
 	enum message_kind kind;
-	bool has_id;       /* reply: false for an id of null, the answer to what was not JSON */
+	bool has_id; /* reply: false for an id of null, the answer to what was not JSON */
 	uint64_t id;
 	struct span result, error; /* reply: one of them, the other one's text is NULL */
-	struct span params;        /* event */
+	struct span params;	   /* event */
 };
 
 void message_parse(struct span line, struct message *message);

@@ -79,7 +79,10 @@ static void copy_member(char *to, size_t size, const json_t *object, const char 
 		return;
 	if (!json_is_string(value))
 		text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-	snprintf(to, size, "%s", json_is_string(value) ? json_string_value(value) : text ? text : "");
+	snprintf(to, size, "%s",
+		json_is_string(value) ? json_string_value(value)
+		: text		      ? text
+				      : "");
 	free(text);
 }
 

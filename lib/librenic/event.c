@@ -115,8 +115,8 @@ int renic_event_wait(struct renic_client *client, int timeout_ms, struct renic_e
 	return 1;
 }
 
-int renic_events_subscribe(struct renic_client *client, const char *const *types,
-	struct renic_error *err)
+int renic_events_subscribe(
+	struct renic_client *client, const char *const *types, struct renic_error *err)
 {
 	json_t *params = NULL, *list;
 

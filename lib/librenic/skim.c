@@ -6,8 +6,8 @@
 
 static void skip_space(struct skim *skim)
 {
-	while (skim->p < skim->end && (*skim->p == ' ' || *skim->p == '\t' || *skim->p == '\r' ||
-		*skim->p == '\n'))
+	while (skim->p < skim->end &&
+		(*skim->p == ' ' || *skim->p == '\t' || *skim->p == '\r' || *skim->p == '\n'))
 		skim->p++;
 }
 
@@ -68,9 +68,9 @@ static bool skip_scalar(struct skim *skim)
 {
 	const char *start = skim->p;
 
-	while (skim->p < skim->end && ((*skim->p >= '0' && *skim->p <= '9') ||
-		(*skim->p >= 'a' && *skim->p <= 'z') || *skim->p == 'E' || *skim->p == '+' ||
-		*skim->p == '-' || *skim->p == '.'))
+	while (skim->p < skim->end &&
+		((*skim->p >= '0' && *skim->p <= '9') || (*skim->p >= 'a' && *skim->p <= 'z') ||
+			*skim->p == 'E' || *skim->p == '+' || *skim->p == '-' || *skim->p == '.'))
 		skim->p++;
 	return skim->p > start;
 }

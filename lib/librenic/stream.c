@@ -160,8 +160,8 @@ int stream_send(struct stream *stream, const char *data, size_t len, int64_t dea
 		/* Half a request would make the next one nonsense. */
 		if (sent > 0)
 			stream_break(stream, RENIC_E_CLOSED);
-		return client_fail(err, RENIC_E_NO_ANSWER, 0,
-			"the daemon did not read the request in time");
+		return client_fail(
+			err, RENIC_E_NO_ANSWER, 0, "the daemon did not read the request in time");
 	}
 	return 0;
 }
@@ -254,7 +254,9 @@ static ssize_t receive(struct stream *stream, int flags, bool *fds_fit)
 		char space[CMSG_SPACE(RENIC_FDS_MAX * sizeof(int))];
 	} control;
 	struct iovec iov = {stream->buf + stream->tail, stream->size - stream->tail};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control)};
 	ssize_t n = recvmsg(stream->fd, &msg, flags | MSG_CMSG_CLOEXEC);
 

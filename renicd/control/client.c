@@ -9,7 +9,7 @@
 #include "client.h"
 
 enum {
-	READ_MAX = 64 << 10,   /* bytes taken from one peer in one round */
+	READ_MAX = 64 << 10, /* bytes taken from one peer in one round */
 	INPUT_MIN = 4 << 10,
 	BUFFER_KEEP = 64 << 10, /* an empty buffer that is larger is given back */
 };
@@ -135,8 +135,8 @@ const char *client_next_line(struct client *c, size_t *len)
 }
 
 /* One sendmsg(2); returns bytes sent, 0 if the socket is full; marks the client dead on errors. */
-static size_t send_some(struct client *c, const char *bytes, size_t len, const int *fds,
-	unsigned n_fds)
+static size_t send_some(
+	struct client *c, const char *bytes, size_t len, const int *fds, unsigned n_fds)
 {
 	union {
 		char buf[CMSG_SPACE(sizeof(int) * RPC_REPLY_FDS_MAX)];

@@ -20,8 +20,8 @@
 
 enum {
 	CLIENT_OUTPUT_MAX = JSONRPC_ANSWER_MAX, /* bytes that wait for a peer to read */
-	CLIENT_READER_REQUEST_MAX = 64 << 10,   /* a request of a peer that may only read */
-	CLIENT_FDS_MAX = 32,                    /* descriptors that wait with them */
+	CLIENT_READER_REQUEST_MAX = 64 << 10,	/* a request of a peer that may only read */
+	CLIENT_FDS_MAX = 32,			/* descriptors that wait with them */
 };
 
 /* A descriptor that goes with the byte at `position` of all that was ever sent. */

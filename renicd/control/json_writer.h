@@ -29,7 +29,7 @@ void jw_free(struct json_writer *w);
  * (or the top value). Keys are the program's own: plain ASCII, not escaped.
  */
 void jw_open(struct json_writer *w, const char *key, char bracket); /* '{' or '[' */
-void jw_close(struct json_writer *w, char bracket);                 /* '}' or ']' */
+void jw_close(struct json_writer *w, char bracket);		    /* '}' or ']' */
 void jw_str(struct json_writer *w, const char *key, const char *s);
 void jw_strn(struct json_writer *w, const char *key, const char *s, size_t len);
 void jw_str_or_null(struct json_writer *w, const char *key, const char *s); /* "": null */

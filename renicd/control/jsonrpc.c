@@ -130,8 +130,8 @@ static void write_error(struct json_writer *w, const json_t *id, const struct ni
 	jw_close(w, '}');
 }
 
-static int refuse_member(const char *name, const json_t *value, const char *expected,
-	struct nic_error *err)
+static int refuse_member(
+	const char *name, const json_t *value, const char *expected, struct nic_error *err)
 {
 	char given[sizeof(err->given)];
 
@@ -184,7 +184,10 @@ static int run_method(const struct rpc_method *m, struct rpc_peer *peer, const j
 {
 	alignas(max_align_t) unsigned char decoded[RPC_PARAMS_BYTES];
 	struct rpc_call call = {
-		.params = decoded, .peer = peer, .out = &reply->json, .reply = reply,
+		.params = decoded,
+		.peer = peer,
+		.out = &reply->json,
+		.reply = reply,
 	};
 	int rc;
 

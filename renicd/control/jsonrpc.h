@@ -17,14 +17,14 @@
 
 enum {
 	JSONRPC_REQUEST_MAX = 1 << 20, /* bytes of a request's line, newline included */
-	JSONRPC_DEPTH_MAX = 16,        /* arrays and objects in one another */
+	JSONRPC_DEPTH_MAX = 16,	       /* arrays and objects in one another */
 	JSONRPC_VALUES_MAX = 16384,    /* values in one message: 64 groups of 256 VFs */
-	JSONRPC_BATCH_MAX = 64,        /* requests in a batch */
-	JSONRPC_ID_MAX = 128,          /* bytes of an id that is a string */
+	JSONRPC_BATCH_MAX = 64,	       /* requests in a batch */
+	JSONRPC_ID_MAX = 128,	       /* bytes of an id that is a string */
 	/* When a batch's answer is longer than this, its other requests are not carried out. One
 	 * result may be longer: vf_list of 256 VFs of 16 queues is 2.6 MiB at the very most. */
 	JSONRPC_BATCH_ANSWER_MAX = 1 << 20,
-	JSONRPC_ANSWER_MAX = 4 << 20,  /* what follows from these */
+	JSONRPC_ANSWER_MAX = 4 << 20, /* what follows from these */
 };
 
 /*

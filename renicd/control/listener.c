@@ -49,8 +49,8 @@ static bool is_current(int fd, const char *path)
 {
 	struct stat mine, there;
 
-	return fstat(fd, &mine) == 0 && stat(path, &there) == 0 &&
-		mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+	return fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino &&
+	       mine.st_dev == there.st_dev;
 }
 
 static int write_pid(int fd)
@@ -101,8 +101,8 @@ static int remove_stale(const char *path, struct nic_error *err)
 }
 
 /* connect(2) fails until listen(2): whoever gets in has passed the final owner and mode. */
-static int bind_socket(struct listener *l, const struct control_config *config,
-	struct nic_error *err)
+static int bind_socket(
+	struct listener *l, const struct control_config *config, struct nic_error *err)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 

@@ -17,13 +17,13 @@
 
 struct control_config {
 	char socket[NIC_PATH_SIZE];
-	uid_t owner;  /* may change; CONTROL_NO_ID: the daemon's user */
+	uid_t owner; /* may change; CONTROL_NO_ID: the daemon's user */
 	gid_t group;
-	mode_t mode;  /* of the socket: who may read at all */
+	mode_t mode; /* of the socket: who may read at all */
 };
 
 struct listener {
-	int fd;      /* listening, non-blocking */
+	int fd; /* listening, non-blocking */
 	int lock_fd;
 	uid_t owner; /* as chowned */
 	char socket[NIC_PATH_SIZE];

@@ -28,8 +28,8 @@ static void store(void *field, size_t size, uint64_t value)
 }
 
 /* Copies a string that fits, is long enough, and whose bytes all pass `allowed`. */
-static bool copy_string(const struct param *row, const json_t *value, char *field,
-	bool (*allowed)(unsigned char c))
+static bool copy_string(
+	const struct param *row, const json_t *value, char *field, bool (*allowed)(unsigned char c))
 {
 	const char *s = json_string_value(value);
 	size_t len = json_string_length(value);

@@ -58,8 +58,8 @@ const char *param_given(const json_t *value, char *buf, size_t size)
 		snprintf(buf, size, "nothing");
 		return buf;
 	}
-	rc = json_dump_callback(value, take_text, &text,
-		JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+	rc = json_dump_callback(
+		value, take_text, &text, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 	if (rc != 0 && text.len >= 3)
 		memcpy(buf + text.len - 3, "...", 3);
 	buf[text.len] = '\0';
@@ -81,8 +81,8 @@ const char *param_type_text(const struct param *row, char *buf, size_t size)
 	return buf;
 }
 
-static int fail_value(const struct step *at, const json_t *value, const char *expected,
-	struct nic_error *err)
+static int fail_value(
+	const struct step *at, const json_t *value, const char *expected, struct nic_error *err)
 {
 	char path[sizeof(err->field)], given[sizeof(err->given)];
 
@@ -90,8 +90,8 @@ static int fail_value(const struct step *at, const json_t *value, const char *ex
 	return nic_fail_value(err, path, param_given(value, given, sizeof(given)), expected);
 }
 
-static int fail_row(const struct step *at, const struct param *row, const json_t *value,
-	struct nic_error *err)
+static int fail_row(
+	const struct step *at, const struct param *row, const json_t *value, struct nic_error *err)
 {
 	char expected[sizeof(err->expected)];
 
@@ -153,8 +153,7 @@ static int decode_members(const struct step *up, const struct param *table, unsi
 	int rc;
 
 	/* jansson's iterators take no const; they change nothing. */
-	json_object_foreach((json_t *)(uintptr_t)object, key, value)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
 		const struct step at = {.up = up, .name = key};
 		const struct param *row = find_row(table, n, key);
 
@@ -212,8 +211,8 @@ static int decode_list(const struct step *at, const struct param *row, const jso
 	set_count(row, base, n);
 	for (i = 0; i < n; i++) {
 		const struct step in = {.up = at, .index = i};
-		int rc = decode_value(&in, row->element, json_array_get(value, i),
-			elements + i * row->size, err);
+		int rc = decode_value(
+			&in, row->element, json_array_get(value, i), elements + i * row->size, err);
 
 		if (rc)
 			return rc;
@@ -231,8 +230,7 @@ static int decode_map(const struct step *at, const struct param *row, const json
 	if (!json_is_object(value) || json_object_size(value) > row->max)
 		return fail_row(at, row, value, err);
 	set_count(row, base, json_object_size(value));
-	json_object_foreach((json_t *)(uintptr_t)value, key, member)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)value, key, member) {
 		const struct step in = {.up = at, .name = key};
 		json_t *name = json_string(key);
 		int rc = decode_value(&in, &row->fields[0], name, element, err);

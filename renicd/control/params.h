@@ -49,11 +49,11 @@ struct param {
 	unsigned n_choices;
 	const struct param *fields; /* objects: their members; maps: key and value */
 	unsigned n_fields;
-	const struct param *element; /* lists; its own offset is 0 */
-	size_t count_offset;         /* lists and maps: a uint16_t for the number of elements */
-	bool allocated;              /* lists: the field is a pointer to calloc'ed memory */
+	const struct param *element;	/* lists; its own offset is 0 */
+	size_t count_offset;		/* lists and maps: a uint16_t for the number of elements */
+	bool allocated;			/* lists: the field is a pointer to calloc'ed memory */
 	void (*defaults)(void *object); /* objects: called before their members are decoded */
-	unsigned bit;                /* ORed into *given when the member is there */
+	unsigned bit;			/* ORed into *given when the member is there */
 	const char *help;
 };
 

@@ -6,7 +6,12 @@
 #include "rpc.h"
 
 static const struct rpc_topic *const topics[] = {
-	&rpc_meta, &rpc_uplink, &rpc_vf, &rpc_group, &rpc_checkpoint, &rpc_events,
+	&rpc_meta,
+	&rpc_uplink,
+	&rpc_vf,
+	&rpc_group,
+	&rpc_checkpoint,
+	&rpc_events,
 };
 
 enum { TOPICS = sizeof(topics) / sizeof(topics[0]) };

@@ -21,15 +21,15 @@
 #include "params.h"
 
 enum {
-	RPC_REPLY_FDS_MAX = 16,   /* descriptors with one answer (a batch may ask for several) */
+	RPC_REPLY_FDS_MAX = 16,	  /* descriptors with one answer (a batch may ask for several) */
 	RPC_PARAMS_BYTES = 10240, /* largest decoded parameters: struct group_config */
 };
 
 /* The peer of one connection, as handlers may know it. */
 struct rpc_peer {
-	uint64_t client;  /* token for nic_*: unique, not 0 */
-	bool may_change;  /* root, the socket's owner, or the daemon's own user */
-	uint32_t events;  /* subscribed: bit 1 << enum nic_event_type */
+	uint64_t client; /* token for nic_*: unique, not 0 */
+	bool may_change; /* root, the socket's owner, or the daemon's own user */
+	uint32_t events; /* subscribed: bit 1 << enum nic_event_type */
 };
 
 /* An answer under construction. */
@@ -37,19 +37,19 @@ struct rpc_reply {
 	struct json_writer json; /* with its newline; nothing: no answer is due */
 	int fds[RPC_REPLY_FDS_MAX];
 	unsigned n_fds;
-	bool groups_changed;   /* an RPC_CHANGES_GROUPS method succeeded */
+	bool groups_changed; /* an RPC_CHANGES_GROUPS method succeeded */
 };
 
 struct rpc_call {
 	const void *params; /* the struct that the method's table describes */
-	unsigned given;     /* bits of the parameters that are there */
+	unsigned given;	    /* bits of the parameters that are there */
 	struct rpc_peer *peer;
 	struct json_writer *out;
 	struct rpc_reply *reply;
 };
 
 enum rpc_flags {
-	RPC_READ = 1 << 0,           /* changes nothing: for every peer */
+	RPC_READ = 1 << 0,	     /* changes nothing: for every peer */
 	RPC_CHANGES_GROUPS = 1 << 1, /* groups' timeouts may be different afterwards */
 };
 
@@ -59,7 +59,7 @@ struct rpc_method {
 	unsigned flags;
 	const struct param *params;
 	unsigned n_params;
-	size_t params_size;           /* of the struct decoded into, at most RPC_PARAMS_BYTES */
+	size_t params_size;		/* of the struct decoded into, at most RPC_PARAMS_BYTES */
 	void (*defaults)(void *params); /* NULL: all zero */
 	const char *help;
 };

@@ -38,8 +38,11 @@ static const struct param ref_table[] = {GROUP_ROW(struct group_ref)};
 static const struct param stop_table[] = {
 	GROUP_ROW(struct stop_params),
 	{
-		.name = "held", .type = PARAM_ENUM,
-		PARAM_FIELD(struct stop_params, discard), .choices = held_names, .n_choices = 2,
+		.name = "held",
+		.type = PARAM_ENUM,
+		PARAM_FIELD(struct stop_params, discard),
+		.choices = held_names,
+		.n_choices = 2,
 		.help = "uncommitted frames: release (default) or discard",
 	},
 };
@@ -47,8 +50,12 @@ static const struct param stop_table[] = {
 static const struct param commit_table[] = {
 	GROUP_ROW(struct commit_params),
 	{
-		.name = "epoch", .type = PARAM_UINT, .required = true,
-		PARAM_FIELD(struct commit_params, epoch), .min = 1, .max = INT64_MAX,
+		.name = "epoch",
+		.type = PARAM_UINT,
+		.required = true,
+		PARAM_FIELD(struct commit_params, epoch),
+		.min = 1,
+		.max = INT64_MAX,
 		.help = "the epoch that checkpoint_begin sealed: it and all before it may leave",
 	},
 };
@@ -155,32 +162,45 @@ static int checkpoint_commit(struct rpc_call *call, struct nic_error *err)
 
 static const struct rpc_method methods[] = {
 	{
-		.name = "protection_start", .handler = protection_start, RPC_PARAMS(ref_table),
+		.name = "protection_start",
+		.handler = protection_start,
+		RPC_PARAMS(ref_table),
 		.params_size = sizeof(struct group_ref),
 		.help = "hold what the group's VFs send until a checkpoint is committed",
 	},
 	{
-		.name = "protection_stop", .handler = protection_stop, RPC_PARAMS(stop_table),
-		.params_size = sizeof(struct stop_params), .help = "let frames pass again",
+		.name = "protection_stop",
+		.handler = protection_stop,
+		RPC_PARAMS(stop_table),
+		.params_size = sizeof(struct stop_params),
+		.help = "let frames pass again",
 	},
 	{
-		.name = "checkpoint_begin", .handler = checkpoint_begin, RPC_PARAMS(ref_table),
+		.name = "checkpoint_begin",
+		.handler = checkpoint_begin,
+		RPC_PARAMS(ref_table),
 		.params_size = sizeof(struct group_ref),
 		.help = "suspend the group's VFs and seal the open epoch",
 	},
 	{
-		.name = "checkpoint_resume", .handler = checkpoint_resume, RPC_PARAMS(ref_table),
+		.name = "checkpoint_resume",
+		.handler = checkpoint_resume,
+		RPC_PARAMS(ref_table),
 		.params_size = sizeof(struct group_ref),
 		.help = "the VFs run again, in the next epoch",
 	},
 	{
-		.name = "checkpoint_abort", .handler = checkpoint_abort, RPC_PARAMS(ref_table),
+		.name = "checkpoint_abort",
+		.handler = checkpoint_abort,
+		RPC_PARAMS(ref_table),
 		.params_size = sizeof(struct group_ref),
 		.help = "resume without a checkpoint: what was sealed goes with the next commit",
 	},
 	{
-		.name = "checkpoint_commit", .handler = checkpoint_commit,
-		RPC_PARAMS(commit_table), .params_size = sizeof(struct commit_params),
+		.name = "checkpoint_commit",
+		.handler = checkpoint_commit,
+		RPC_PARAMS(commit_table),
+		.params_size = sizeof(struct commit_params),
 		.help = "the backup holds the checkpoint: frames of its epoch leave",
 	},
 };

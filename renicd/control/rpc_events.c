@@ -9,15 +9,22 @@ struct subscribe_params {
 };
 
 static const struct param type_element = {
-	.name = "type", .type = PARAM_ENUM, .size = 1,
-	.choices = nic_event_names, .n_choices = EVENT_TYPES,
+	.name = "type",
+	.type = PARAM_ENUM,
+	.size = 1,
+	.choices = nic_event_names,
+	.n_choices = EVENT_TYPES,
 };
 
 static const struct param subscribe_table[] = {
 	{
-		.name = "types", .type = PARAM_LIST,
-		.offset = offsetof(struct subscribe_params, types), .size = 1,
-		.min = 1, .max = EVENT_TYPES, .element = &type_element,
+		.name = "types",
+		.type = PARAM_LIST,
+		.offset = offsetof(struct subscribe_params, types),
+		.size = 1,
+		.min = 1,
+		.max = EVENT_TYPES,
+		.element = &type_element,
 		.count_offset = offsetof(struct subscribe_params, n_types),
 		.help = "names of events (default: all)",
 	},
@@ -45,12 +52,17 @@ static int events_unsubscribe(struct rpc_call *call, struct nic_error *err)
 
 static const struct rpc_method methods[] = {
 	{
-		.name = "events_subscribe", .handler = events_subscribe, .flags = RPC_READ,
-		RPC_PARAMS(subscribe_table), .params_size = sizeof(struct subscribe_params),
+		.name = "events_subscribe",
+		.handler = events_subscribe,
+		.flags = RPC_READ,
+		RPC_PARAMS(subscribe_table),
+		.params_size = sizeof(struct subscribe_params),
 		.help = "send this connection a notification for each event",
 	},
 	{
-		.name = "events_unsubscribe", .handler = events_unsubscribe, .flags = RPC_READ,
+		.name = "events_unsubscribe",
+		.handler = events_unsubscribe,
+		.flags = RPC_READ,
 		.help = "send this connection no more events",
 	},
 };

@@ -10,8 +10,11 @@ _Static_assert(sizeof(struct vf_config) <= RPC_PARAMS_BYTES, "raise RPC_PARAMS_B
 
 static const struct param name_params[] = {
 	{
-		.name = "name", .type = PARAM_NAME, .required = true,
-		PARAM_FIELD(struct rpc_name, name), .help = "name of the group",
+		.name = "name",
+		.type = PARAM_NAME,
+		.required = true,
+		PARAM_FIELD(struct rpc_name, name),
+		.help = "name of the group",
 	},
 };
 
@@ -49,7 +52,8 @@ static int group_set(struct rpc_call *call, struct nic_error *err)
 	int rc;
 
 	if (!call->given)
-		return nic_fail(err, RENIC_E_PARAMS, "", "nothing to set: give one of internal, "
+		return nic_fail(err, RENIC_E_PARAMS, "",
+			"nothing to set: give one of internal, "
 			"replicator_timeout_ms, on_replicator_lost");
 	rc = nic_group_set(values->name, values, call->given, err);
 	return rc ? rc : answer_group(values->name, call, err);
@@ -79,27 +83,41 @@ static int group_list(struct rpc_call *call, struct nic_error *err)
 
 static const struct rpc_method methods[] = {
 	{
-		.name = "group_create", .handler = group_create, .flags = RPC_CHANGES_GROUPS,
-		RPC_PARAMS(group_create_params), .params_size = sizeof(struct group_config),
+		.name = "group_create",
+		.handler = group_create,
+		.flags = RPC_CHANGES_GROUPS,
+		RPC_PARAMS(group_create_params),
+		.params_size = sizeof(struct group_config),
 		.help = "make a protection group of VFs",
 	},
 	{
-		.name = "group_delete", .handler = group_delete, .flags = RPC_CHANGES_GROUPS,
-		RPC_PARAMS(name_params), .params_size = sizeof(struct rpc_name),
+		.name = "group_delete",
+		.handler = group_delete,
+		.flags = RPC_CHANGES_GROUPS,
+		RPC_PARAMS(name_params),
+		.params_size = sizeof(struct rpc_name),
 		.help = "dissolve an unprotected group",
 	},
 	{
-		.name = "group_set", .handler = group_set, .flags = RPC_CHANGES_GROUPS,
-		RPC_PARAMS(group_set_params), .params_size = sizeof(struct group_config),
+		.name = "group_set",
+		.handler = group_set,
+		.flags = RPC_CHANGES_GROUPS,
+		RPC_PARAMS(group_set_params),
+		.params_size = sizeof(struct group_config),
 		.help = "change a group's policies",
 	},
 	{
-		.name = "group_get", .handler = group_get, .flags = RPC_READ,
-		RPC_PARAMS(name_params), .params_size = sizeof(struct rpc_name),
+		.name = "group_get",
+		.handler = group_get,
+		.flags = RPC_READ,
+		RPC_PARAMS(name_params),
+		.params_size = sizeof(struct rpc_name),
 		.help = "configuration and state of a group",
 	},
 	{
-		.name = "group_list", .handler = group_list, .flags = RPC_READ,
+		.name = "group_list",
+		.handler = group_list,
+		.flags = RPC_READ,
 		.help = "all groups, as group_get shows them",
 	},
 };

@@ -18,13 +18,17 @@ struct log_params {
 
 static const struct param log_table[] = {
 	{
-		.name = "level", .type = PARAM_ENUM, .required = true,
+		.name = "level",
+		.type = PARAM_ENUM,
+		.required = true,
 		PARAM_FIELD(struct log_params, level),
-		.choices = log_level_names, .n_choices = LOG_LEVELS,
+		.choices = log_level_names,
+		.n_choices = LOG_LEVELS,
 		.help = "least important lines that are written",
 	},
 	{
-		.name = "module", .type = PARAM_PATTERN,
+		.name = "module",
+		.type = PARAM_PATTERN,
 		PARAM_FIELD(struct log_params, module),
 		.help = "DPDK log types by pattern, such as lib.vhost.*; without: renicd's own",
 	},
@@ -109,16 +113,23 @@ static int log_set_level(struct rpc_call *call, struct nic_error *err)
 
 static const struct rpc_method methods[] = {
 	{
-		.name = "version", .handler = version, .flags = RPC_READ,
+		.name = "version",
+		.handler = version,
+		.flags = RPC_READ,
 		.help = "versions of the daemon, its protocol and DPDK; its process id",
 	},
 	{
-		.name = "rpc_get_methods", .handler = rpc_get_methods, .flags = RPC_READ,
+		.name = "rpc_get_methods",
+		.handler = rpc_get_methods,
+		.flags = RPC_READ,
 		.help = "this list",
 	},
 	{
-		.name = "log_set_level", .handler = log_set_level, RPC_PARAMS(log_table),
-		.params_size = sizeof(struct log_params), .help = "more or fewer log lines",
+		.name = "log_set_level",
+		.handler = log_set_level,
+		RPC_PARAMS(log_table),
+		.params_size = sizeof(struct log_params),
+		.help = "more or fewer log lines",
 	},
 };
 

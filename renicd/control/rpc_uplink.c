@@ -33,7 +33,9 @@ static int uplink_get(struct rpc_call *call, struct nic_error *err)
 
 static const struct rpc_method methods[] = {
 	{
-		.name = "uplink_get", .handler = uplink_get, .flags = RPC_READ,
+		.name = "uplink_get",
+		.handler = uplink_get,
+		.flags = RPC_READ,
 		.help = "the uplink: device, link, counters",
 	},
 };

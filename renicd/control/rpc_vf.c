@@ -16,18 +16,25 @@ struct vf_delete {
 
 static const struct param name_params[] = {
 	{
-		.name = "name", .type = PARAM_NAME, .required = true,
-		PARAM_FIELD(struct rpc_name, name), .help = "name of the VF",
+		.name = "name",
+		.type = PARAM_NAME,
+		.required = true,
+		PARAM_FIELD(struct rpc_name, name),
+		.help = "name of the VF",
 	},
 };
 
 static const struct param delete_params[] = {
 	{
-		.name = "name", .type = PARAM_NAME, .required = true,
-		PARAM_FIELD(struct vf_delete, name), .help = "name of the VF",
+		.name = "name",
+		.type = PARAM_NAME,
+		.required = true,
+		PARAM_FIELD(struct vf_delete, name),
+		.help = "name of the VF",
 	},
 	{
-		.name = "force", .type = PARAM_BOOL,
+		.name = "force",
+		.type = PARAM_BOOL,
 		PARAM_FIELD(struct vf_delete, force),
 		.help = "even while frames wait in its egress log (they are dropped and counted)",
 	},
@@ -67,7 +74,8 @@ static int vf_set(struct rpc_call *call, struct nic_error *err)
 	int rc;
 
 	if (!call->given)
-		return nic_fail(err, RENIC_E_PARAMS, "", "nothing to set: give one of mac, vlan, "
+		return nic_fail(err, RENIC_E_PARAMS, "",
+			"nothing to set: give one of mac, vlan, "
 			"spoofchk, mtu, ingress_hold_pkts, hold_exempt");
 	rc = nic_vf_set(values->name, values, call->given, err);
 	return rc ? rc : answer_vf(values->name, call, err);
@@ -152,38 +160,60 @@ static int egress_log_get(struct rpc_call *call, struct nic_error *err)
 
 static const struct rpc_method methods[] = {
 	{
-		.name = "vf_create", .handler = vf_create, RPC_PARAMS(vf_create_params),
-		.params_size = sizeof(struct vf_config), .defaults = schema_vf_defaults,
+		.name = "vf_create",
+		.handler = vf_create,
+		RPC_PARAMS(vf_create_params),
+		.params_size = sizeof(struct vf_config),
+		.defaults = schema_vf_defaults,
 		.help = "create a VF and its vhost-user socket",
 	},
 	{
-		.name = "vf_delete", .handler = vf_delete, RPC_PARAMS(delete_params),
-		.params_size = sizeof(struct vf_delete), .help = "delete a VF",
+		.name = "vf_delete",
+		.handler = vf_delete,
+		RPC_PARAMS(delete_params),
+		.params_size = sizeof(struct vf_delete),
+		.help = "delete a VF",
 	},
 	{
-		.name = "vf_set", .handler = vf_set, RPC_PARAMS(vf_set_params),
+		.name = "vf_set",
+		.handler = vf_set,
+		RPC_PARAMS(vf_set_params),
 		.params_size = sizeof(struct vf_config),
 		.help = "change a VF under running traffic",
 	},
 	{
-		.name = "vf_get", .handler = vf_get, .flags = RPC_READ, RPC_PARAMS(name_params),
-		.params_size = sizeof(struct rpc_name), .help = "configuration and state of a VF",
+		.name = "vf_get",
+		.handler = vf_get,
+		.flags = RPC_READ,
+		RPC_PARAMS(name_params),
+		.params_size = sizeof(struct rpc_name),
+		.help = "configuration and state of a VF",
 	},
 	{
-		.name = "vf_list", .handler = vf_list, .flags = RPC_READ,
+		.name = "vf_list",
+		.handler = vf_list,
+		.flags = RPC_READ,
 		.help = "all VFs, as vf_get shows them",
 	},
 	{
-		.name = "vf_stats", .handler = vf_stats, .flags = RPC_READ, RPC_PARAMS(name_params),
-		.params_size = sizeof(struct rpc_name), .help = "counters of a VF",
+		.name = "vf_stats",
+		.handler = vf_stats,
+		.flags = RPC_READ,
+		RPC_PARAMS(name_params),
+		.params_size = sizeof(struct rpc_name),
+		.help = "counters of a VF",
 	},
 	{
-		.name = "vf_reset", .handler = vf_reset, RPC_PARAMS(name_params),
+		.name = "vf_reset",
+		.handler = vf_reset,
+		RPC_PARAMS(name_params),
 		.params_size = sizeof(struct rpc_name),
 		.help = "a VF's policy back to its defaults, its counters to zero",
 	},
 	{
-		.name = "egress_log_get", .handler = egress_log_get, RPC_PARAMS(name_params),
+		.name = "egress_log_get",
+		.handler = egress_log_get,
+		RPC_PARAMS(name_params),
 		.params_size = sizeof(struct rpc_name),
 		.help = "where a VF's held frames lie; the log file's descriptor comes along",
 	},

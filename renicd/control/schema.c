@@ -76,18 +76,24 @@ const struct param vf_create_params[VF_CREATE_PARAMS] = {
 	VF_ROW_MAC,
 	VF_ROW_VLAN,
 	{
-		.name = "queues", .type = PARAM_UINT,
-		PARAM_FIELD(struct vf_config, queues), .min = 1, .max = VF_QPS_MAX,
+		.name = "queues",
+		.type = PARAM_UINT,
+		PARAM_FIELD(struct vf_config, queues),
+		.min = 1,
+		.max = VF_QPS_MAX,
 		.help = "queue pairs (default 1)",
 	},
 	{
-		.name = "role", .type = PARAM_ENUM,
-		PARAM_FIELD(struct vf_config, server), CHOICES(socket_role_names),
+		.name = "role",
+		.type = PARAM_ENUM,
+		PARAM_FIELD(struct vf_config, server),
+		CHOICES(socket_role_names),
 		.help = "who connects on the vhost-user socket: client: renicd does (default), "
 			"server: the front-end does",
 	},
 	{
-		.name = "packed", .type = PARAM_BOOL,
+		.name = "packed",
+		.type = PARAM_BOOL,
 		PARAM_FIELD(struct vf_config, packed),
 		.help = "offer packed virtqueues (default true)",
 	},
@@ -95,13 +101,16 @@ const struct param vf_create_params[VF_CREATE_PARAMS] = {
 	VF_ROW_MTU,
 	VF_ROW_INGRESS_HOLD,
 	{
-		.name = "egress_log_bytes", .type = PARAM_BYTES,
+		.name = "egress_log_bytes",
+		.type = PARAM_BYTES,
 		PARAM_FIELD(struct vf_config, egress_log_bytes),
-		.min = EGRESS_LOG_MIN_BYTES, .max = EGRESS_LOG_MAX_BYTES,
+		.min = EGRESS_LOG_MIN_BYTES,
+		.max = EGRESS_LOG_MAX_BYTES,
 		.help = "most held bytes per TX queue, in steps of 2 MiB (default: a share)",
 	},
 	{
-		.name = "socket", .type = PARAM_PATH,
+		.name = "socket",
+		.type = PARAM_PATH,
 		PARAM_FIELD(struct vf_config, socket),
 		.help = "path of the vhost-user socket (default RUN_DIR/NAME.sock)",
 	},
@@ -146,14 +155,20 @@ const struct param vf_set_params[VF_SET_PARAMS] = {
 	}
 
 static const struct param vf_name_element = {
-	.name = "vf", .type = PARAM_NAME, .size = NIC_NAME_SIZE,
+	.name = "vf",
+	.type = PARAM_NAME,
+	.size = NIC_NAME_SIZE,
 };
 
 const struct param group_create_params[GROUP_CREATE_PARAMS] = {
 	GROUP_ROW_NAME,
 	{
-		.name = "vfs", .type = PARAM_LIST, .offset = offsetof(struct group_config, vfs),
-		.size = NIC_NAME_SIZE, .max = VF_MAX, .element = &vf_name_element,
+		.name = "vfs",
+		.type = PARAM_LIST,
+		.offset = offsetof(struct group_config, vfs),
+		.size = NIC_NAME_SIZE,
+		.max = VF_MAX,
+		.element = &vf_name_element,
 		.count_offset = offsetof(struct group_config, n_vfs),
 		.help = "names of the VFs that are checkpointed together",
 	},

@@ -12,7 +12,7 @@
 enum { VF_CREATE_PARAMS = 12, VF_SET_PARAMS = 7, GROUP_CREATE_PARAMS = 5, GROUP_SET_PARAMS = 4 };
 
 extern const struct param vf_create_params[VF_CREATE_PARAMS];
-extern const struct param vf_set_params[VF_SET_PARAMS];       /* bit: enum vf_set_mask */
+extern const struct param vf_set_params[VF_SET_PARAMS]; /* bit: enum vf_set_mask */
 extern const struct param group_create_params[GROUP_CREATE_PARAMS];
 extern const struct param group_set_params[GROUP_SET_PARAMS]; /* bit: enum group_set_mask */
 
@@ -24,8 +24,8 @@ enum { LOG_LEVELS = 5, LOG_MODULE_SIZE = 64 };
 extern const char *const log_level_names[LOG_LEVELS]; /* as log_level_set() takes them */
 
 /* Words for struct fields, indexed by them. */
-extern const char *const socket_role_names[2];       /* vf_config.server */
-extern const char *const internal_names[2];          /* group_config.internal_pass */
+extern const char *const socket_role_names[2];	     /* vf_config.server */
+extern const char *const internal_names[2];	     /* group_config.internal_pass */
 extern const char *const replicator_policy_names[2]; /* enum replicator_policy */
 
 #endif

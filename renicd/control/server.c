@@ -31,7 +31,7 @@ enum {
 	REQUESTS_PER_ROUND = 16, /* of one owner; a reader has one */
 	READERS_BUDGET_US = 250,
 	TICK_IDLE_MS = 100,
-	TICK_TIMEOUT_MS = 10,    /* while a group has a replicator timeout */
+	TICK_TIMEOUT_MS = 10, /* while a group has a replicator timeout */
 };
 
 /* What the loop watches besides clients. */
@@ -152,8 +152,10 @@ static void turn_away(struct control_server *s, int fd)
 {
 	struct nic_error err;
 
-	nic_fail(&err, RENIC_E_RESOURCES, "", "too many control connections (at most %d, %d of "
-		"them by peers that may only read)", CONTROL_CLIENTS_MAX, CONTROL_READERS_MAX);
+	nic_fail(&err, RENIC_E_RESOURCES, "",
+		"too many control connections (at most %d, %d of "
+		"them by peers that may only read)",
+		CONTROL_CLIENTS_MAX, CONTROL_READERS_MAX);
 	jsonrpc_write_error(new_line(&s->event), &err);
 	if (!s->event.failed)
 		send(fd, s->event.buf, s->event.len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -244,8 +246,10 @@ static void refuse_length(struct control_server *s, struct client *c)
 {
 	struct nic_error err;
 
-	nic_fail(&err, RENIC_E_PARSE, "", "a request of this peer has at most %zu bytes, its "
-		"newline included", c->request_max);
+	nic_fail(&err, RENIC_E_PARSE, "",
+		"a request of this peer has at most %zu bytes, its "
+		"newline included",
+		c->request_max);
 	jsonrpc_write_error(new_line(&s->answer), &err);
 	if (!s->answer.failed)
 		client_send(c, s->answer.buf, s->answer.len, NULL, 0);
@@ -472,18 +476,18 @@ static int open_loop(struct control_server *s, struct nic_error *err)
 	s->sources[SOURCE_LISTEN] = (struct source){s->listener.fd, listen_ready};
 	s->sources[SOURCE_TIMER] = (struct source){
 		timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), timer_ready};
-	s->sources[SOURCE_SIGNAL] = (struct source){
-		signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), signal_ready};
+	s->sources[SOURCE_SIGNAL] =
+		(struct source){signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), signal_ready};
 	for (i = 0; i < SOURCE_NIC && rc == 0; i++)
 		rc = watch(s, &s->sources[i]);
 	if (rc)
-		return nic_fail(err, RENIC_E_IO, "", "cannot set up the control loop: %s",
-			strerror(-rc));
+		return nic_fail(
+			err, RENIC_E_IO, "", "cannot set up the control loop: %s", strerror(-rc));
 	return 0;
 }
 
-int control_server_start(const struct control_config *config, struct control_server **server,
-	struct nic_error *err)
+int control_server_start(
+	const struct control_config *config, struct control_server **server, struct nic_error *err)
 {
 	struct control_server *s = calloc(1, sizeof(*s));
 	int rc;

@@ -30,8 +30,8 @@ void control_block_signals(void);
  * connect wait until control_server_run(). Control thread; the device need not be there yet.
  * Returns 0 and *server, or a negative enum renic_error_code with *err filled.
  */
-int control_server_start(const struct control_config *config, struct control_server **server,
-	struct nic_error *err);
+int control_server_start(
+	const struct control_config *config, struct control_server **server, struct nic_error *err);
 
 /*
  * Serve, with the device there, and be its event sink, until SIGTERM or SIGINT; SIGHUP does

@@ -26,8 +26,8 @@
 
 enum {
 	POLLERS_MAX = 8192,
-	IDLE_SPIN_US = 40,     /* awake this long after the last frame */
-	SLEEP_TIMED_MS = 1,    /* some port cannot signal: look at it this often */
+	IDLE_SPIN_US = 40,  /* awake this long after the last frame */
+	SLEEP_TIMED_MS = 1, /* some port cannot signal: look at it this often */
 	SLEEP_MAX_MS = 1000,
 };
 
@@ -197,7 +197,8 @@ int lcores_start(bool busy)
 	qsbr = rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(LCORES_MAX), RTE_CACHE_LINE_SIZE);
 	if (!qsbr || rte_rcu_qsbr_init(qsbr, LCORES_MAX))
 		return -ENOMEM;
-	RTE_LCORE_FOREACH_WORKER(eal_id) {
+	RTE_LCORE_FOREACH_WORKER(eal_id)
+	{
 		if (n_lcores == LCORES_MAX)
 			break;
 		rc = lcore_init(&lcores[n_lcores], n_lcores, eal_id, busy);

@@ -22,8 +22,9 @@ struct poller {
 	/* One round of work; returns how many frames it moved. */
 	unsigned (*poll)(void *ctx);
 	/* Ask to be woken: returns a descriptor that becomes readable on work (watched
-	 * edge-triggered and never read, unless `level` is set), POLLER_NO_FD if none is needed, or POLLER_TIMED if the
-	 * port cannot signal and must be polled. May be NULL: no descriptor is needed. */
+	 * edge-triggered and never read, unless `level` is set), POLLER_NO_FD if none is needed, or
+	 * POLLER_TIMED if the port cannot signal and must be polled. May be NULL: no descriptor is
+	 * needed. */
 	int (*arm)(void *ctx);
 	/* Awake again: stop the signals. May be NULL. */
 	void (*disarm)(void *ctx);

@@ -15,8 +15,8 @@
 
 enum {
 	MAILBOX_SIZE = 256,
-	WAIT_SPIN_US = 100,      /* an awake lcore answers within a round */
-	WAIT_YIELD_US = 2000,    /* it may share our CPU: let it run */
+	WAIT_SPIN_US = 100,   /* an awake lcore answers within a round */
+	WAIT_YIELD_US = 2000, /* it may share our CPU: let it run */
 	WAIT_SLEEP_NS = 50000,
 	WAIT_COMPLAIN_US = 1000000,
 };
@@ -48,7 +48,7 @@ void mailbox_wake(struct mailbox *box)
 	/* Pairs with the owner's store to `sleeping` followed by its last look. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&box->sleeping, __ATOMIC_RELAXED) &&
-	    write(box->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		write(box->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		LOG_ERR("mailbox: eventfd: errno %d", errno);
 }
 

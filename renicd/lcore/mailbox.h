@@ -20,7 +20,7 @@ struct mail {
 
 struct mailbox {
 	struct rte_ring *ring;
-	int wake_fd;       /* eventfd, in the owner's epoll set */
+	int wake_fd;	   /* eventfd, in the owner's epoll set */
 	uint32_t sleeping; /* atomic; set by the owner before it looks a last time */
 };
 

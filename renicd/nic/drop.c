@@ -11,7 +11,9 @@ const struct drop_desc drop_descs[DROP_REASONS] = {
 	[DROP_UPLINK_DOWN] = {"uplink_down", "never held, and the uplink is down"},
 	[DROP_NO_FRONTEND] = {"no_frontend", "no guest driver is attached to the destination VF"},
 	[DROP_RX_NO_BUFFER] = {"rx_no_buffer", "the guest gave no receive buffers for too long"},
-	[DROP_RX_HOLD_FULL] = {"rx_hold_full", "suspended, and ingress_hold_pkts frames wait already"},
+	[DROP_RX_HOLD_FULL] = {"rx_hold_full",
+		"suspended, and ingress_hold_pkts frames wait already"},
 	[DROP_NO_MBUF] = {"no_mbuf", "out of packet buffers for a copy of a broadcast"},
-	[DROP_DISCARDED] = {"discarded", "held, then discarded by order of protection_stop or vf_delete"},
+	[DROP_DISCARDED] = {"discarded",
+		"held, then discarded by order of protection_stop or vf_delete"},
 };

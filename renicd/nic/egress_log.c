@@ -160,8 +160,8 @@ static void mark_truncate(struct egress_log *log, uint64_t offset)
 
 /* ---- life ---- */
 
-int egress_log_init(struct egress_log *log, struct log_pool *pool, uint32_t state_index,
-	uint64_t quota_bytes)
+int egress_log_init(
+	struct egress_log *log, struct log_pool *pool, uint32_t state_index, uint64_t quota_bytes)
 {
 	uint64_t quota = quota_bytes / LOG_SEGMENT_BYTES + !!(quota_bytes % LOG_SEGMENT_BYTES);
 	struct egress_log_state *state;
@@ -277,8 +277,8 @@ static void commit_tail(struct egress_log *log)
 	log->committed_bytes = log->appended_bytes;
 }
 
-void egress_log_append(struct egress_log *log, const struct rte_mbuf *m, uint16_t flags,
-	uint64_t now_tsc)
+void egress_log_append(
+	struct egress_log *log, const struct rte_mbuf *m, uint16_t flags, uint64_t now_tsc)
 {
 	struct egress_log_state *state = log->state;
 	uint64_t ol_flags = m->ol_flags;
@@ -359,7 +359,7 @@ void egress_log_commit(struct egress_log *log, uint64_t epoch)
 
 	/* An end may be behind: committed before, or of a log that has drained since. */
 	if (epoch == 0 || epoch >= state->epoch || sealed->epoch != epoch ||
-	    sealed->end <= state->committed)
+		sealed->end <= state->committed)
 		return;
 	publish(&state->committed, sealed->end);
 	log->committed_pkts = sealed->end_pkts;

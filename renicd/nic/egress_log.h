@@ -29,20 +29,21 @@ struct rte_mempool;
 
 /* Record flags. */
 enum {
-	EGRESS_RECORD_END = 1 << 0,     /* no frame: the rest of the segment is unused */
+	EGRESS_RECORD_END = 1 << 0,	/* no frame: the rest of the segment is unused */
 	EGRESS_RECORD_OFFLOAD = 1 << 1, /* a struct egress_offload follows the header */
-	EGRESS_RECORD_VLAN = 1 << 2,    /* vlan_tci is a tag held beside the bytes */
-	EGRESS_RECORD_SKIP_GROUP = 1 << 3, /* a flooded frame that the group's own VFs already got */
+	EGRESS_RECORD_VLAN = 1 << 2,	/* vlan_tci is a tag held beside the bytes */
+	EGRESS_RECORD_SKIP_GROUP = 1
+				   << 3, /* a flooded frame that the group's own VFs already got */
 };
 
 /* Header of a record, 16 bytes; bytes follow (after egress_offload, if flagged); the next
  * record starts at the next multiple of EGRESS_RECORD_ALIGN, or, after an EGRESS_RECORD_END, in
  * the next segment. Little-endian, readable after a crash. */
 struct egress_record {
-	uint32_t len;      /* frame bytes */
+	uint32_t len; /* frame bytes */
 	uint16_t flags;
 	uint16_t vlan_tci;
-	uint64_t epoch;    /* epoch that the frame belongs to; 0: never held, committed at once */
+	uint64_t epoch; /* epoch that the frame belongs to; 0: never held, committed at once */
 };
 
 /* Requests that travel with a frame: struct rte_mbuf's, as vhost gave them. */
@@ -52,53 +53,53 @@ struct egress_offload {
 };
 
 enum {
-	EGRESS_RECORD_ALIGN = 16,    /* so that what is left of a segment has room for an END */
-	EGRESS_FRAME_MAX = 65535,    /* longest frame, bytes (TSO) */
+	EGRESS_RECORD_ALIGN = 16, /* so that what is left of a segment has room for an END */
+	EGRESS_FRAME_MAX = 65535, /* longest frame, bytes (TSO) */
 	EGRESS_MARKS_MAX = 256,
 };
 
 /* Where an epoch ended, kept for the epochs in flight. */
 struct egress_epoch {
 	uint64_t epoch;
-	uint64_t end;        /* offset */
-	uint64_t end_pkts;   /* frames appended until there */
+	uint64_t end;	   /* offset */
+	uint64_t end_pkts; /* frames appended until there */
 	uint64_t end_bytes;
 };
 
 /* The age of a run of frames (at most one epoch or one segment's worth). */
 struct egress_mark {
-	uint64_t end;        /* offset; the run begins where the one before it ends */
-	uint64_t first_tsc;  /* when the run's first frame came */
+	uint64_t end;	    /* offset; the run begins where the one before it ends */
+	uint64_t first_tsc; /* when the run's first frame came */
 };
 
 /* Lives in the pool's file. Only these, and the records, are needed to go on after a crash: the
  * epochs' ends follow from the records. */
 struct egress_log_state {
-	uint32_t in_use;           /* written last */
+	uint32_t in_use; /* written last */
 	uint32_t reserved;
 	uint64_t released, committed, sealed, tail;
-	uint64_t epoch;            /* open epoch; 0 while nothing is held back */
+	uint64_t epoch; /* open epoch; 0 while nothing is held back */
 	uint64_t reserved2;
 } __attribute__((aligned(64)));
 
 struct egress_log {
 	/* hot: append */
 	struct egress_log_state *state;
-	uint8_t *write;            /* address of `tail`, where room > 0 */
-	uint32_t room;             /* bytes from there to the end of tail's segment; 0: none taken */
-	uint32_t index;            /* of the state, in the pool */
-	uint64_t open_first_tsc;   /* when the first frame since the last mark came; 0: none yet */
+	uint8_t *write;		 /* address of `tail`, where room > 0 */
+	uint32_t room;		 /* bytes from there to the end of tail's segment; 0: none taken */
+	uint32_t index;		 /* of the state, in the pool */
+	uint64_t open_first_tsc; /* when the first frame since the last mark came; 0: none yet */
 	uint64_t appended_pkts, appended_bytes; /* less what was discarded */
 	uint64_t committed_pkts, committed_bytes;
 	/* hot: release */
 	uint64_t released_pkts, released_bytes;
-	uint64_t oldest_tsc;       /* first_tsc of the oldest mark; 0: the log is empty */
+	uint64_t oldest_tsc; /* first_tsc of the oldest mark; 0: the log is empty */
 	struct log_pool *pool;
-	uint32_t *segments;        /* ring: part & segments_mask -> segment of the pool */
+	uint32_t *segments; /* ring: part & segments_mask -> segment of the pool */
 	uint32_t segments_mask;
-	uint32_t segments_max;     /* quota */
+	uint32_t segments_max;	       /* quota */
 	uint64_t first_part, end_part; /* parts that have a segment: first_part .. end_part - 1 */
-	uint32_t first_mark, n_marks; /* ring of runs, oldest first; without the open one */
+	uint32_t first_mark, n_marks;  /* ring of runs, oldest first; without the open one */
 	struct egress_mark marks[EGRESS_MARKS_MAX];
 	struct egress_epoch epochs[EPOCHS_IN_FLIGHT_MAX]; /* [epoch % EPOCHS_IN_FLIGHT_MAX] */
 };
@@ -106,8 +107,8 @@ struct egress_log {
 /* quota_bytes is rounded up to segments: at least 2, at most what the pool has. Takes no segment
  * yet. 0, -EINVAL (state_index), -EBUSY (the state is another log's), -ENOMEM.
  * Not on an lcore (allocates). */
-int egress_log_init(struct egress_log *log, struct log_pool *pool, uint32_t state_index,
-	uint64_t quota_bytes);
+int egress_log_init(
+	struct egress_log *log, struct log_pool *pool, uint32_t state_index, uint64_t quota_bytes);
 
 /* Gives everything back; held frames are gone (the caller has counted them). Not on an lcore, and
  * the owner no longer uses it. */
@@ -127,11 +128,12 @@ void egress_log_trim(struct egress_log *log);
 /* Append a frame (chained mbufs too), copying its bytes, to the open epoch. Reserved before.
  * flags: EGRESS_RECORD_SKIP_GROUP or 0; the others are derived from the mbuf. The mbuf stays the
  * caller's. now_tsc is stored once an epoch and segment. */
-void egress_log_append(struct egress_log *log, const struct rte_mbuf *m, uint16_t flags,
-	uint64_t now_tsc);
+void egress_log_append(
+	struct egress_log *log, const struct rte_mbuf *m, uint16_t flags, uint64_t now_tsc);
 
 /* Open epoch `epoch`, not 0 (protection starts): what comes from now on is held. Requires that all
- * that the log has is committed (it may still be unreleased), as commit_all and discard leave it. */
+ * that the log has is committed (it may still be unreleased), as commit_all and discard leave it.
+ */
 void egress_log_open(struct egress_log *log, uint64_t epoch);
 
 /* End the open epoch and open the next one. At most EPOCHS_IN_FLIGHT_MAX - 1 may be in flight:

@@ -15,8 +15,8 @@
 #include "egress_log_priv.h"
 
 enum {
-	PEEK_CHUNK = 64,    /* records looked at together; all in one segment */
-	PEEK_AHEAD = 24,    /* records, of the size of this one, to prefetch ahead */
+	PEEK_CHUNK = 64, /* records looked at together; all in one segment */
+	PEEK_AHEAD = 24, /* records, of the size of this one, to prefetch ahead */
 };
 
 /* Mbufs at hand for one chunk, taken from the front. */
@@ -119,8 +119,8 @@ static void build_copy(struct rte_mbuf *m, const struct egress_record *record)
 	rte_memcpy(rte_pktmbuf_mtod(m, void *), bytes, record->len);
 }
 
-static void build_attached(struct rte_mbuf *m, const struct egress_record *record,
-	const struct source *from)
+static void build_attached(
+	struct rte_mbuf *m, const struct egress_record *record, const struct source *from)
 {
 	const uint8_t *bytes = frame_of(record, m);
 
@@ -132,8 +132,8 @@ static void build_attached(struct rte_mbuf *m, const struct egress_record *recor
 
 /* Builds what there are mbufs for; returns how many, in *attached how many of them attached. */
 static uint16_t chunk_build(const struct egress_record **records, uint16_t n,
-	const struct source *from, struct stock *small, struct stock *large,
-	struct rte_mbuf **pkts, uint16_t *flags)
+	const struct source *from, struct stock *small, struct stock *large, struct rte_mbuf **pkts,
+	uint16_t *flags)
 {
 	uint16_t i;
 

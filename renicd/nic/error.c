@@ -21,8 +21,8 @@ int nic_fail(struct nic_error *err, int code, const char *field, const char *fmt
 	return code;
 }
 
-int nic_fail_value(struct nic_error *err, const char *field, const char *given,
-	const char *expected)
+int nic_fail_value(
+	struct nic_error *err, const char *field, const char *given, const char *expected)
 {
 	nic_fail(err, RENIC_E_PARAMS, field, "%s: got %s, expected %s", field, given, expected);
 	if (err) {

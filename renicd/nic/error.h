@@ -9,11 +9,11 @@
 #include <renic_errors.h>
 
 struct nic_error {
-	int code;           /* enum renic_error_code */
-	char field[64];     /* parameter at fault, e.g. "mac"; empty where none is */
-	char given[96];     /* what the caller gave, as text; may be empty */
+	int code;	    /* enum renic_error_code */
+	char field[64];	    /* parameter at fault, e.g. "mac"; empty where none is */
+	char given[96];	    /* what the caller gave, as text; may be empty */
 	char expected[128]; /* what would have been right; may be empty */
-	char state[32];     /* with RENIC_E_STATE: the state that forbids it */
+	char state[32];	    /* with RENIC_E_STATE: the state that forbids it */
 	char message[256];  /* one sentence for a person */
 };
 
@@ -25,7 +25,7 @@ int nic_fail(struct nic_error *err, int code, const char *field, const char *fmt
 	__attribute__((format(printf, 4, 5)));
 
 /* As nic_fail(), naming what was given and what was expected; the message is made of both. */
-int nic_fail_value(struct nic_error *err, const char *field, const char *given,
-	const char *expected);
+int nic_fail_value(
+	struct nic_error *err, const char *field, const char *given, const char *expected);
 
 #endif

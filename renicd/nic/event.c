@@ -37,7 +37,7 @@ const char *const nic_event_names[EVENT_TYPES] = {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static STAILQ_HEAD(, queued) queue = STAILQ_HEAD_INITIALIZER(queue); /* under lock */
-static unsigned n_queued;                                            /* under lock */
+static unsigned n_queued;					     /* under lock */
 static int event_fd = -1;
 static void (*sink)(const struct nic_event *event, void *arg);
 static void *sink_arg;

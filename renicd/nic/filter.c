@@ -32,8 +32,8 @@ static enum drop_reason check_frame(const struct vf_policy *policy, struct rte_m
 	return DROP_REASONS;
 }
 
-uint16_t filter_from_guest(struct vf_qp *qp, const struct vf_policy *policy,
-	struct rte_mbuf **pkts, uint16_t n)
+uint16_t filter_from_guest(
+	struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint64_t bytes = 0;
 	uint16_t kept = 0;

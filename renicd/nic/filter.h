@@ -14,8 +14,8 @@
  * Drop what the policy forbids (counted on qp), tag what belongs to the port VLAN (tag held in
  * the mbuf: RTE_MBUF_F_TX_VLAN). Compacts pkts; returns how many stay.
  */
-uint16_t filter_from_guest(struct vf_qp *qp, const struct vf_policy *policy,
-	struct rte_mbuf **pkts, uint16_t n);
+uint16_t filter_from_guest(
+	struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf **pkts, uint16_t n);
 
 /* Compile a pcap-filter expression for policy->exempt (libpcap, rte_bpf). Control thread.
  * An empty expression clears it. */

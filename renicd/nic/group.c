@@ -73,8 +73,8 @@ static bool is_aborted(const struct group_fsm *fsm, uint64_t epoch)
 	return epoch + IN_FLIGHT_LIMIT < fsm->epoch || fsm->aborted[epoch % EPOCHS_IN_FLIGHT_MAX];
 }
 
-static int fail_state(const struct group_fsm *fsm, enum group_op op, const char *besides,
-	struct nic_error *err)
+static int fail_state(
+	const struct group_fsm *fsm, enum group_op op, const char *besides, struct nic_error *err)
 {
 	const char *state = group_state_names[fsm->state];
 

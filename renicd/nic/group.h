@@ -32,8 +32,8 @@ enum group_op {
 
 struct group_fsm {
 	enum group_state state;
-	uint64_t epoch;           /* open epoch, 1.. ; 0 while unprotected */
-	uint64_t committed_epoch; /* 0: none yet */
+	uint64_t epoch;			    /* open epoch, 1.. ; 0 while unprotected */
+	uint64_t committed_epoch;	    /* 0: none yet */
 	bool aborted[EPOCHS_IN_FLIGHT_MAX]; /* [epoch %]: sealed, but its checkpoint was aborted;
 					     * of the last EPOCHS_IN_FLIGHT_MAX - 1 sealed ones */
 };

@@ -9,8 +9,8 @@
 
 static const char *const replicator_names[] = {"none", "connected", "lost"};
 
-__attribute__((format(printf, 4, 5))) static int fail_in_state(enum group_state state,
-	const char *field, struct nic_error *err, const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static int fail_in_state(
+	enum group_state state, const char *field, struct nic_error *err, const char *fmt, ...)
 {
 	char message[sizeof(err->message)];
 	va_list ap;
@@ -28,7 +28,7 @@ static struct group *group_find(const char *name)
 {
 	struct group *g;
 
-	TAILQ_FOREACH(g, &nic.groups, next)
+	TAILQ_FOREACH (g, &nic.groups, next)
 		if (!strcmp(g->config.name, name))
 			return g;
 	return NULL;
@@ -98,8 +98,7 @@ static int find_members(struct group *g, struct nic_error *err)
 				g->config.vfs[i]);
 		for (uint16_t k = 0; k < g->n_vfs; k++)
 			if (g->vfs[k] == vf)
-				return nic_fail_value(err, "vfs", g->config.vfs[i],
-					"each VF once");
+				return nic_fail_value(err, "vfs", g->config.vfs[i], "each VF once");
 		if (vf->group && (!vf->group->lone || vf->group->fsm.state != GROUP_UNPROTECTED))
 			return nic_fail(err, RENIC_E_BUSY, "vfs", "VF \"%s\" is in group \"%s\"",
 				g->config.vfs[i], vf->group->config.name);
@@ -132,8 +131,8 @@ int nic_group_create(const struct group_config *config, struct nic_error *err)
 	const struct vf *vf = vf_find(config->name);
 
 	if (g)
-		return nic_fail(err, RENIC_E_EXISTS, "name", "a group named \"%s\" exists",
-			config->name);
+		return nic_fail(
+			err, RENIC_E_EXISTS, "name", "a group named \"%s\" exists", config->name);
 	if (vf && !(config->n_vfs == 1 && !strcmp(config->vfs[0], config->name)))
 		return nic_fail(err, RENIC_E_EXISTS, "name",
 			"a VF is named \"%s\"; it would be taken for the group", config->name);
@@ -249,8 +248,8 @@ int group_check_let_go(struct vf *vf, struct nic_error *err)
 		g->config.name);
 }
 
-int nic_group_set(const char *name, const struct group_config *values, unsigned mask,
-	struct nic_error *err)
+int nic_group_set(
+	const char *name, const struct group_config *values, unsigned mask, struct nic_error *err)
 {
 	struct group *g = find_or_fail(name, err);
 	int rc = 0;
@@ -297,7 +296,7 @@ void nic_group_foreach(void (*visit)(const struct group_info *info, void *arg), 
 	struct group_info info;
 	struct group *g;
 
-	TAILQ_FOREACH(g, &nic.groups, next) {
+	TAILQ_FOREACH (g, &nic.groups, next) {
 		group_fill(g, &info);
 		visit(&info, arg);
 	}

@@ -16,12 +16,12 @@ enum replicator_state { REPLICATOR_NONE, REPLICATOR_CONNECTED, REPLICATOR_LOST }
 struct group {
 	TAILQ_ENTRY(group) next;
 	struct group_config config;
-	uint32_t id;              /* never 0, never used again */
-	bool lone;                /* made because a VF was named as a group */
+	uint32_t id; /* never 0, never used again */
+	bool lone;   /* made because a VF was named as a group */
 	struct group_fsm fsm;
 	enum replicator_state replicator;
-	uint64_t client;          /* control connection that drives it; 0: none */
-	uint64_t last_alive_ns;   /* CLOCK_MONOTONIC; when that connection last spoke */
+	uint64_t client;	/* control connection that drives it; 0: none */
+	uint64_t last_alive_ns; /* CLOCK_MONOTONIC; when that connection last spoke */
 	uint16_t n_vfs;
 	struct vf *vfs[VF_MAX];
 };

@@ -42,16 +42,16 @@ struct segment {
 
 struct log_pool {
 	struct segment *segs;
-	uint64_t *labels;      /* struct log_segment_label as words, in the file */
+	uint64_t *labels;		 /* struct log_segment_label as words, in the file */
 	struct egress_log_state *states; /* in the file */
 	struct rte_stack *free;
 	uint32_t segments;
-	uint64_t data_offset;  /* of segment 0, in the file */
+	uint64_t data_offset; /* of segment 0, in the file */
 	uint8_t *map;
 	size_t map_bytes;
-	size_t page_bytes;     /* of the mapping */
+	size_t page_bytes; /* of the mapping */
 	int fd;
-	bool registered;       /* with rte_extmem_register() */
+	bool registered; /* with rte_extmem_register() */
 	char path[PATH_MAX];
 };
 
@@ -84,8 +84,8 @@ static int file_open(struct log_pool *pool)
 		return pool_error(pool, "open", errno);
 	if (fstatfs(pool->fd, &fs) < 0)
 		return pool_error(pool, "statfs", errno);
-	pool->page_bytes = fs.f_type == HUGETLBFS_MAGIC ? (size_t)fs.f_bsize :
-							  (size_t)sysconf(_SC_PAGESIZE);
+	pool->page_bytes =
+		fs.f_type == HUGETLBFS_MAGIC ? (size_t)fs.f_bsize : (size_t)sysconf(_SC_PAGESIZE);
 	pool->map_bytes = align_up(pool->map_bytes, pool->page_bytes);
 	if (ftruncate(pool->fd, (off_t)pool->map_bytes) < 0)
 		return pool_error(pool, "ftruncate", errno);
@@ -144,8 +144,8 @@ static int dma_register(struct log_pool *pool)
 	for (size_t i = 0; i < n_pages; i++) {
 		uint8_t *page = pool->map + i * pool->page_bytes;
 
-		iovas[i] = rte_eal_iova_mode() == RTE_IOVA_PA ? rte_mem_virt2iova(page) :
-								(uintptr_t)page;
+		iovas[i] = rte_eal_iova_mode() == RTE_IOVA_PA ? rte_mem_virt2iova(page)
+							      : (uintptr_t)page;
 		if (iovas[i] == RTE_BAD_IOVA)
 			err = pool_error(pool, "physical address unknown (needs root)", EPERM);
 	}
@@ -234,7 +234,8 @@ struct log_pool *log_pool_create(const char *path, uint32_t segments, bool regis
 	strcpy(pool->path, path);
 	pool->fd = -1;
 	pool->segments = segments;
-	pool->data_offset = align_up(labels_offset + segments * sizeof(uint64_t), LOG_SEGMENT_BYTES);
+	pool->data_offset =
+		align_up(labels_offset + segments * sizeof(uint64_t), LOG_SEGMENT_BYTES);
 	pool->map_bytes = pool->data_offset + (uint64_t)segments * LOG_SEGMENT_BYTES;
 	ret = file_open(pool);
 	if (!ret)

@@ -33,23 +33,23 @@ struct log_pool;
 enum { LOG_FILE_VERSION = 1 };
 
 struct log_file_header {
-	char magic[8];          /* LOG_FILE_MAGIC, without a NUL; written last at creation */
+	char magic[8]; /* LOG_FILE_MAGIC, without a NUL; written last at creation */
 	uint32_t version;
 	uint32_t segment_bytes;
-	uint32_t segments;      /* not counting the header's own */
-	uint32_t states;        /* LOG_STATES_MAX */
-	uint32_t state_bytes;   /* sizeof(struct egress_log_state) */
-	uint32_t label_bytes;   /* sizeof(struct log_segment_label) */
+	uint32_t segments;	/* not counting the header's own */
+	uint32_t states;	/* LOG_STATES_MAX */
+	uint32_t state_bytes;	/* sizeof(struct egress_log_state) */
+	uint32_t label_bytes;	/* sizeof(struct log_segment_label) */
 	uint64_t states_offset; /* of the array of struct egress_log_state, in the file */
 	uint64_t labels_offset; /* of the array of struct log_segment_label, in the file */
-	uint64_t data_offset;   /* of segment 0, in the file */
+	uint64_t data_offset;	/* of segment 0, in the file */
 };
 
 /* What a segment holds: bytes [part, part + 1) * LOG_SEGMENT_BYTES of log number log_index.
  * Read and written as one 64-bit word, so that a crash never leaves half of it. Counts only
  * while it lies within the log's [released, tail]; else it is left over. */
 struct log_segment_label {
-	uint32_t log_index;     /* LOG_SEGMENT_FREE: holds nothing */
+	uint32_t log_index; /* LOG_SEGMENT_FREE: holds nothing */
 	uint32_t part;
 };
 

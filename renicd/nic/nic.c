@@ -38,16 +38,15 @@ static int create_pools(const struct nic_params *params, struct nic_error *err)
 			params->mbufs);
 	nic.ingress_segs_max = params->mbufs / 2;
 	/* No room of their own: these point into the log. */
-	nic.attach_pool = rte_pktmbuf_pool_create("log_frames", n_attach, MBUF_CACHE, 0, 0,
-		SOCKET_ID_ANY);
+	nic.attach_pool =
+		rte_pktmbuf_pool_create("log_frames", n_attach, MBUF_CACHE, 0, 0, SOCKET_ID_ANY);
 	if (!nic.attach_pool)
 		return nic_fail(err, RENIC_E_RESOURCES, "mbufs", "no memory for the log's frames");
-	nic.log_pool = log_pool_create(params->log_path, params->log_segments,
-		params->register_dma);
+	nic.log_pool =
+		log_pool_create(params->log_path, params->log_segments, params->register_dma);
 	if (!nic.log_pool)
-		return nic_fail(err, RENIC_E_RESOURCES, "egress_log",
-			"%u MiB of log at %s: %s", 2 * params->log_segments, params->log_path,
-			strerror(errno));
+		return nic_fail(err, RENIC_E_RESOURCES, "egress_log", "%u MiB of log at %s: %s",
+			2 * params->log_segments, params->log_path, strerror(errno));
 	return 0;
 }
 
@@ -123,7 +122,7 @@ void nic_tick(void)
 	if (now_tsc >= next_tsc) {
 		next_tsc = now_tsc + rte_get_tsc_hz() / 1000 * LINK_POLL_MS;
 		check_link();
-		TAILQ_FOREACH(vf, &nic.vfs, next)
+		TAILQ_FOREACH (vf, &nic.vfs, next)
 			for (uint16_t q = 0; q < vf->n_qps; q++)
 				check_high_water(vf->qps[q]);
 	}
@@ -173,8 +172,8 @@ static void own_extents(void *arg)
 			q->n += queue_extents(q->vf->qps[i], &q->extents[q->n], q->max - q->n);
 }
 
-int nic_egress_log_get(const char *name, struct log_extent *extents, int max, int *fd,
-	struct nic_error *err)
+int nic_egress_log_get(
+	const char *name, struct log_extent *extents, int max, int *fd, struct nic_error *err)
 {
 	struct extents_query q = {.vf = vf_find(name), .extents = extents, .max = max};
 

@@ -24,8 +24,8 @@ int nic_vf_create(const struct vf_config *config, struct nic_error *err);
 int nic_vf_delete(const char *name, bool force, struct nic_error *err);
 
 /* Changes the fields named in mask (enum vf_set_mask) under running traffic. */
-int nic_vf_set(const char *name, const struct vf_config *values, unsigned mask,
-	struct nic_error *err);
+int nic_vf_set(
+	const char *name, const struct vf_config *values, unsigned mask, struct nic_error *err);
 
 int nic_vf_get(const char *name, struct vf_info *info, struct nic_error *err);
 
@@ -41,8 +41,8 @@ void nic_vf_foreach(void (*visit)(const struct vf_info *info, void *arg), void *
 
 int nic_group_create(const struct group_config *config, struct nic_error *err);
 int nic_group_delete(const char *name, struct nic_error *err);
-int nic_group_set(const char *name, const struct group_config *values, unsigned mask,
-	struct nic_error *err);
+int nic_group_set(
+	const char *name, const struct group_config *values, unsigned mask, struct nic_error *err);
 int nic_group_get(const char *name, struct group_info *info, struct nic_error *err);
 void nic_group_foreach(void (*visit)(const struct group_info *info, void *arg), void *arg);
 
@@ -51,12 +51,12 @@ int nic_protection_start(const char *group, uint64_t client, struct nic_error *e
 /* discard: drop what is uncommitted (counted); else release it. */
 int nic_protection_stop(const char *group, bool discard, uint64_t client, struct nic_error *err);
 
-int nic_checkpoint_begin(const char *group, uint64_t client, struct checkpoint_info *info,
-	struct nic_error *err);
+int nic_checkpoint_begin(
+	const char *group, uint64_t client, struct checkpoint_info *info, struct nic_error *err);
 int nic_checkpoint_resume(const char *group, uint64_t client, struct nic_error *err);
 int nic_checkpoint_abort(const char *group, uint64_t client, struct nic_error *err);
-int nic_checkpoint_commit(const char *group, uint64_t epoch, uint64_t client,
-	struct nic_error *err);
+int nic_checkpoint_commit(
+	const char *group, uint64_t epoch, uint64_t client, struct nic_error *err);
 
 /* A control connection said something / went away: the replicator's sign of life. */
 void nic_client_alive(uint64_t client);
@@ -74,8 +74,8 @@ struct log_extent {
 
 /* Fills at most max extents with what the VF holds now; *fd is a new read-only descriptor of
  * the log file that the caller closes. Returns the number of extents or a negative error. */
-int nic_egress_log_get(const char *vf, struct log_extent *extents, int max, int *fd,
-	struct nic_error *err);
+int nic_egress_log_get(
+	const char *vf, struct log_extent *extents, int max, int *fd, struct nic_error *err);
 
 /* ---- uplink ---- */
 
@@ -102,7 +102,7 @@ enum nic_event_type {
 struct nic_event {
 	enum nic_event_type type;
 	char name[NIC_NAME_SIZE]; /* VF or group; empty for the uplink */
-	char detail[128];         /* for a person: new state, reason */
+	char detail[128];	  /* for a person: new state, reason */
 };
 
 extern const char *const nic_event_names[EVENT_TYPES]; /* "vf_created", "frontend_running", … */

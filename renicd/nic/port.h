@@ -22,8 +22,8 @@ struct vf;
 
 struct vf_port_ops {
 	/* Bind a port to the VF (control thread): config->socket is where. 0 or an error. */
-	int (*create)(struct vf *vf, const struct vf_config *config, void **port,
-		struct nic_error *err);
+	int (*create)(
+		struct vf *vf, const struct vf_config *config, void **port, struct nic_error *err);
 	/* Tear it down; no lcore uses it any more, and no notice comes from now on. */
 	void (*destroy)(void *port);
 	/* Take up to n frames that the guest sent on queue pair qp. */

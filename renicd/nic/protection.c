@@ -34,8 +34,8 @@ static void run_on_own_qps(void *arg)
 				cmd->apply(g->vfs[v]->qps[q], cmd);
 }
 
-static void command_run(struct group *g, void (*apply)(struct vf_qp *, struct command *),
-	uint64_t epoch)
+static void command_run(
+	struct group *g, void (*apply)(struct vf_qp *, struct command *), uint64_t epoch)
 {
 	struct command cmd = {.group = g, .apply = apply, .epoch = epoch};
 
@@ -136,7 +136,7 @@ void nic_client_alive(uint64_t client)
 {
 	struct group *g;
 
-	TAILQ_FOREACH(g, &nic.groups, next)
+	TAILQ_FOREACH (g, &nic.groups, next)
 		if (g->client == client)
 			g->last_alive_ns = now_ns();
 }
@@ -145,7 +145,7 @@ void nic_client_gone(uint64_t client)
 {
 	struct group *g;
 
-	TAILQ_FOREACH(g, &nic.groups, next)
+	TAILQ_FOREACH (g, &nic.groups, next)
 		if (g->client == client)
 			replicator_lost(g, "control connection closed");
 }
@@ -155,7 +155,7 @@ void protection_check_timeouts(void)
 	uint64_t now = now_ns();
 	struct group *g;
 
-	TAILQ_FOREACH(g, &nic.groups, next) {
+	TAILQ_FOREACH (g, &nic.groups, next) {
 		uint64_t limit_ns = (uint64_t)g->config.replicator_timeout_ms * 1000000;
 
 		if (g->client && limit_ns && now - g->last_alive_ns > limit_ns)
@@ -166,8 +166,8 @@ void protection_check_timeouts(void)
 /* ---- what the control socket asks ---- */
 
 /* The group, if `op` is legal now; the caller becomes its replicator. */
-static struct group *enter(const char *name, enum group_op op, uint64_t client,
-	struct nic_error *err)
+static struct group *enter(
+	const char *name, enum group_op op, uint64_t client, struct nic_error *err)
 {
 	struct group *g = group_resolve(name, err);
 
@@ -213,8 +213,8 @@ int nic_protection_stop(const char *name, bool discard, uint64_t client, struct 
 	return 0;
 }
 
-int nic_checkpoint_begin(const char *name, uint64_t client, struct checkpoint_info *info,
-	struct nic_error *err)
+int nic_checkpoint_begin(
+	const char *name, uint64_t client, struct checkpoint_info *info, struct nic_error *err)
 {
 	uint64_t start = rte_rdtsc(), age_us = 0;
 	struct nic_error local;

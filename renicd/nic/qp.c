@@ -102,8 +102,8 @@ static uint16_t pass_unheld(struct vf_qp *qp, const struct vf_policy *policy,
 	return kept;
 }
 
-static void hold_burst(struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf **pkts,
-	uint16_t n)
+static void hold_burst(
+	struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t flags[NIC_BURST] = {0};
 	uint64_t now_tsc = rte_rdtsc();
@@ -132,12 +132,10 @@ static bool may_read_guest(struct vf_qp *qp, const struct vf_policy *policy)
 	if (!qp->hold && !(out_is_empty(qp) && egress_log_is_empty(&qp->log)))
 		return false;
 	/* An idle queue should hold no segment: reserve only when something is to come. */
-	if (qp->hold && egress_log_is_empty(&qp->log) &&
-	    !qp->ops->has_frames(qp->port, qp->index))
+	if (qp->hold && egress_log_is_empty(&qp->log) && !qp->ops->has_frames(qp->port, qp->index))
 		return false;
-	if (likely(has_mbufs(policy) &&
-		   (!qp->hold ||
-			   egress_log_reserve(&qp->log, NIC_BURST, policy->max_frame_bytes)))) {
+	if (likely(has_mbufs(policy) && (!qp->hold || egress_log_reserve(&qp->log, NIC_BURST,
+							      policy->max_frame_bytes)))) {
 		qp->log_full = false;
 		return true;
 	}

@@ -225,7 +225,7 @@ bool vf_has_room(const struct vf *vf)
 
 	for (uint16_t q = 0; q < vf->n_qps; q++)
 		if (vf->qps[q]->lcore != (unsigned)lcore_self() &&
-		    rte_ring_free_count(vf->qps[q]->inbox) < wanted)
+			rte_ring_free_count(vf->qps[q]->inbox) < wanted)
 			return false;
 	return true;
 }

@@ -103,7 +103,7 @@ static uint16_t frame_vid(const struct rte_mbuf *m)
 	if (m->ol_flags & RTE_MBUF_F_TX_VLAN)
 		return m->vlan_tci & 0xfff;
 	if (likely(eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_VLAN)) ||
-	    m->data_len < sizeof(*eth) + sizeof(*tag))
+		m->data_len < sizeof(*eth) + sizeof(*tag))
 		return 0;
 	return rte_be_to_cpu_16(tag->vlan_tci) & 0xfff;
 }
@@ -233,8 +233,8 @@ static uint16_t send_to_uplink(const struct switch_from *from, struct rte_mbuf *
 
 /* A frame whose tag was changed cannot be tried again, its VLAN would be another: so look first
  * whether the VF's owner has room for it. */
-static uint16_t send_to_vf(int id, struct rte_mbuf **pkts, const uint16_t *vids, uint16_t n,
-	uint64_t *drops)
+static uint16_t send_to_vf(
+	int id, struct rte_mbuf **pkts, const uint16_t *vids, uint16_t n, uint64_t *drops)
 {
 	struct vf *vf = vf_by_id(id);
 	uint16_t vlan, taken, any_vid = 0;
@@ -326,8 +326,8 @@ static bool flood_to_uplink(const struct switch_from *from, const struct rte_mbu
 	return false;
 }
 
-static uint16_t flood(const struct switch_from *from, struct rte_mbuf *m, uint16_t vid,
-	uint16_t flags)
+static uint16_t flood(
+	const struct switch_from *from, struct rte_mbuf *m, uint16_t vid, uint16_t flags)
 {
 	bool skip = flags & EGRESS_RECORD_SKIP_GROUP;
 
@@ -382,9 +382,10 @@ uint16_t switch_send(const struct switch_from *from, struct rte_mbuf **pkts, uin
 
 	while (done < n) {
 		struct dest run;
-		uint16_t len = find_run(&cache, &pkts[done], n - done, from->qp->vf->id, &run, vids);
-		uint16_t taken = send_run(from, &run, &pkts[done], vids, len,
-			from->flags ? from->flags[done] : 0);
+		uint16_t len =
+			find_run(&cache, &pkts[done], n - done, from->qp->vf->id, &run, vids);
+		uint16_t taken = send_run(
+			from, &run, &pkts[done], vids, len, from->flags ? from->flags[done] : 0);
 
 		done += taken;
 		if (taken < len)

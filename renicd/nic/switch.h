@@ -24,10 +24,10 @@ int switch_lookup(const struct rte_ether_addr *mac, uint16_t vlan);
 
 /* What a frame that a VF sent may do. */
 struct switch_from {
-	struct vf_qp *qp;          /* drops are counted here; NULL: from the uplink */
-	const uint16_t *flags;     /* EGRESS_RECORD_ flags of each frame, or NULL */
-	uint32_t group_id;         /* sender's group, for EGRESS_RECORD_SKIP_GROUP */
-	bool was_held;             /* waits for the uplink instead of being dropped */
+	struct vf_qp *qp;      /* drops are counted here; NULL: from the uplink */
+	const uint16_t *flags; /* EGRESS_RECORD_ flags of each frame, or NULL */
+	uint32_t group_id;     /* sender's group, for EGRESS_RECORD_SKIP_GROUP */
+	bool was_held;	       /* waits for the uplink instead of being dropped */
 };
 
 /*

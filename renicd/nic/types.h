@@ -14,11 +14,11 @@
 #include "drop.h"
 
 enum {
-	VF_MAX = 256,             /* VFs in one daemon */
-	VF_QPS_MAX = 16,          /* queue pairs in one VF */
-	NIC_NAME_SIZE = 32,       /* VF and group names, NUL included */
-	NIC_PATH_SIZE = 108,      /* sun_path, NUL included */
-	NIC_FILTER_SIZE = 512,    /* pcap-filter expression, NUL included */
+	VF_MAX = 256,	       /* VFs in one daemon */
+	VF_QPS_MAX = 16,       /* queue pairs in one VF */
+	NIC_NAME_SIZE = 32,    /* VF and group names, NUL included */
+	NIC_PATH_SIZE = 108,   /* sun_path, NUL included */
+	NIC_FILTER_SIZE = 512, /* pcap-filter expression, NUL included */
 	GROUP_MAX = VF_MAX,
 	EPOCHS_IN_FLIGHT_MAX = 256, /* sealed, uncommitted epochs of one group */
 };
@@ -26,18 +26,19 @@ enum {
 /* As `ip link set … vf N …` has it, where it has it. Zero is the default of every field that
  * vf_config_defaults() does not set. */
 struct vf_config {
-	char name[NIC_NAME_SIZE];         /* [A-Za-z0-9][A-Za-z0-9_.-]* */
-	uint8_t mac[6];                   /* all zero: renicd makes a locally administered one */
-	uint16_t vlan;                    /* 0: none; 1..4094: port VLAN, guest sees untagged frames */
-	uint16_t queues;                  /* queue pairs, 1..VF_QPS_MAX; default 1 */
-	bool server;                      /* renicd listens; default false: it connects (client) */
-	bool packed;                      /* offer packed virtqueues; default true */
-	bool spoofchk;                    /* drop frames whose source MAC is not the VF's; default true */
-	uint16_t mtu;                     /* largest L3 payload, 68..9000; default 9000 */
-	uint32_t ingress_hold_pkts;       /* frames kept for a suspended guest, 0..65536; default 4096 */
-	uint64_t egress_log_bytes;        /* most held bytes per TX queue, 2 MiB steps; default: a share */
-	char socket[NIC_PATH_SIZE];       /* vhost-user socket; default RUN_DIR/NAME.sock */
-	char hold_exempt[NIC_FILTER_SIZE]; /* pcap-filter: frames that need no holding; empty: none */
+	char name[NIC_NAME_SIZE];   /* [A-Za-z0-9][A-Za-z0-9_.-]* */
+	uint8_t mac[6];		    /* all zero: renicd makes a locally administered one */
+	uint16_t vlan;		    /* 0: none; 1..4094: port VLAN, guest sees untagged frames */
+	uint16_t queues;	    /* queue pairs, 1..VF_QPS_MAX; default 1 */
+	bool server;		    /* renicd listens; default false: it connects (client) */
+	bool packed;		    /* offer packed virtqueues; default true */
+	bool spoofchk;		    /* drop frames whose source MAC is not the VF's; default true */
+	uint16_t mtu;		    /* largest L3 payload, 68..9000; default 9000 */
+	uint32_t ingress_hold_pkts; /* frames kept for a suspended guest, 0..65536; default 4096 */
+	uint64_t egress_log_bytes; /* most held bytes per TX queue, 2 MiB steps; default: a share */
+	char socket[NIC_PATH_SIZE];	   /* vhost-user socket; default RUN_DIR/NAME.sock */
+	char hold_exempt[NIC_FILTER_SIZE]; /* pcap-filter: frames that need no holding; empty: none
+					    */
 };
 
 /* Which fields a vf_set carries. The rest of a VF is fixed at creation. */
@@ -51,41 +52,41 @@ enum vf_set_mask {
 };
 
 enum frontend_state {
-	FRONTEND_NONE,      /* nobody is connected to the socket */
+	FRONTEND_NONE,	    /* nobody is connected to the socket */
 	FRONTEND_CONNECTED, /* connected; rings are stopped (guest paused, or no driver yet) */
 	FRONTEND_RUNNING,   /* rings are running */
 };
 
 struct vf_counters {
-	uint64_t tx_pkts, tx_bytes;     /* taken from the guest */
-	uint64_t rx_pkts, rx_bytes;     /* given to the guest */
-	uint64_t released_pkts;         /* left the egress log */
-	uint64_t exempt_pkts;           /* passed by hold_exempt or internal: pass */
-	uint64_t backpressure;          /* times the guest's ring was left unread: log full */
+	uint64_t tx_pkts, tx_bytes; /* taken from the guest */
+	uint64_t rx_pkts, rx_bytes; /* given to the guest */
+	uint64_t released_pkts;	    /* left the egress log */
+	uint64_t exempt_pkts;	    /* passed by hold_exempt or internal: pass */
+	uint64_t backpressure;	    /* times the guest's ring was left unread: log full */
 	uint64_t drops[DROP_REASONS];
 };
 
 struct vf_queue_info {
-	bool enabled;                   /* both rings of the pair */
-	uint32_t rx_size, tx_size;      /* ring sizes, descriptors; 0 while unknown */
+	bool enabled;			    /* both rings of the pair */
+	uint32_t rx_size, tx_size;	    /* ring sizes, descriptors; 0 while unknown */
 	uint16_t rx_avail_idx, rx_used_idx; /* "last" indices as in GET_VRING_BASE */
 	uint16_t tx_avail_idx, tx_used_idx;
-	uint16_t lcore;                 /* index of the data lcore that owns the pair */
+	uint16_t lcore;			/* index of the data lcore that owns the pair */
 	uint64_t held_pkts, held_bytes; /* in the egress log, committed or not */
 	uint64_t log_released, log_committed, log_sealed, log_tail; /* byte offsets */
-	uint32_t ingress_held_pkts;     /* waiting for the guest */
+	uint32_t ingress_held_pkts;				    /* waiting for the guest */
 };
 
 struct vf_info {
 	struct vf_config config;
 	uint16_t id;
-	char group[NIC_NAME_SIZE];      /* empty: none */
+	char group[NIC_NAME_SIZE]; /* empty: none */
 	enum frontend_state frontend;
-	uint64_t features;              /* negotiated virtio features; 0 without a front-end */
-	uint64_t frontend_errors;       /* times a front-end was dropped for nonsense or a failure */
-	const char *role;               /* "unprotected", "protected" */
+	uint64_t features;	  /* negotiated virtio features; 0 without a front-end */
+	uint64_t frontend_errors; /* times a front-end was dropped for nonsense or a failure */
+	const char *role;	  /* "unprotected", "protected" */
 	bool suspended;
-	uint64_t epoch;                 /* open epoch of its group, 0 where unprotected */
+	uint64_t epoch; /* open epoch of its group, 0 where unprotected */
 	uint64_t held_pkts, held_bytes, held_age_us;
 	uint32_t ingress_held_pkts;
 	uint16_t n_queues;
@@ -97,7 +98,7 @@ enum replicator_policy { REPLICATOR_HOLD, REPLICATOR_RELEASE };
 
 struct group_config {
 	char name[NIC_NAME_SIZE];
-	bool internal_pass;             /* "internal": "pass"; default "hold" */
+	bool internal_pass;		/* "internal": "pass"; default "hold" */
 	uint32_t replicator_timeout_ms; /* 0 (default): only a closed connection counts as lost */
 	enum replicator_policy on_replicator_lost; /* default hold */
 	uint16_t n_vfs;
@@ -112,20 +113,20 @@ enum group_set_mask {
 
 struct group_info {
 	struct group_config config;
-	bool lone;                      /* made for one VF because it was named as a group */
-	const char *state;              /* "unprotected", "protected", "suspended" */
-	uint64_t epoch;                 /* open epoch; 0 while unprotected */
-	uint64_t committed_epoch;       /* last committed, 0: none */
-	uint32_t sealed_epochs;         /* sealed and not yet committed */
-	const char *replicator;         /* "none", "connected", "lost" */
+	bool lone;		  /* made for one VF because it was named as a group */
+	const char *state;	  /* "unprotected", "protected", "suspended" */
+	uint64_t epoch;		  /* open epoch; 0 while unprotected */
+	uint64_t committed_epoch; /* last committed, 0: none */
+	uint32_t sealed_epochs;	  /* sealed and not yet committed */
+	const char *replicator;	  /* "none", "connected", "lost" */
 	uint64_t held_pkts, held_bytes, held_age_us;
 };
 
 /* What checkpoint_begin answers. */
 struct checkpoint_info {
-	uint64_t epoch;                 /* the epoch just sealed: what to commit later */
+	uint64_t epoch;			/* the epoch just sealed: what to commit later */
 	uint64_t held_pkts, held_bytes; /* of the whole group, all uncommitted epochs */
-	uint64_t duration_us;           /* from the request's handling to every VF suspended and sealed */
+	uint64_t duration_us; /* from the request's handling to every VF suspended and sealed */
 };
 
 struct uplink_info {
@@ -135,11 +136,11 @@ struct uplink_info {
 	uint16_t port_id;
 	uint8_t mac[6];
 	bool up;
-	uint32_t speed_mbps;            /* 0: unknown */
+	uint32_t speed_mbps; /* 0: unknown */
 	uint16_t mtu, rx_queues, tx_queues;
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
-	uint64_t refused;               /* times a burst was not taken whole */
-	uint64_t drops[DROP_REASONS];   /* of frames that came in through the uplink */
+	uint64_t refused;	      /* times a burst was not taken whole */
+	uint64_t drops[DROP_REASONS]; /* of frames that came in through the uplink */
 };
 
 #endif

@@ -22,7 +22,7 @@ struct vf *vf_find(const char *name)
 {
 	struct vf *vf;
 
-	TAILQ_FOREACH(vf, &nic.vfs, next)
+	TAILQ_FOREACH (vf, &nic.vfs, next)
 		if (!strcmp(vf->config.name, name))
 			return vf;
 	return NULL;
@@ -44,9 +44,9 @@ static int check_unique(const struct vf_config *config, struct nic_error *err)
 	int id;
 
 	if (vf_find(config->name))
-		return nic_fail(err, RENIC_E_EXISTS, "name", "a VF named \"%s\" exists",
-			config->name);
-	TAILQ_FOREACH(vf, &nic.vfs, next)
+		return nic_fail(
+			err, RENIC_E_EXISTS, "name", "a VF named \"%s\" exists", config->name);
+	TAILQ_FOREACH (vf, &nic.vfs, next)
 		if (!strcmp(vf->config.socket, config->socket))
 			return nic_fail(err, RENIC_E_EXISTS, "socket",
 				"VF \"%s\" has the socket %s", vf->config.name, config->socket);
@@ -77,8 +77,8 @@ static struct vf_qp *qp_new(struct vf *vf, uint16_t index)
 	qp->ops = vf->ops;
 	qp->index = index;
 	qp->lcore = (uint16_t)((vf->id + index) % lcores_count());
-	qp->poller = (struct poller){
-		.poll = qp_poll, .arm = qp_arm, .disarm = qp_disarm, .ctx = qp};
+	qp->poller =
+		(struct poller){.poll = qp_poll, .arm = qp_arm, .disarm = qp_disarm, .ctx = qp};
 	if (lcores_count() > 1) {
 		snprintf(name, sizeof(name), "in%u.%u", vf->id, index);
 		qp->inbox = rte_ring_create(name, INBOX_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
@@ -265,4 +265,3 @@ int nic_vf_delete(const char *name, bool force, struct nic_error *err)
 	vf_free(vf); /* name may have been its own */
 	return 0;
 }
-

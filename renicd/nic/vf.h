@@ -33,8 +33,8 @@ struct vf_policy {
 	struct rte_ether_addr mac;
 	uint16_t vlan;
 	bool spoofchk;
-	bool internal_pass;        /* the group's internal: pass */
-	uint32_t group_id;         /* 0: in no group */
+	bool internal_pass; /* the group's internal: pass */
+	uint32_t group_id;  /* 0: in no group */
 	uint32_t max_frame_bytes;
 	uint32_t ingress_hold_pkts;
 	uint64_t (*exempt)(void *mbuf); /* compiled hold_exempt; NULL: none */
@@ -58,23 +58,23 @@ struct vf_qp {
 	void *port;
 	const struct vf_port_ops *ops;
 	struct vf *vf;
-	bool running;      /* the front-end's rings run */
-	bool suspended;    /* between checkpoint_begin and resume */
-	bool hold;         /* protected: what the guest sends goes to the log */
-	bool paused;       /* not running, but was, and its front-end is still connected */
-	bool armed;        /* notifications are on */
-	bool log_full;     /* the guest's ring is left unread: no room for what it may send */
-	bool rx_behind;    /* frames kept over a suspend or stop are not all delivered yet */
-	uint16_t index;    /* queue pair number */
+	bool running;	/* the front-end's rings run */
+	bool suspended; /* between checkpoint_begin and resume */
+	bool hold;	/* protected: what the guest sends goes to the log */
+	bool paused;	/* not running, but was, and its front-end is still connected */
+	bool armed;	/* notifications are on */
+	bool log_full;	/* the guest's ring is left unread: no room for what it may send */
+	bool rx_behind; /* frames kept over a suspend or stop are not all delivered yet */
+	uint16_t index; /* queue pair number */
 	uint16_t lcore;
 	struct rte_ring *inbox; /* frames for the guest from other lcores; NULL with one lcore */
 	struct out_burst out;
 	struct rx_fifo rx;
 	struct poller poller;
 	struct vf_counters counters;
-	uint32_t enabled;  /* atomic: both rings enabled by the front-end */
-	bool rewatch;      /* atomic: the kick descriptor may be another one now */
-	bool high_water;   /* control thread: an event was sent */
+	uint32_t enabled; /* atomic: both rings enabled by the front-end */
+	bool rewatch;	  /* atomic: the kick descriptor may be another one now */
+	bool high_water;  /* control thread: an event was sent */
 	struct egress_log log;
 } __rte_cache_aligned;
 
@@ -87,10 +87,10 @@ struct vf {
 	struct group *group;
 	void *port;
 	const struct vf_port_ops *ops;
-	uint16_t n_enabled;             /* atomic: enabled queue pairs, from 0 on */
-	uint32_t ingress_held;          /* atomic: frames in all rx fifos */
-	uint32_t ingress_segs;          /* atomic: their mbufs */
-	pthread_mutex_t frontend_lock;  /* guards the two below; never held over lcore_call */
+	uint16_t n_enabled;	       /* atomic: enabled queue pairs, from 0 on */
+	uint32_t ingress_held;	       /* atomic: frames in all rx fifos */
+	uint32_t ingress_segs;	       /* atomic: their mbufs */
+	pthread_mutex_t frontend_lock; /* guards the two below; never held over lcore_call */
 	enum frontend_state frontend;
 	uint64_t frontend_errors;
 	struct vf_qp *qps[VF_QPS_MAX];
@@ -100,11 +100,11 @@ struct vf {
 struct nic {
 	TAILQ_HEAD(, vf) vfs;
 	TAILQ_HEAD(, group) groups;
-	struct vf *by_id[VF_MAX];       /* atomic pointers; lcores read them */
-	uint16_t id_end;                /* atomic: one past the highest id in use */
-	struct rte_mempool *pool;       /* frames from guests and uplink */
-	uint32_t ingress_segs;          /* atomic: mbufs of that pool in all rx fifos */
-	uint32_t ingress_segs_max;      /* half for who comes first, half shared out evenly */
+	struct vf *by_id[VF_MAX];	 /* atomic pointers; lcores read them */
+	uint16_t id_end;		 /* atomic: one past the highest id in use */
+	struct rte_mempool *pool;	 /* frames from guests and uplink */
+	uint32_t ingress_segs;		 /* atomic: mbufs of that pool in all rx fifos */
+	uint32_t ingress_segs_max;	 /* half for who comes first, half shared out evenly */
 	struct rte_mempool *attach_pool; /* mbufs that point into the log */
 	struct log_pool *log_pool;
 	const struct uplink_ops *uplink; /* NULL: none */
@@ -116,7 +116,7 @@ extern struct nic nic;
 
 struct nic_params {
 	const char *run_dir;
-	const char *log_path;           /* file of the egress logs */
+	const char *log_path; /* file of the egress logs */
 	uint32_t log_segments;
 	uint32_t mbufs;
 	bool register_dma;

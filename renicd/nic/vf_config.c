@@ -71,9 +71,8 @@ int vf_config_complete(struct vf_config *config, struct nic_error *err)
 		config->egress_log_bytes = RTE_MAX(pool_bytes / DEFAULT_LOG_SHARE, min_bytes);
 	config->egress_log_bytes =
 		RTE_ALIGN_CEIL(RTE_MAX(config->egress_log_bytes, min_bytes), LOG_SEGMENT_BYTES);
-	if (!config->socket[0] &&
-	    snprintf(config->socket, sizeof(config->socket), "%.70s/%s.sock", nic.run_dir,
-		    config->name) >= (int)sizeof(config->socket))
+	if (!config->socket[0] && snprintf(config->socket, sizeof(config->socket), "%.70s/%s.sock",
+					  nic.run_dir, config->name) >= (int)sizeof(config->socket))
 		return nic_fail_value(err, "socket", nic.run_dir, "a path of at most 107 bytes");
 	return 0;
 }
@@ -88,8 +87,8 @@ void vf_policy_free(const struct vf_policy *policy)
 	free((void *)(uintptr_t)policy);
 }
 
-struct vf_policy *vf_policy_make(const struct vf *vf, const struct vf_config *config,
-	struct nic_error *err)
+struct vf_policy *vf_policy_make(
+	const struct vf *vf, const struct vf_config *config, struct nic_error *err)
 {
 	struct vf_policy *p = calloc(1, sizeof(*p));
 
@@ -100,8 +99,8 @@ struct vf_policy *vf_policy_make(const struct vf *vf, const struct vf_config *co
 	memcpy(&p->mac, config->mac, sizeof(p->mac));
 	p->vlan = config->vlan;
 	p->spoofchk = config->spoofchk;
-	p->max_frame_bytes = config->mtu + sizeof(struct rte_ether_hdr) +
-			     2 * sizeof(struct rte_vlan_hdr);
+	p->max_frame_bytes =
+		config->mtu + sizeof(struct rte_ether_hdr) + 2 * sizeof(struct rte_vlan_hdr);
 	p->ingress_hold_pkts = config->ingress_hold_pkts;
 	p->group_id = group_id(vf->group);
 	p->internal_pass = group_internal_pass(vf->group);
@@ -189,15 +188,15 @@ static int grow_fifos(struct vf *vf, uint32_t pkts, struct nic_error *err)
 }
 
 /* Move the VF in the MAC table; the new place is checked to be free. */
-static int move_in_switch(const struct vf *vf, const struct vf_config *config,
-	struct nic_error *err)
+static int move_in_switch(
+	const struct vf *vf, const struct vf_config *config, struct nic_error *err)
 {
 	struct rte_ether_addr mac;
 	int id;
 
 	memcpy(&mac, config->mac, sizeof(mac));
 	if (!memcmp(vf->config.mac, config->mac, sizeof(config->mac)) &&
-	    vf->config.vlan == config->vlan)
+		vf->config.vlan == config->vlan)
 		return 0;
 	id = switch_lookup(&mac, config->vlan);
 	if (id >= 0)
@@ -237,8 +236,8 @@ static int vf_reconfigure(struct vf *vf, const struct vf_config *config, struct 
 	return 0;
 }
 
-int nic_vf_set(const char *name, const struct vf_config *values, unsigned mask,
-	struct nic_error *err)
+int nic_vf_set(
+	const char *name, const struct vf_config *values, unsigned mask, struct nic_error *err)
 {
 	struct vf *vf = vf_find_or_fail(name, err);
 	struct vf_config config;

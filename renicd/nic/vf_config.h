@@ -9,8 +9,8 @@
 int vf_config_complete(struct vf_config *config, struct nic_error *err);
 
 /* What the data path needs of config; NULL with *err. vf_policy_free() takes NULL too. */
-struct vf_policy *vf_policy_make(const struct vf *vf, const struct vf_config *config,
-	struct nic_error *err);
+struct vf_policy *vf_policy_make(
+	const struct vf *vf, const struct vf_config *config, struct nic_error *err);
 void vf_policy_free(const struct vf_policy *policy);
 
 /* The VF of that name, or NULL with *err. */

@@ -92,7 +92,7 @@ void nic_vf_foreach(void (*visit)(const struct vf_info *info, void *arg), void *
 	struct vf_info info;
 	struct vf *vf;
 
-	TAILQ_FOREACH(vf, &nic.vfs, next) {
+	TAILQ_FOREACH (vf, &nic.vfs, next) {
 		vf_fill(vf, &info);
 		visit(&info, arg);
 	}

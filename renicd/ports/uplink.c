@@ -31,12 +31,12 @@ enum {
 
 /* What one data lcore does with the uplink. */
 struct uplink_lcore {
-	uint16_t queue;          /* its own, when has_queue */
+	uint16_t queue; /* its own, when has_queue */
 	bool has_queue;
-	struct rte_ring *ring;   /* to the owner of a TX queue, when it has none */
+	struct rte_ring *ring;		    /* to the owner of a TX queue, when it has none */
 	struct rte_mbuf *out[UPLINK_BURST]; /* owner: taken from a ring, refused by the device */
 	uint16_t out_n;
-	int rx_fd;               /* readable when frames came in; < 0: the device cannot tell */
+	int rx_fd; /* readable when frames came in; < 0: the device cannot tell */
 	struct poller poller;
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes, refused;
 	uint64_t drops[DROP_REASONS];
@@ -47,8 +47,8 @@ static struct {
 	uint16_t port_id;
 	uint16_t n_queues;
 	bool rx_intr;
-	bool rx_fd_level;        /* the RX descriptor is the data's own, not an event's */
-	uint32_t up;             /* atomic */
+	bool rx_fd_level; /* the RX descriptor is the data's own, not an event's */
+	uint32_t up;	  /* atomic */
 	char devargs[256];
 	struct rte_mempool *pool;
 	struct uplink_ops ops;
@@ -94,8 +94,8 @@ static unsigned drain_rings(struct uplink_lcore *ul)
 
 	for (unsigned i = index + uplink.n_queues; i < lcores_count(); i += uplink.n_queues) {
 		if (!ul->out_n)
-			ul->out_n = (uint16_t)rte_ring_sc_dequeue_burst(uplink.lcores[i].ring,
-				(void **)ul->out, UPLINK_BURST, NULL);
+			ul->out_n = (uint16_t)rte_ring_sc_dequeue_burst(
+				uplink.lcores[i].ring, (void **)ul->out, UPLINK_BURST, NULL);
 		if (!ul->out_n || !uplink.up)
 			continue;
 		sent = send_on_queue(ul, ul->out, ul->out_n);
@@ -206,7 +206,8 @@ static int probe(const char *devargs, uint16_t *port_id)
 
 	if (rc < 0)
 		return rc;
-	RTE_ETH_FOREACH_MATCHING_DEV(*port_id, devargs, &it) {
+	RTE_ETH_FOREACH_MATCHING_DEV(*port_id, devargs, &it)
+	{
 		rte_eth_iterator_cleanup(&it);
 		return 0;
 	}
@@ -245,8 +246,8 @@ static int set_up_queues(uint16_t port_id, uint16_t n_queues, struct rte_mempool
 	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(port_id, &rx_descs, &tx_descs);
 
 	for (uint16_t q = 0; q < n_queues && !rc; q++) {
-		rc = rte_eth_rx_queue_setup(port_id, q, rx_descs,
-			(unsigned)rte_eth_dev_socket_id(port_id), NULL, pool);
+		rc = rte_eth_rx_queue_setup(
+			port_id, q, rx_descs, (unsigned)rte_eth_dev_socket_id(port_id), NULL, pool);
 		if (!rc)
 			rc = rte_eth_tx_queue_setup(port_id, q, tx_descs,
 				(unsigned)rte_eth_dev_socket_id(port_id), NULL);
@@ -276,8 +277,8 @@ static void set_mtu(uint16_t port_id, const struct rte_eth_dev_info *dev)
 		LOG_INFO("uplink %s: keeps its MTU", uplink.devargs);
 	if (rte_eth_dev_get_mtu(port_id, &mtu))
 		mtu = RTE_ETHER_MTU;
-	uplink.ops.max_frame_bytes =
-		mtu + (uint32_t)sizeof(struct rte_ether_hdr) + (uint32_t)sizeof(struct rte_vlan_hdr);
+	uplink.ops.max_frame_bytes = mtu + (uint32_t)sizeof(struct rte_ether_hdr) +
+				     (uint32_t)sizeof(struct rte_vlan_hdr);
 }
 
 static int start_port(uint16_t port_id, struct rte_mempool *pool, const char **step)
@@ -347,8 +348,8 @@ static int give_to_lcores(void)
 		if (ul->has_queue)
 			continue;
 		snprintf(name, sizeof(name), "uplink%u", i);
-		ul->ring = rte_ring_create(name, RING_SIZE, SOCKET_ID_ANY,
-			RING_F_SP_ENQ | RING_F_SC_DEQ);
+		ul->ring = rte_ring_create(
+			name, RING_SIZE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 		if (!ul->ring)
 			return -ENOMEM;
 	}
@@ -356,8 +357,8 @@ static int give_to_lcores(void)
 	return 0;
 }
 
-const struct uplink_ops *uplink_open(const char *devargs, struct rte_mempool *pool,
-	struct nic_error *err)
+const struct uplink_ops *uplink_open(
+	const char *devargs, struct rte_mempool *pool, struct nic_error *err)
 {
 	const char *step = "probe";
 	int rc;

@@ -28,8 +28,8 @@
 
 enum { PORTS_MAX = VF_MAX, NO_DEVICE = -1 };
 
-#define RX_VRING(qp) ((uint16_t)((qp) * 2))
-#define TX_VRING(qp) ((uint16_t)((qp) * 2 + 1))
+#define RX_VRING(qp) ((uint16_t)((qp)*2))
+#define TX_VRING(qp) ((uint16_t)((qp)*2 + 1))
 
 /* Last known indices of a queue pair. */
 struct ring_base {
@@ -42,14 +42,14 @@ struct vhost_port {
 	char path[NIC_PATH_SIZE];
 	uint16_t n_qps;
 	bool server;
-	bool closing;           /* atomic: callbacks do nothing any more */
-	int vid;                /* atomic: running device, or NO_DEVICE */
-	int conn_vid;           /* atomic: connected device */
-	uint32_t request;       /* front-end request under way; 0: none (library's thread) */
-	int conn_fd;            /* our own descriptor of the connection, or -1; under base_lock */
-	bool too_many_queues;   /* said once a connection */
-	uint64_t features;      /* atomic: negotiated */
-	bool packed;            /* constant while running */
+	bool closing;	      /* atomic: callbacks do nothing any more */
+	int vid;	      /* atomic: running device, or NO_DEVICE */
+	int conn_vid;	      /* atomic: connected device */
+	uint32_t request;     /* front-end request under way; 0: none (library's thread) */
+	int conn_fd;	      /* our own descriptor of the connection, or -1; under base_lock */
+	bool too_many_queues; /* said once a connection */
+	uint64_t features;    /* atomic: negotiated */
+	bool packed;	      /* constant while running */
 	pthread_mutex_t base_lock; /* between control thread and library's thread */
 	struct ring_base bases[VF_QPS_MAX];
 };
@@ -262,8 +262,8 @@ static int on_new_connection(int vid)
 	if (!p)
 		return -1;
 	if (__atomic_load_n(&p->conn_vid, __ATOMIC_RELAXED) != NO_DEVICE) {
-		LOG_WARN("VF %s: a second front-end on %s was turned away", vf_name(p->vf),
-			p->path);
+		LOG_WARN(
+			"VF %s: a second front-end on %s was turned away", vf_name(p->vf), p->path);
 		return -1;
 	}
 	p->request = 0;
@@ -313,8 +313,8 @@ static const struct rte_vhost_device_ops device_ops = {
 
 /* ---- bursts: the owner lcore ---- */
 
-static uint16_t vhost_from_guest(void *port, uint16_t qp, struct rte_mempool *pool,
-	struct rte_mbuf **pkts, uint16_t n)
+static uint16_t vhost_from_guest(
+	void *port, uint16_t qp, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct vhost_port *p = port;
 
@@ -377,9 +377,9 @@ static int remove_stale_socket(const char *path, struct nic_error *err)
 	close(fd);
 	if (rc == 0)
 		return nic_fail(err, RENIC_E_EXISTS, "socket", "somebody listens on %s", path);
-	return unlink(path) < 0 ? nic_fail(err, RENIC_E_IO, "socket", "%s: %s", path,
-					  strerror(errno))
-				: 0;
+	return unlink(path) < 0
+		       ? nic_fail(err, RENIC_E_IO, "socket", "%s: %s", path, strerror(errno))
+		       : 0;
 }
 
 static int register_driver(struct vhost_port *p, const struct vf_config *config)
@@ -394,15 +394,15 @@ static int register_driver(struct vhost_port *p, const struct vf_config *config)
 	if (rte_vhost_driver_register(p->path, flags) < 0)
 		return -1;
 	if (rte_vhost_driver_disable_features(p->path, off) == 0 &&
-	    rte_vhost_driver_callback_register(p->path, &device_ops) == 0 &&
-	    rte_vhost_driver_start(p->path) == 0)
+		rte_vhost_driver_callback_register(p->path, &device_ops) == 0 &&
+		rte_vhost_driver_start(p->path) == 0)
 		return 0;
 	rte_vhost_driver_unregister(p->path);
 	return -1;
 }
 
-static int vhost_create(struct vf *vf, const struct vf_config *config, void **port,
-	struct nic_error *err)
+static int vhost_create(
+	struct vf *vf, const struct vf_config *config, void **port, struct nic_error *err)
 {
 	struct vhost_port *p = calloc(1, sizeof(*p));
 
@@ -425,8 +425,8 @@ static int vhost_create(struct vf *vf, const struct vf_config *config, void **po
 	ports_replace(p, NULL);
 	*port = NULL;
 	free(p);
-	return nic_fail(err, RENIC_E_IO, "socket", "librte_vhost cannot use the socket %s",
-		config->socket);
+	return nic_fail(
+		err, RENIC_E_IO, "socket", "librte_vhost cannot use the socket %s", config->socket);
 }
 
 static void vhost_destroy(void *port)

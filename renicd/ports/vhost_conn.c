@@ -52,7 +52,7 @@ int vhost_conn_find(const char *path, bool server, int known)
 		int fd = atoi(entry->d_name);
 
 		if (entry->d_name[0] == '.' || fd == known || is_same(fd, known) ||
-		    !is_connection(fd, path, server))
+			!is_connection(fd, path, server))
 			continue;
 		found = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	}

@@ -26,7 +26,7 @@ enum {
 	PEEK_MAX = 512,
 };
 
-static struct rte_mempool *guest_pool;  /* frames as a guest sends them */
+static struct rte_mempool *guest_pool; /* frames as a guest sends them */
 static struct rte_mempool *data_pool, *attach_pool;
 static uint8_t noise[NOISE_BYTES + FRAME_MAX];
 
@@ -34,8 +34,8 @@ static uint8_t noise[NOISE_BYTES + FRAME_MAX];
 struct frame {
 	uint32_t number;
 	uint32_t len;
-	uint16_t flags;      /* as given to append */
-	uint16_t vlan_tci;   /* with RTE_MBUF_F_TX_VLAN in ol_flags */
+	uint16_t flags;	   /* as given to append */
+	uint16_t vlan_tci; /* with RTE_MBUF_F_TX_VLAN in ol_flags */
 	uint64_t ol_flags;
 	uint64_t tx_offload;
 };
@@ -90,8 +90,8 @@ static inline struct rte_mbuf *frame_mbuf(const struct frame *f, uint32_t segs)
 	return head;
 }
 
-static inline void frame_append(struct egress_log *log, const struct frame *f, uint32_t segs,
-	uint64_t tsc)
+static inline void frame_append(
+	struct egress_log *log, const struct frame *f, uint32_t segs, uint64_t tsc)
 {
 	struct rte_mbuf *m = frame_mbuf(f, segs);
 
@@ -129,10 +129,10 @@ static inline void noise_make(void)
 
 static inline int pools_make(void)
 {
-	guest_pool = rte_pktmbuf_pool_create("guest", 127, 0, 0, RTE_PKTMBUF_HEADROOM + FRAME_MAX,
-		SOCKET_ID_ANY);
-	data_pool = rte_pktmbuf_pool_create("data", 1023, 32, 0,
-		RTE_PKTMBUF_HEADROOM + EGRESS_COPY_MAX, SOCKET_ID_ANY);
+	guest_pool = rte_pktmbuf_pool_create(
+		"guest", 127, 0, 0, RTE_PKTMBUF_HEADROOM + FRAME_MAX, SOCKET_ID_ANY);
+	data_pool = rte_pktmbuf_pool_create(
+		"data", 1023, 32, 0, RTE_PKTMBUF_HEADROOM + EGRESS_COPY_MAX, SOCKET_ID_ANY);
 	attach_pool = rte_pktmbuf_pool_create("attach", 1023, 32, 0, 0, SOCKET_ID_ANY);
 	noise_make();
 	return guest_pool && data_pool && attach_pool ? 0 : -1;

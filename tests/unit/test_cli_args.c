@@ -52,8 +52,9 @@ static void assert_refused(const char *line, const char *part)
 static void words_become_typed_members(void **state)
 {
 	assert_parses("vf list", "{}");
-	assert_parses("vf create web mac=52:54:00:00:00:01 vlan=010 queues=0x2 role=server packed=off"
-		      " spoofchk=yes mtu=1500 egress_log_bytes=64M socket=/a=b hold_exempt=",
+	assert_parses(
+		"vf create web mac=52:54:00:00:00:01 vlan=010 queues=0x2 role=server packed=off"
+		" spoofchk=yes mtu=1500 egress_log_bytes=64M socket=/a=b hold_exempt=",
 		"{\"name\":\"web\",\"mac\":\"52:54:00:00:00:01\",\"vlan\":10,\"queues\":2,"
 		"\"role\":\"server\",\"packed\":false,\"spoofchk\":true,\"mtu\":1500,"
 		"\"egress_log_bytes\":67108864,\"socket\":\"/a=b\",\"hold_exempt\":\"\"}");
@@ -123,7 +124,8 @@ static void times_have_units_and_bounds(void **state)
 		"\"leave_held\":true}");
 	assert_parses("protect g --commit-delay 0", "{\"group\":\"g\",\"commit_delay\":0}");
 	for (const char **bad = (const char *[]){"0", "0ms", "99us", "61s", "-5ms", "ms", "5 ms",
-		     "5msx", "1..5s", ".", "5h", "1e3ms", "99999999999999999s", NULL}; *bad; bad++) {
+		     "5msx", "1..5s", ".", "5h", "1e3ms", "99999999999999999s", NULL};
+		*bad; bad++) {
 		char *argv[] = {"g", "--interval", (char *)*bad};
 		int used;
 		const struct command *protect = command_find(1, (char *[]){"protect"}, &used);
@@ -133,8 +135,9 @@ static void times_have_units_and_bounds(void **state)
 		assert_non_null(strstr(why, "--interval: got"));
 		assert_non_null(strstr(why, "from 100us to 60s"));
 	}
-	assert_refused("protect g --in-flight 256", "--in-flight: got '256', expected a whole number, "
-						    "from 1 to 255");
+	assert_refused("protect g --in-flight 256",
+		"--in-flight: got '256', expected a whole number, "
+		"from 1 to 255");
 	assert_refused("protect g --rtt-delay 1 --commit-delay 1", "given twice");
 }
 

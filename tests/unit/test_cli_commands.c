@@ -96,7 +96,8 @@ static void each_row_is_complete(void **state)
 		for (const struct param *p = c->params; p->name; p++) {
 			bool option = p->kind == PARAM_FLAG || p->kind == PARAM_OPTION;
 
-			if (!p->help || (p->kind != PARAM_FLAG && !p->shown) || option != !!p->option)
+			if (!p->help || (p->kind != PARAM_FLAG && !p->shown) ||
+				option != !!p->option)
 				fail_msg("%s: parameter %s is not complete", name, p->name);
 			if (p->kind == PARAM_REST)
 				assert_int_equal(p->type, VALUE_NAMES);

@@ -32,8 +32,8 @@ static char *text_of(void (*print)(FILE *out, const json_t *value), const char *
 	return text;
 }
 
-static void assert_prints(void (*print)(FILE *out, const json_t *value), const char *json,
-	const char *expected)
+static void assert_prints(
+	void (*print)(FILE *out, const json_t *value), const char *json, const char *expected)
 {
 	char *text = text_of(print, json);
 
@@ -62,7 +62,8 @@ static void columns_are_as_wide_as_their_widest_cell(void **state)
 static void record_is_a_line_a_member(void **state)
 {
 	assert_prints(record_print,
-		"{\"name\":\"vf0\",\"packed\":false,\"group\":null,\"drops\":{\"runt\":3},\"rings\":"
+		"{\"name\":\"vf0\",\"packed\":false,\"group\":null,\"drops\":{\"runt\":3},"
+		"\"rings\":"
 		"[{\"queue\":0}],\"vfs\":[\"a\",\"b\"],\"mac\":\"\"}",
 		"name       : vf0\n"
 		"packed     : off\n"
@@ -99,11 +100,18 @@ static void numbers_are_scaled_with_their_units(void **state)
 		double value;
 		const char *text;
 	} cases[] = {
-		{CELL_BYTES, 0, "0"}, {CELL_BYTES, 1023, "1023"}, {CELL_BYTES, 1536, "1.50K"},
-		{CELL_BYTES, 12582912, "12.0M"}, {CELL_BYTES, 5e15, "4547.5T"},
-		{CELL_RATE, 950.4, "950"}, {CELL_RATE, 12500, "12.5k"}, {CELL_RATE, 14880952, "14.9M"},
-		{CELL_MBIT, 0, "0.0"}, {CELL_MBIT, 9876.54, "9876.5"},
-		{CELL_AGE_US, 850, "850us"}, {CELL_AGE_US, 12345, "12.3ms"},
+		{CELL_BYTES, 0, "0"},
+		{CELL_BYTES, 1023, "1023"},
+		{CELL_BYTES, 1536, "1.50K"},
+		{CELL_BYTES, 12582912, "12.0M"},
+		{CELL_BYTES, 5e15, "4547.5T"},
+		{CELL_RATE, 950.4, "950"},
+		{CELL_RATE, 12500, "12.5k"},
+		{CELL_RATE, 14880952, "14.9M"},
+		{CELL_MBIT, 0, "0.0"},
+		{CELL_MBIT, 9876.54, "9876.5"},
+		{CELL_AGE_US, 850, "850us"},
+		{CELL_AGE_US, 12345, "12.3ms"},
 		{CELL_AGE_US, 4200000, "4.2s"},
 	};
 	char cell[CELL_SIZE];

@@ -210,8 +210,8 @@ static void events_are_a_line_each(void **state)
 	assert_contains(out, "vf_created             vf0           d\n");
 	assert_contains(out, "vf1");
 	assert_int_equal(run(answer_events, "-j events vf_created -n 2"), 0);
-	assert_contains(out,
-		"{\"type\":\"vf_created\",\"name\":\"vf1\",\"detail\":\"d\",\"time_us\":5}\n");
+	assert_contains(
+		out, "{\"type\":\"vf_created\",\"name\":\"vf1\",\"detail\":\"d\",\"time_us\":5}\n");
 }
 
 static void answer_egress_log(struct peer *p)
@@ -221,9 +221,11 @@ static void answer_egress_log(struct peer *p)
 	peer_expect(p, "\"method\":\"egress_log_get\",\"params\":{\"name\":\"web\"}");
 	if (write(fd, "0123456789", 10) != 10)
 		peer_fail(p, "cannot write the log");
-	peer_send_fds(p, "{\"id\":1,\"result\":{\"name\":\"web\",\"extents\":["
-			 "{\"queue\":0,\"log_offset\":0,\"file_offset\":6,\"bytes\":3},"
-			 "{\"queue\":0,\"log_offset\":3,\"file_offset\":1,\"bytes\":2}]}}\n", &fd, 1);
+	peer_send_fds(p,
+		"{\"id\":1,\"result\":{\"name\":\"web\",\"extents\":["
+		"{\"queue\":0,\"log_offset\":0,\"file_offset\":6,\"bytes\":3},"
+		"{\"queue\":0,\"log_offset\":3,\"file_offset\":1,\"bytes\":2}]}}\n",
+		&fd, 1);
 	close(fd);
 }
 
@@ -246,8 +248,10 @@ static void answer_top(struct peer *p)
 	for (int i = 1; i <= 2; i++) {
 		char stats[128];
 
-		snprintf(stats, sizeof(stats), "{\"name\":\"web\",\"tx_pkts\":%d,\"tx_bytes\":0,"
-			"\"rx_pkts\":0,\"rx_bytes\":0,\"drops\":{}}", i * 1000000);
+		snprintf(stats, sizeof(stats),
+			"{\"name\":\"web\",\"tx_pkts\":%d,\"tx_bytes\":0,"
+			"\"rx_pkts\":0,\"rx_bytes\":0,\"drops\":{}}",
+			i * 1000000);
 		peer_expect(p, "vf_list");
 		peer_result(p, "[{\"name\":\"web\",\"id\":0},{\"name\":\"gone\",\"id\":1}]");
 		peer_expect(p, "vf_stats");
@@ -296,15 +300,19 @@ static void answer_epochs(struct peer *p, unsigned epoch, unsigned n, bool commi
 		char text[128];
 
 		peer_expect(p, "\"method\":\"checkpoint_begin\"");
-		snprintf(text, sizeof(text), "{\"epoch\":%u,\"held_pkts\":%u,\"held_bytes\":%u,"
-			"\"duration_us\":1,\"vfs\":[]}", epoch, 10 * epoch, 100 * epoch);
+		snprintf(text, sizeof(text),
+			"{\"epoch\":%u,\"held_pkts\":%u,\"held_bytes\":%u,"
+			"\"duration_us\":1,\"vfs\":[]}",
+			epoch, 10 * epoch, 100 * epoch);
 		peer_result(p, text);
 		peer_expect(p, "\"method\":\"checkpoint_resume\"");
 		peer_result(p, "true");
 		if (!committed)
 			continue;
-		snprintf(text, sizeof(text), "\"method\":\"checkpoint_commit\",\"params\":{"
-			"\"group\":\"g\",\"epoch\":%u}", epoch);
+		snprintf(text, sizeof(text),
+			"\"method\":\"checkpoint_commit\",\"params\":{"
+			"\"group\":\"g\",\"epoch\":%u}",
+			epoch);
 		peer_expect(p, text);
 		if (n == 1)
 			send_signal(p, signal);
@@ -320,7 +328,8 @@ static void answer_start(struct peer *p)
 
 static void answer_stop(struct peer *p)
 {
-	peer_expect(p, "\"method\":\"protection_stop\",\"params\":{\"group\":\"g\",\"held\":\"release\"}");
+	peer_expect(p,
+		"\"method\":\"protection_stop\",\"params\":{\"group\":\"g\",\"held\":\"release\"}");
 	peer_result(p, "{}");
 }
 
@@ -389,8 +398,10 @@ static void delayed(struct peer *p)
 
 		snprintf(text, sizeof(text), "true");
 		if (strstr(p->line, "_begin") && ++sealed - committed <= DELAYED_IN_FLIGHT) {
-			snprintf(text, sizeof(text), "{\"epoch\":%u,\"held_pkts\":0,"
-				"\"held_bytes\":0,\"duration_us\":1}", sealed);
+			snprintf(text, sizeof(text),
+				"{\"epoch\":%u,\"held_pkts\":0,"
+				"\"held_bytes\":0,\"duration_us\":1}",
+				sealed);
 		} else if (strstr(p->line, "_resume") && sealed <= DELAYED_EPOCHS) {
 			resumed_ms[sealed] = now_ms();
 		} else if (strstr(p->line, "_commit") && epoch) {
@@ -409,8 +420,10 @@ static void delayed(struct peer *p)
 
 static void commits_are_delayed_and_bounded_in_flight(void **state)
 {
-	assert_int_equal(run(delayed,
-		"protect g --interval 10ms --commit-delay 150ms --in-flight 2 --count 3"), 0);
+	assert_int_equal(
+		run(delayed,
+			"protect g --interval 10ms --commit-delay 150ms --in-flight 2 --count 3"),
+		0);
 	assert_contains(out, "3 sealed, 3 committed");
 }
 

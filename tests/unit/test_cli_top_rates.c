@@ -65,8 +65,10 @@ static void nothing_to_compare_with_gives_no_rate(void **state)
 	json_decref(top);
 	/* Counters went back; a new VF of an old name; a VF that was not there. */
 	top = rates(LOOK(VF("a", "0", "9", "9", "9") "," VF("b", "1", "1", "1", "0"), "up", "9"),
-		LOOK(VF("a", "0", "5", "5", "5") "," VF("b", "2", "5", "5", "0") ","
-		     VF("c", "3", "5", "5", "0"), "up", "5"), 1);
+		LOOK(VF("a", "0", "5", "5", "5") "," VF("b", "2", "5", "5", "0") "," VF(
+			     "c", "3", "5", "5", "0"),
+			"up", "5"),
+		1);
 	for (size_t i = 0; i < 3; i++) {
 		assert_true(json_is_null(cell(top, i, "tx_pps")));
 		assert_true(json_is_null(cell(top, i, "drops_ps")));
@@ -85,8 +87,8 @@ static void totals_are_over_all_vfs(void **state)
 	assert_int_equal(json_integer_value(json_object_get(totals, "protected")), 2);
 	assert_int_equal(json_integer_value(json_object_get(totals, "held_pkts")), 6);
 	assert_int_equal(json_integer_value(json_object_get(totals, "held_bytes")), 200);
-	assert_string_equal(json_string_value(
-		json_object_get(json_object_get(top, "uplink"), "link")), "down");
+	assert_string_equal(
+		json_string_value(json_object_get(json_object_get(top, "uplink"), "link")), "down");
 	json_decref(top);
 }
 

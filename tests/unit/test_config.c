@@ -171,39 +171,43 @@ static void wrong_entries_are_named_by_path_value_and_expectation(void **state)
 		{"{\"uplink\": {}}", RENIC_E_PARAMS, "uplink.devargs", "",
 			"a string of 1 to 255 bytes without control characters"},
 		{"{\"vfs\": [{\"name\": \"a\"}, {\"name\": \"b\"}, {\"name\": \"c\","
-		 "\"mac\": \"52:54:zz:00:00:01\"}]}", RENIC_E_PARAMS, "vfs[2].mac",
-			"\"52:54:zz:00:00:01\"", "a unicast MAC address such as 52:54:00:12:34:56"},
+		 "\"mac\": \"52:54:zz:00:00:01\"}]}",
+			RENIC_E_PARAMS, "vfs[2].mac", "\"52:54:zz:00:00:01\"",
+			"a unicast MAC address such as 52:54:00:12:34:56"},
 		{"{\"vfs\": [{\"mac\": \"52:54:00:00:00:01\"}]}", RENIC_E_PARAMS, "vfs[0].name", "",
 			"1 to 31 of A-Z a-z 0-9 _ . -, the first a letter or digit"},
-		{"{\"vfs\": [{\"name\": \"a\", \"queues\": 17}]}", RENIC_E_PARAMS,
-			"vfs[0].queues", "17", "an integer from 1 to 16"},
+		{"{\"vfs\": [{\"name\": \"a\", \"queues\": 17}]}", RENIC_E_PARAMS, "vfs[0].queues",
+			"17", "an integer from 1 to 16"},
 		{"{\"vfs\": [{\"name\": \"a\", \"vlan\": 4095}]}", RENIC_E_PARAMS, "vfs[0].vlan",
 			"4095", "an integer from 0 to 4094"},
-		{"{\"vfs\": [{\"name\": \"a\", \"colour\": 1}]}", RENIC_E_PARAMS,
-			"vfs[0].colour", "1",
+		{"{\"vfs\": [{\"name\": \"a\", \"colour\": 1}]}", RENIC_E_PARAMS, "vfs[0].colour",
+			"1",
 			"one of name mac vlan queues role packed spoofchk mtu ingress_hold_pkts "
 			"egress_log_bytes socket hold_exempt"},
 		{"{\"vfs\": {\"name\": \"a\"}}", RENIC_E_PARAMS, "vfs", "{\"name\":\"a\"}",
 			"an array of 0 to 256 elements"},
 		{"{\"vfs\": [7]}", RENIC_E_PARAMS, "vfs[0]", "7", "an object"},
-		{"{\"vfs\": [{\"name\": \"a\"}, {\"name\": \"a\"}]}", RENIC_E_EXISTS,
-			"vfs[1].name", "a", ""},
+		{"{\"vfs\": [{\"name\": \"a\"}, {\"name\": \"a\"}]}", RENIC_E_EXISTS, "vfs[1].name",
+			"a", ""},
 		{"{\"vfs\": [{\"name\": \"a\", \"mac\": \"52:54:00:00:00:01\"}, {\"name\": \"b\"},"
-		 "{\"name\": \"c\", \"mac\": \"52:54:00:00:00:01\"}]}", RENIC_E_EXISTS,
-			"vfs[2].mac", "52:54:00:00:00:01", ""},
+		 "{\"name\": \"c\", \"mac\": \"52:54:00:00:00:01\"}]}",
+			RENIC_E_EXISTS, "vfs[2].mac", "52:54:00:00:00:01", ""},
 		{"{\"vfs\": [{\"name\": \"a\", \"socket\": \"/tmp/s\"},"
-		 "{\"name\": \"b\", \"socket\": \"/tmp/s\"}]}", RENIC_E_EXISTS, "vfs[1].socket",
-			"/tmp/s", ""},
+		 "{\"name\": \"b\", \"socket\": \"/tmp/s\"}]}",
+			RENIC_E_EXISTS, "vfs[1].socket", "/tmp/s", ""},
 		{"{\"groups\": [{\"name\": \"g\"}, {\"name\": \"g\"}]}", RENIC_E_EXISTS,
 			"groups[1].name", "g", ""},
 		{"{\"vfs\": [{\"name\": \"a\"}], \"groups\": [{\"name\": \"g\","
-		 "\"vfs\": [\"a\", \"b\"]}]}", RENIC_E_NOT_FOUND, "groups[0].vfs[1]", "b",
+		 "\"vfs\": [\"a\", \"b\"]}]}",
+			RENIC_E_NOT_FOUND, "groups[0].vfs[1]", "b",
 			"the name of a VF under \"vfs\""},
 		{"{\"vfs\": [{\"name\": \"a\"}], \"groups\": [{\"name\": \"g\", \"vfs\": [\"a\"]},"
-		 "{\"name\": \"h\", \"vfs\": [\"a\"]}]}", RENIC_E_EXISTS, "groups[1].vfs[0]", "a",
+		 "{\"name\": \"h\", \"vfs\": [\"a\"]}]}",
+			RENIC_E_EXISTS, "groups[1].vfs[0]", "a",
 			"a VF that is in no other group, and here once"},
 		{"{\"vfs\": [{\"name\": \"a\"}], \"groups\": [{\"name\": \"g\","
-		 "\"vfs\": [\"a\", \"a\"]}]}", RENIC_E_EXISTS, "groups[0].vfs[1]", "a",
+		 "\"vfs\": [\"a\", \"a\"]}]}",
+			RENIC_E_EXISTS, "groups[0].vfs[1]", "a",
 			"a VF that is in no other group, and here once"},
 		{"{\"groups\": [{\"name\": \"g\", \"internal\": \"maybe\"}]}", RENIC_E_PARAMS,
 			"groups[0].internal", "\"maybe\"", "one of hold pass"},
@@ -235,8 +239,10 @@ static void message_for_the_operator_says_it_all(void **state)
 	char expected[256];
 
 	assert_int_equal(load(text, strlen(text), &config, &err), RENIC_E_PARAMS);
-	snprintf(expected, sizeof(expected), "%s: vfs[0].mac: got \"zz\", expected a unicast MAC "
-		"address such as 52:54:00:12:34:56", path);
+	snprintf(expected, sizeof(expected),
+		"%s: vfs[0].mac: got \"zz\", expected a unicast MAC "
+		"address such as 52:54:00:12:34:56",
+		path);
 	assert_string_equal(err.message, expected);
 	config_free(&config);
 }
@@ -259,8 +265,8 @@ static void syntax_errors_are_named_by_line_and_column(void **state)
 		struct renicd_config config;
 		struct nic_error err;
 
-		assert_int_equal(load(rows[i].text, strlen(rows[i].text), &config, &err),
-			RENIC_E_PARSE);
+		assert_int_equal(
+			load(rows[i].text, strlen(rows[i].text), &config, &err), RENIC_E_PARSE);
 		assert_int_equal(strncmp(err.message, path, strlen(path)), 0);
 		if (strncmp(err.message + strlen(path), rows[i].where, strlen(rows[i].where)) != 0)
 			fail_msg("%s, expected %s", err.message, rows[i].where);
@@ -274,8 +280,8 @@ static void file_that_cannot_be_read_is_named(void **state)
 	struct nic_error err;
 
 	assert_int_equal(config_load_file("/nonexistent/renicd.json", &config, &err), RENIC_E_IO);
-	assert_string_equal(err.message,
-		"/nonexistent/renicd.json: cannot be read: No such file or directory");
+	assert_string_equal(
+		err.message, "/nonexistent/renicd.json: cannot be read: No such file or directory");
 	config_free(&config);
 	assert_int_equal(config_load_file("/tmp", &config, &err), RENIC_E_IO);
 	config_free(&config);

@@ -12,11 +12,11 @@ enum {
 
 static struct log_pool *pool;
 static struct egress_log the_log, *const log_ = &the_log;
-static uint32_t next_number;    /* of the frame appended next */
-static uint32_t next_out;       /* of the frame that must leave next */
-static uint32_t lens[1 << 16];  /* by number */
-static uint64_t now;            /* TSC as the test has it */
-static uint64_t ol_flags;       /* of all frames */
+static uint32_t next_number;   /* of the frame appended next */
+static uint32_t next_out;      /* of the frame that must leave next */
+static uint32_t lens[1 << 16]; /* by number */
+static uint64_t now;	       /* TSC as the test has it */
+static uint64_t ol_flags;      /* of all frames */
 
 /* ---- steps ---- */
 
@@ -83,8 +83,8 @@ static int log_setup(void **state)
 	next_number = next_out = 0;
 	now = 1000;
 	ol_flags = 0;
-	return pool ? egress_log_init(log_, pool, LOG_INDEX, QUOTA * (uint64_t)LOG_SEGMENT_BYTES) :
-		      -1;
+	return pool ? egress_log_init(log_, pool, LOG_INDEX, QUOTA * (uint64_t)LOG_SEGMENT_BYTES)
+		    : -1;
 }
 
 static int log_teardown(void **state)
@@ -180,11 +180,11 @@ static void commit_of_an_epoch_sealed_before_the_log_drained_is_harmless(void **
 {
 	egress_log_open(log_, 1);
 	append(5, 64);
-	egress_log_seal(log_);  /* 1 */
-	egress_log_seal(log_);  /* 2: empty */
+	egress_log_seal(log_); /* 1 */
+	egress_log_seal(log_); /* 2: empty */
 	egress_log_commit(log_, 1);
 	assert_int_equal(release_all(), 5); /* drains; the offsets go on in the next part */
-	append(5, 64);          /* 3, open */
+	append(5, 64);			    /* 3, open */
 	egress_log_commit(log_, 2);
 	assert_false(egress_log_has_committed(log_));
 	assert_int_equal(release_all(), 0);
@@ -263,14 +263,13 @@ static void random_frames_come_back_byte_for_byte(void **state)
 	for (int round = 0; round < 20; round++) {
 		assert_true(egress_log_reserve(log_, N, FRAME_MAX));
 		for (int i = 0; i < N; i++) {
-			frames[i] = (struct frame){.number = random_below(1 << 20),
-				.len = random_len()};
+			frames[i] = (struct frame){
+				.number = random_below(1 << 20), .len = random_len()};
 			frame_append(log_, &frames[i], 1 + random_below(6), now);
 		}
 		egress_log_seal(log_);
 		egress_log_commit(log_, (uint64_t)round + 1);
-		assert_int_equal(
-			egress_log_peek(log_, data_pool, attach_pool, pkts, flags, N), N);
+		assert_int_equal(egress_log_peek(log_, data_pool, attach_pool, pkts, flags, N), N);
 		for (int i = 0; i < N; i++)
 			frame_check(&frames[i], pkts[i], flags[i]);
 		rte_pktmbuf_free_bulk(pkts, N);
@@ -283,15 +282,22 @@ static void offload_vlan_and_flags_survive(void **state)
 	static const struct frame frames[] = {
 		{.number = 1, .len = 60},
 		{.number = 2, .len = 60, .ol_flags = RTE_MBUF_F_TX_VLAN, .vlan_tci = 0xe123},
-		{.number = 3, .len = 1514, .tx_offload = 0x123456789abcdef,
+		{.number = 3,
+			.len = 1514,
+			.tx_offload = 0x123456789abcdef,
 			.ol_flags = RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IPV4 |
 				    RTE_MBUF_F_TX_IP_CKSUM},
-		{.number = 4, .len = 200, .tx_offload = 14 | 20 << 7, .vlan_tci = 7,
+		{.number = 4,
+			.len = 200,
+			.tx_offload = 14 | 20 << 7,
+			.vlan_tci = 7,
 			.flags = EGRESS_RECORD_SKIP_GROUP,
-			.ol_flags = RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_IPV6 |
-				    RTE_MBUF_F_TX_UDP_CKSUM},
+			.ol_flags =
+				RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_UDP_CKSUM},
 		{.number = 5, .len = 257, .flags = EGRESS_RECORD_SKIP_GROUP},
-		{.number = 6, .len = 9022, .ol_flags = RTE_MBUF_F_RX_L4_CKSUM_NONE,
+		{.number = 6,
+			.len = 9022,
+			.ol_flags = RTE_MBUF_F_RX_L4_CKSUM_NONE,
 			.tx_offload = UINT64_MAX},
 	};
 	enum { N = sizeof(frames) / sizeof(frames[0]) };
@@ -480,7 +486,7 @@ static void attached_mbufs_keep_a_segment_after_advance(void **state)
 	egress_log_advance(log_, 4);
 	assert_true(egress_log_is_empty(log_));
 	assert_int_equal(used_segments(), 1); /* the driver still reads from it */
-	append(100, 2000);                    /* must not overwrite what it reads */
+	append(100, 2000);		      /* must not overwrite what it reads */
 	assert_int_equal(used_segments(), 2);
 	for (; f.number < 4; f.number++)
 		frame_check(&f, pkts[f.number], flags[f.number]);
@@ -631,8 +637,8 @@ static void what_was_reserved_can_be_appended_whatever_the_sizes(void **state)
 		for (uint32_t i = 0; i < n; i++) {
 			struct frame f;
 
-			lens[next_number] = random_below(2) ? max :
-							      FRAME_MIN + random_below(max - 13);
+			lens[next_number] =
+				random_below(2) ? max : FRAME_MIN + random_below(max - 13);
 			f = frame_numbered(next_number++);
 			frame_append(log_, &f, 1, now);
 		}
@@ -881,8 +887,8 @@ static void extents_lead_to_every_held_record_in_the_file(void **state)
 
 		bytes = egress_log_extent(log_, offset, &file_offset);
 		assert_in_range(bytes, 1, LOG_SEGMENT_BYTES);
-		assert_int_equal(pread(fd, &record, sizeof(record), (off_t)file_offset),
-			sizeof(record));
+		assert_int_equal(
+			pread(fd, &record, sizeof(record), (off_t)file_offset), sizeof(record));
 		assert_int_equal(record.len, 5000);
 		assert_int_equal(record.epoch, 1);
 		total += bytes;

@@ -23,9 +23,9 @@ enum {
 	LOGS = 2,
 	SEGMENTS = 7,
 	QUOTA = 5,
-	QUEUE = 1 << 17,       /* frames that a model can hold */
+	QUEUE = 1 << 17, /* frames that a model can hold */
 	OPERATIONS = 300000,
-	IN_DRIVER_MAX = 900,   /* mbufs that the driver has not freed yet */
+	IN_DRIVER_MAX = 900, /* mbufs that the driver has not freed yet */
 	KILLS = 25,
 };
 
@@ -90,8 +90,8 @@ static uint64_t file_walk(const struct file *file, uint32_t index,
 	assert_true(state->sealed <= state->tail);
 	while (offset < state->tail) {
 		uint64_t part = offset / LOG_SEGMENT_BYTES;
-		const struct egress_record *record = (const void *)(file_part(file, index, part) +
-								    offset % LOG_SEGMENT_BYTES);
+		const struct egress_record *record =
+			(const void *)(file_part(file, index, part) + offset % LOG_SEGMENT_BYTES);
 		uint64_t bytes = sizeof(*record) + record->len;
 
 		if (record->flags & EGRESS_RECORD_END) {
@@ -99,7 +99,8 @@ static uint64_t file_walk(const struct file *file, uint32_t index,
 			continue;
 		}
 		bytes += record->flags & EGRESS_RECORD_OFFLOAD ? sizeof(struct egress_offload) : 0;
-		bytes = (bytes + EGRESS_RECORD_ALIGN - 1) / EGRESS_RECORD_ALIGN * EGRESS_RECORD_ALIGN;
+		bytes = (bytes + EGRESS_RECORD_ALIGN - 1) / EGRESS_RECORD_ALIGN *
+			EGRESS_RECORD_ALIGN;
 		assert_true(offset + bytes <= (part + 1) * LOG_SEGMENT_BYTES);
 		visit(record, offset, arg);
 		offset += bytes;
@@ -122,16 +123,16 @@ struct held {
 	struct frame frame;
 	uint64_t epoch;
 	uint64_t tsc;
-	uint64_t run_tsc;      /* of the first frame of the same run of an epoch */
+	uint64_t run_tsc; /* of the first frame of the same run of an epoch */
 };
 
 static struct model {
 	struct egress_log log;
-	struct held queue[QUEUE];            /* by index % QUEUE */
-	uint64_t released, committed, tail;  /* indices, as the log's offsets */
+	struct held queue[QUEUE];	    /* by index % QUEUE */
+	uint64_t released, committed, tail; /* indices, as the log's offsets */
 	uint64_t epoch, oldest_uncommitted;
 	uint64_t ends[EPOCHS_IN_FLIGHT_MAX]; /* by epoch: index */
-	uint64_t run_tsc;                    /* 0: the next frame begins a run */
+	uint64_t run_tsc;		     /* 0: the next frame begins a run */
 	uint64_t held_bytes;
 } models[LOGS];
 
@@ -341,14 +342,15 @@ static void file_check(void)
 
 static void random_operations_agree_with_a_model(void **state)
 {
-	static void (*const ops[])(struct model *model) = {op_append, op_append, op_append, op_seal,
-		op_commit, op_release, op_release, op_driver_free, op_open, op_end};
+	static void (*const ops[])(struct model * model) = {op_append, op_append, op_append,
+		op_seal, op_commit, op_release, op_release, op_driver_free, op_open, op_end};
 
 	pool = log_pool_create(unit_path("log"), SEGMENTS, false);
 	assert_non_null(pool);
 	for (uint32_t i = 0; i < LOGS; i++)
 		assert_int_equal(egress_log_init(&models[i].log, pool, i,
-			(uint64_t)QUOTA * LOG_SEGMENT_BYTES), 0);
+					 (uint64_t)QUOTA * LOG_SEGMENT_BYTES),
+			0);
 	for (uint32_t i = 0; i < OPERATIONS; i++, now++) {
 		struct model *model = &models[random_below(LOGS)];
 
@@ -372,8 +374,10 @@ static void random_operations_agree_with_a_model(void **state)
 /* Frames carry the low bits of their number as a VLAN tag beside the bytes. */
 static struct frame frame_tagged(uint16_t number)
 {
-	return (struct frame){.number = number, .len = FRAME_MIN + number * 31u % 3000,
-		.ol_flags = RTE_MBUF_F_TX_VLAN, .vlan_tci = number};
+	return (struct frame){.number = number,
+		.len = FRAME_MIN + number * 31u % 3000,
+		.ol_flags = RTE_MBUF_F_TX_VLAN,
+		.vlan_tci = number};
 }
 
 static void writer_step(struct egress_log *log)
@@ -488,7 +492,7 @@ static void writer_run_and_kill(struct file *file)
 struct survivor {
 	const struct egress_log_state *state;
 	uint32_t n;
-	uint16_t number;       /* of the record seen last */
+	uint16_t number; /* of the record seen last */
 };
 
 static void record_is_whole_and_next(const struct egress_record *record, uint64_t offset, void *arg)

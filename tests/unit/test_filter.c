@@ -10,7 +10,7 @@
 enum { POOL = 255, FRAME_LEN_MAX = 1514 };
 
 static struct rte_mempool *pool;
-static struct vf_qp qp;          /* the filter counts on it */
+static struct vf_qp qp; /* the filter counts on it */
 static struct vf_policy policy;
 
 static const struct rte_ether_addr own = {{2, 0, 0, 0, 0, 'a'}};
@@ -18,10 +18,9 @@ static const struct rte_ether_addr own = {{2, 0, 0, 0, 0, 'a'}};
 static int setup(void **state)
 {
 	memset(&qp.counters, 0, sizeof(qp.counters));
-	policy = (struct vf_policy){
-		.mac = own, .spoofchk = true, .max_frame_bytes = FRAME_LEN_MAX};
-	pool = rte_pktmbuf_pool_create("filter", POOL, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-		SOCKET_ID_ANY);
+	policy = (struct vf_policy){.mac = own, .spoofchk = true, .max_frame_bytes = FRAME_LEN_MAX};
+	pool = rte_pktmbuf_pool_create(
+		"filter", POOL, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	return pool ? 0 : -1;
 }
 
@@ -113,8 +112,8 @@ static void a_frame_longer_than_the_mtu_allows_is_dropped(void **state)
 
 static void all_pieces_of_a_frame_count_for_its_length(void **state)
 {
-	assert_int_equal(verdict(frame_mbuf(FRAME('a', 'b', 1, .len = FRAME_LEN_MAX), 60)),
-		DROP_REASONS);
+	assert_int_equal(
+		verdict(frame_mbuf(FRAME('a', 'b', 1, .len = FRAME_LEN_MAX), 60)), DROP_REASONS);
 	assert_int_equal(verdict(frame_mbuf(FRAME('a', 'b', 1, .len = FRAME_LEN_MAX + 1), 60)),
 		DROP_OVERSIZE);
 }
@@ -226,11 +225,11 @@ static bool type_is_exempt(uint16_t type)
 
 /* An IP packet with what the port filter looks at. */
 struct packet {
-	int version;        /* 4 or 6 */
+	int version; /* 4 or 6 */
 	uint8_t protocol;
-	uint16_t src, dst;  /* ports */
-	uint16_t fragment;  /* IPv4 fragment offset */
-	uint8_t options;    /* IPv4 header, 32-bit words */
+	uint16_t src, dst; /* ports */
+	uint16_t fragment; /* IPv4 fragment offset */
+	uint8_t options;   /* IPv4 header, 32-bit words */
 };
 
 static uint32_t packet_fill(const struct packet *p, uint8_t *bytes)
@@ -318,14 +317,14 @@ static void long_expressions_work_too(void **state)
 	size_t at = strlen(expression);
 
 	for (int port = 1000; at + 24 < sizeof(expression); port++)
-		at += (size_t)snprintf(expression + at, sizeof(expression) - at,
-			" or udp dst port %d", port);
+		at += (size_t)snprintf(
+			expression + at, sizeof(expression) - at, " or udp dst port %d", port);
 	compile(expression);
 	assert_true(type_is_exempt(0x0806));
-	assert_true(packet_is_exempt((struct packet){.version = 4, .protocol = 17, .dst = 1010},
-		0));
-	assert_false(packet_is_exempt((struct packet){.version = 4, .protocol = 17, .dst = 999},
-		0));
+	assert_true(
+		packet_is_exempt((struct packet){.version = 4, .protocol = 17, .dst = 1010}, 0));
+	assert_false(
+		packet_is_exempt((struct packet){.version = 4, .protocol = 17, .dst = 999}, 0));
 }
 
 static void an_empty_expression_exempts_nothing(void **state)
@@ -340,8 +339,16 @@ static void an_empty_expression_exempts_nothing(void **state)
 static void a_bad_expression_names_the_field_and_what_was_given(void **state)
 {
 	static const char *const bad[] = {
-		"arp or", "udp port", "port 99999999", "((((", "no_such_word", "ether host 1.2.3",
-		"\x01\xff", "link[0] = ", "gateway 0.0.0.0", "udp port 53 and %s%n",
+		"arp or",
+		"udp port",
+		"port 99999999",
+		"((((",
+		"no_such_word",
+		"ether host 1.2.3",
+		"\x01\xff",
+		"link[0] = ",
+		"gateway 0.0.0.0",
+		"udp port 53 and %s%n",
 	};
 
 	for (size_t i = 0; i < RTE_DIM(bad); i++) {

@@ -156,8 +156,8 @@ static void a_protected_group_is_not_deleted(void **state)
 
 static void set_changes_what_is_named_alone(void **state)
 {
-	struct group_config values = {
-		.internal_pass = true, .replicator_timeout_ms = 500,
+	struct group_config values = {.internal_pass = true,
+		.replicator_timeout_ms = 500,
 		.on_replicator_lost = REPLICATOR_RELEASE};
 
 	vf_add('a', 0);
@@ -166,8 +166,8 @@ static void set_changes_what_is_named_alone(void **state)
 	assert_int_equal(group_of("g").config.replicator_timeout_ms, 500);
 	assert_false(group_of("g").config.internal_pass);
 	assert_int_equal(group_of("g").config.on_replicator_lost, REPLICATOR_HOLD);
-	assert_int_equal(nic_group_set("g", &values, GROUP_SET_INTERNAL | GROUP_SET_POLICY, NULL),
-		0);
+	assert_int_equal(
+		nic_group_set("g", &values, GROUP_SET_INTERNAL | GROUP_SET_POLICY, NULL), 0);
 	assert_true(group_of("g").config.internal_pass);
 	assert_int_equal(group_of("g").config.on_replicator_lost, REPLICATOR_RELEASE);
 	assert_int_equal(nic_group_set("x", &values, GROUP_SET_POLICY, NULL), RENIC_E_NOT_FOUND);

@@ -111,11 +111,11 @@ static void bytes_that_are_not_utf8_become_replacement_characters(void **state)
 	static const struct {
 		const char *in, *out;
 	} rows[] = {
-		{"\xc3\xa9", "\"\xc3\xa9\""},                 /* e acute: as it is */
+		{"\xc3\xa9", "\"\xc3\xa9\""},		      /* e acute: as it is */
 		{"\xf0\x9f\x90\x8c", "\"\xf0\x9f\x90\x8c\""}, /* beyond the BMP */
 		{"a\xff", "\"a\xef\xbf\xbd\""},
-		{"\xe2\x82", "\"\xef\xbf\xbd\xef\xbf\xbd\""},             /* cut short */
-		{"\xc0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\""},             /* overlong */
+		{"\xe2\x82", "\"\xef\xbf\xbd\xef\xbf\xbd\""},		      /* cut short */
+		{"\xc0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\""},		      /* overlong */
 		{"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""}, /* surrogate */
 		{"\xf4\x90\x80\x80",
 			"\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""}, /* > 10FFFF */

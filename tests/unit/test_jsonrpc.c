@@ -144,9 +144,17 @@ static void what_is_no_request_is_refused(void **state)
 static void what_is_not_json_is_refused(void **state)
 {
 	static const char *const texts[] = {
-		"{", "}", "{\"jsonrpc\":\"2.0\",", "hello", "{'a':1}", "[1,]", "{\"a\":1}x",
-		"\"\xff\"", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xc3\x28\"}",
-		"\"\\ud800\"", "[1e999]",
+		"{",
+		"}",
+		"{\"jsonrpc\":\"2.0\",",
+		"hello",
+		"{'a':1}",
+		"[1,]",
+		"{\"a\":1}x",
+		"\"\xff\"",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xc3\x28\"}",
+		"\"\\ud800\"",
+		"[1e999]",
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"id\":2,\"method\":\"version\"}",
 		("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"vf_get\","
 		 "\"params\":{\"name\":\"a\",\"name\":\"b\"}}"),
@@ -204,9 +212,9 @@ static void brackets_in_strings_are_no_nesting(void **state)
 
 static void number_beyond_64_bits_is_out_of_range_not_unreadable(void **state)
 {
-	json_t *answer = ask(&owner,
-		"{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"checkpoint_commit\","
-		"\"params\":{\"group\":\"g\",\"epoch\":99999999999999999999}}");
+	json_t *answer =
+		ask(&owner, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"checkpoint_commit\","
+			    "\"params\":{\"group\":\"g\",\"epoch\":99999999999999999999}}");
 
 	assert_int_equal(error_code(answer), RENIC_E_PARAMS);
 	assert_string_equal(error_data(answer, "field"), "epoch");
@@ -218,12 +226,12 @@ static void positional_parameters_are_refused_clearly(void **state)
 {
 	json_t *answer = ask(&owner, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"vf_get\","
 				     "\"params\":[\"a\"]}");
-	const char *message = json_string_value(
-		json_object_get(json_object_get(answer, "error"), "message"));
+	const char *message =
+		json_string_value(json_object_get(json_object_get(answer, "error"), "message"));
 
 	assert_int_equal(error_code(answer), RENIC_E_PARAMS);
-	assert_string_equal(message,
-		"parameters go by name, in an object; vf_get was given an array");
+	assert_string_equal(
+		message, "parameters go by name, in an object; vf_get was given an array");
 	json_decref(answer);
 }
 
@@ -236,8 +244,7 @@ static void parameters_of_a_method_without_any_are_unknown(void **state)
 	assert_string_equal(error_data(answer, "field"), "name");
 	assert_string_equal(error_data(answer, "expected"), "no parameters");
 	json_decref(answer);
-	answer = ask(&owner,
-		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"vf_list\",\"params\":{}}");
+	answer = ask(&owner, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"vf_list\",\"params\":{}}");
 	assert_non_null(json_object_get(answer, "result"));
 	json_decref(answer);
 }
@@ -285,8 +292,7 @@ static void batch_is_answered_in_order_without_its_notifications(void **state)
 	assert_string_equal(
 		json_string_value(json_object_get(json_array_get(answer, 0), "id")), "a");
 	assert_int_equal(error_code(json_array_get(answer, 1)), RENIC_E_REQUEST);
-	assert_int_equal(
-		json_array_size(json_object_get(json_array_get(answer, 2), "result")), 2);
+	assert_int_equal(json_array_size(json_object_get(json_array_get(answer, 2), "result")), 2);
 	json_decref(answer);
 }
 
@@ -323,7 +329,8 @@ static char *make_batch(const char *request, int n)
 static void batch_over_the_limit_is_refused_whole(void **state)
 {
 	char *text = make_batch("{\"jsonrpc\":\"2.0\",\"method\":\"vf_create\","
-				"\"params\":{\"name\":\"a\"}}", JSONRPC_BATCH_MAX + 1);
+				"\"params\":{\"name\":\"a\"}}",
+		JSONRPC_BATCH_MAX + 1);
 	json_t *answer = ask(&owner, text);
 
 	assert_int_equal(error_code(answer), RENIC_E_REQUEST);
@@ -367,10 +374,9 @@ static void batch_whose_answer_is_full_carries_out_no_more(void **state)
 	json_t *answer;
 
 	many_vfs();
-	answer = ask(&owner,
-		"[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"vf_list\"},"
-		"{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"vf_delete\","
-		"\"params\":{\"name\":\"a-name-of-some-length-0000\"}}]");
+	answer = ask(&owner, "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"vf_list\"},"
+			     "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"vf_delete\","
+			     "\"params\":{\"name\":\"a-name-of-some-length-0000\"}}]");
 	assert_int_equal(error_code(json_array_get(answer, 0)), 0);
 	assert_int_equal(error_code(json_array_get(answer, 1)), RENIC_E_RESOURCES);
 	assert_int_equal(fake_nic.n_vfs, VF_MAX);
@@ -458,7 +464,9 @@ static void permission_is_checked_before_parameters(void **state)
 static void event_is_a_notification(void **state)
 {
 	const struct nic_event event = {
-		.type = EVENT_GROUP_STATE, .name = "g", .detail = "pro\"tected",
+		.type = EVENT_GROUP_STATE,
+		.name = "g",
+		.detail = "pro\"tected",
 	};
 	struct json_writer w = {0};
 	json_t *root, *params;

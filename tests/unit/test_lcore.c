@@ -14,7 +14,7 @@
 #include "nic_fixture.h"
 
 enum {
-	PATIENCE_MS = 20000,  /* until something that must happen is missed */
+	PATIENCE_MS = 20000, /* until something that must happen is missed */
 	THREADS = 8,
 	CALLS = 1000,
 	MAILBOX_ROOM = 255,
@@ -47,12 +47,12 @@ static int stop(void **state)
 struct probe {
 	struct poller poller;
 	unsigned polls, arms, disarms; /* atomic */
-	unsigned last_order;           /* atomic */
-	int fd;                        /* what arm says */
-	int lcore;                     /* atomic: that polled it last */
+	unsigned last_order;	       /* atomic */
+	int fd;			       /* what arm says */
+	int lcore;		       /* atomic: that polled it last */
 };
 
-static unsigned order;                 /* atomic */
+static unsigned order; /* atomic */
 
 static unsigned get(const unsigned *counter)
 {
@@ -64,8 +64,8 @@ static unsigned probe_poll(void *ctx)
 	struct probe *p = ctx;
 
 	__atomic_store_n(&p->lcore, lcore_self(), __ATOMIC_RELAXED);
-	__atomic_store_n(&p->last_order, __atomic_fetch_add(&order, 1, __ATOMIC_RELAXED),
-		__ATOMIC_RELAXED);
+	__atomic_store_n(
+		&p->last_order, __atomic_fetch_add(&order, 1, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 	__atomic_fetch_add(&p->polls, 1, __ATOMIC_RELEASE);
 	return 0;
 }

@@ -58,8 +58,8 @@ static void call_sends_one_line_and_returns_the_result(void **state)
 	assert_int_equal(renic_call(client, "version", NULL, &result, &err), 0);
 	assert_string_equal(json_string_value(json_object_get(result, "renicd")), "0.1");
 	json_decref(result);
-	assert_int_equal(renic_call(client, "vf_get", json_pack("{s:s}", "name", "vf0"), &result,
-		NULL), 0);
+	assert_int_equal(
+		renic_call(client, "vf_get", json_pack("{s:s}", "name", "vf0"), &result, NULL), 0);
 	assert_true(json_is_true(result));
 	json_decref(result);
 	finish(client);
@@ -112,7 +112,8 @@ static void error_that_could_pass_for_something_else_is_internal(void **state)
 
 static void answer_bytewise(struct peer *p)
 {
-	static const char reply[] = "{\"result\": [1, \"a\\\"}\\n\"] ,\"id\":1, \"jsonrpc\":\"2.0\"}\n";
+	static const char reply[] =
+		"{\"result\": [1, \"a\\\"}\\n\"] ,\"id\":1, \"jsonrpc\":\"2.0\"}\n";
 
 	peer_read(p);
 	for (size_t i = 0; reply[i]; i++)
@@ -201,8 +202,8 @@ static void nonsense_is_a_protocol_error_and_ends_the_connection(void **state)
 
 static void error_with_a_null_id_answers_the_call(void **state)
 {
-	struct renic_client *client = start(answer_raw,
-		"{\"id\":null,\"error\":{\"code\":-32700,\"message\":\"not JSON\"}}\n");
+	struct renic_client *client = start(
+		answer_raw, "{\"id\":null,\"error\":{\"code\":-32700,\"message\":\"not JSON\"}}\n");
 
 	assert_int_equal(renic_call(client, "x", NULL, NULL, &err), RENIC_E_PARSE);
 	finish(client);
@@ -310,8 +311,9 @@ static void request_sent_by_half_ends_the_connection(void **state)
 	pthread_barrier_init(&told, NULL, 2);
 	client = start(ignore_until_told, &told);
 	renic_set_timeout_ms(client, 50);
-	assert_int_equal(renic_call(client, "x", json_pack("{s:s#}", "k", text, 900 << 10), NULL,
-		&err), RENIC_E_NO_ANSWER);
+	assert_int_equal(
+		renic_call(client, "x", json_pack("{s:s#}", "k", text, 900 << 10), NULL, &err),
+		RENIC_E_NO_ANSWER);
 	assert_int_equal(renic_call(client, "x", NULL, NULL, &err), RENIC_E_CLOSED);
 	pthread_barrier_wait(&told);
 	finish(client);
@@ -326,8 +328,8 @@ static void what_cannot_be_sent_is_refused_here(void **state)
 	json_t *result;
 
 	memset(text, 'a', RENIC_REQUEST_MAX);
-	assert_int_equal(renic_call(client, "x",
-		json_pack("{s:s#}", "k", text, RENIC_REQUEST_MAX), &result, &err),
+	assert_int_equal(renic_call(client, "x", json_pack("{s:s#}", "k", text, RENIC_REQUEST_MAX),
+				 &result, &err),
 		RENIC_E_ARGUMENT);
 	assert_null(result);
 	assert_int_equal(renic_call(client, "x", json_array(), NULL, &err), RENIC_E_ARGUMENT);

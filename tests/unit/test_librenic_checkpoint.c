@@ -63,11 +63,11 @@ static void answer_all(struct peer *p)
 	peer_result(p, "{\"committed_epoch\":7}");
 	expect_request(p, REQUEST("5", "checkpoint_abort", "{\"group\":\"g.0\"}"));
 	peer_error(p, "{\"code\":-1,\"message\":\"no\",\"data\":{\"state\":\"protected\"}}");
-	expect_request(p,
-		REQUEST("6", "protection_stop", "{\"group\":\"g.0\",\"held\":\"discard\"}"));
+	expect_request(
+		p, REQUEST("6", "protection_stop", "{\"group\":\"g.0\",\"held\":\"discard\"}"));
 	peer_result(p, "{}");
-	expect_request(p,
-		REQUEST("7", "protection_stop", "{\"group\":\"g.0\",\"held\":\"release\"}"));
+	expect_request(
+		p, REQUEST("7", "protection_stop", "{\"group\":\"g.0\",\"held\":\"release\"}"));
 	peer_error(p, "{\"code\":-1,\"message\":\"no\",\"data\":{\"state\":\"unprotected\"}}");
 }
 
@@ -87,8 +87,8 @@ static void requests_and_replies_are_as_the_protocol_has_them(void **state)
 	assert_int_equal(renic_checkpoint_abort(client, "g.0", &err), RENIC_E_STATE);
 	assert_string_equal(err.state, "protected");
 	assert_int_equal(renic_protection_stop(client, "g.0", RENIC_HELD_DISCARD, &err), 0);
-	assert_int_equal(renic_protection_stop(client, "g.0", RENIC_HELD_RELEASE, NULL),
-		RENIC_E_STATE);
+	assert_int_equal(
+		renic_protection_stop(client, "g.0", RENIC_HELD_RELEASE, NULL), RENIC_E_STATE);
 	finish(client);
 }
 
@@ -107,7 +107,8 @@ static void begin_without_its_four_numbers_is_no_checkpoint(void **state)
 		"{\"epoch\":-1,\"held_pkts\":0,\"held_bytes\":0,\"duration_us\":0}",
 		"{\"epoch\":1.0,\"held_pkts\":0,\"held_bytes\":0,\"duration_us\":0}",
 		"{\"epoch\":\"1\",\"held_pkts\":0,\"held_bytes\":0,\"duration_us\":0}",
-		"{\"epoch\":18446744073709551616,\"held_pkts\":0,\"held_bytes\":0,\"duration_us\":0}",
+		"{\"epoch\":18446744073709551616,\"held_pkts\":0,\"held_bytes\":0,\"duration_us\":"
+		"0}",
 		"{\"epoch\":1,\"held_pkts\":0,\"held_bytes\":0,\"duration_us\":0,\"epoch\":null}",
 		"{\"vfs\":[{\"epoch\":1,\"held_pkts\":0,\"held_bytes\":0,\"duration_us\":0}]}"};
 
@@ -135,8 +136,7 @@ static void name_that_would_break_the_message_is_not_sent(void **state)
 	char longest[200];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		assert_int_equal(renic_protection_start(client, names[i], &err),
-			RENIC_E_ARGUMENT);
+		assert_int_equal(renic_protection_start(client, names[i], &err), RENIC_E_ARGUMENT);
 		assert_string_equal(err.field, "group");
 	}
 	memset(longest, 'a', sizeof(longest));

@@ -209,7 +209,8 @@ static void on_alarm(int signal)
 static void signal_ends_the_wait(void **state)
 {
 	struct sigaction action = {.sa_handler = on_alarm};
-	struct itimerval every = {.it_value = {.tv_usec = 20000}, .it_interval = {.tv_usec = 20000}};
+	struct itimerval every = {
+		.it_value = {.tv_usec = 20000}, .it_interval = {.tv_usec = 20000}};
 	struct itimerval never = {0};
 	struct renic_client *client;
 	sigset_t alarm;

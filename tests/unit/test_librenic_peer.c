@@ -168,7 +168,9 @@ void peer_send_fds(struct peer *peer, const char *bytes, const int *fds, size_t 
 {
 	struct iovec iov = {(void *)bytes, strlen(bytes)};
 	size_t space = CMSG_SPACE(n * sizeof(int));
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = calloc(1, space),
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = calloc(1, space),
 		.msg_controllen = space};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
@@ -206,8 +208,10 @@ void peer_event(struct peer *peer, const char *type, const char *name)
 {
 	char text[256];
 
-	snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{"
-		"\"type\":\"%s\",\"name\":\"%s\",\"detail\":\"d\",\"time_us\":5}}\n", type, name);
+	snprintf(text, sizeof(text),
+		"{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{"
+		"\"type\":\"%s\",\"name\":\"%s\",\"detail\":\"d\",\"time_us\":5}}\n",
+		type, name);
 	peer_send(peer, text);
 }
 

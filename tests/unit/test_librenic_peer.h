@@ -17,11 +17,11 @@ struct peer {
 	int listen_fd, fd;
 	pthread_t thread;
 	void (*script)(struct peer *peer);
-	void *arg;          /* the test's, for the script */
-	char *line;         /* last request, without its newline */
+	void *arg;  /* the test's, for the script */
+	char *line; /* last request, without its newline */
 	size_t line_size, have;
-	char *received;     /* bytes after that line */
-	uint64_t id;        /* of the last request */
+	char *received; /* bytes after that line */
+	uint64_t id;	/* of the last request */
 	char failure[512];
 };
 
@@ -31,9 +31,9 @@ void peer_start(struct peer *peer, void (*script)(struct peer *peer), void *arg)
 void peer_join(struct peer *peer);
 
 /* For scripts. Reads are bounded: a client that says nothing for 10 s is a failure. */
-const char *peer_read(struct peer *peer);                /* next request; NULL: closed */
-void peer_expect(struct peer *peer, const char *part);   /* a request that has `part` in it */
-bool peer_quiet(struct peer *peer, int ms);              /* no request for so long */
+const char *peer_read(struct peer *peer);	       /* next request; NULL: closed */
+void peer_expect(struct peer *peer, const char *part); /* a request that has `part` in it */
+bool peer_quiet(struct peer *peer, int ms);	       /* no request for so long */
 void peer_send(struct peer *peer, const char *bytes);
 void peer_send_n(struct peer *peer, const void *bytes, size_t len);
 void peer_send_fds(struct peer *peer, const char *bytes, const int *fds, size_t n);
@@ -41,7 +41,7 @@ void peer_result(struct peer *peer, const char *result); /* answers the last req
 void peer_error(struct peer *peer, const char *error);
 void peer_event(struct peer *peer, const char *type, const char *name);
 void peer_close(struct peer *peer);
-void peer_wait_close(struct peer *peer);                 /* until the client closes */
+void peer_wait_close(struct peer *peer); /* until the client closes */
 void peer_fail(struct peer *peer, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Open descriptors of this process. */

@@ -33,8 +33,8 @@ static const char document[] = " { \"a\" : {\"b\":[1,{\"c\":\"]}\"}]} ,\t\"\\\"d
 static void members_are_found_whatever_is_inside(void **state)
 {
 	static const char *const names[] = {"a", "\\\"d", "e", "f", ""};
-	static const char *const values[] = {"{\"b\":[1,{\"c\":\"]}\"}]}", "\"x\\\\\"", "-1.5e+3",
-		"true", "null"};
+	static const char *const values[] = {
+		"{\"b\":[1,{\"c\":\"]}\"}]}", "\"x\\\\\"", "-1.5e+3", "true", "null"};
 	struct span name, value;
 	struct skim skim;
 
@@ -59,9 +59,9 @@ static void what_is_cut_short_is_refused(void **state)
 
 static void malformed_objects_are_refused(void **state)
 {
-	static const char *const texts[] = {"[]", "1", "\"a\"", "{,}", "{\"a\":1,}", "{\"a\":1 \"b\":2}",
-		"{\"a\"}", "{\"a\":}", "{\"a\":1}}", "{\"a\":1}x", "{a:1}", "{\"a\":1,,\"b\":2}",
-		"{\"a\":[1", "{\"a\":\"\\\"}"};
+	static const char *const texts[] = {"[]", "1", "\"a\"", "{,}", "{\"a\":1,}",
+		"{\"a\":1 \"b\":2}", "{\"a\"}", "{\"a\":}", "{\"a\":1}}", "{\"a\":1}x", "{a:1}",
+		"{\"a\":1,,\"b\":2}", "{\"a\":[1", "{\"a\":\"\\\"}"};
 
 	assert_int_equal(walk("{}", 2), 0);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -89,8 +89,8 @@ static bool number(const char *text, uint64_t *value)
 
 static void only_whole_numbers_that_fit_are_numbers(void **state)
 {
-	static const char *const others[] = {"", "-1", "+1", "1.0", "1e3", "01", "00", "0x1", " 1", "1 ",
-		"18446744073709551616", "99999999999999999999", "\"1\"", "null"};
+	static const char *const others[] = {"", "-1", "+1", "1.0", "1e3", "01", "00", "0x1", " 1",
+		"1 ", "18446744073709551616", "99999999999999999999", "\"1\"", "null"};
 	uint64_t value = 77;
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)

@@ -99,8 +99,8 @@ static void attached_mbufs_and_their_clones_count_as_references(void **state)
 	struct rte_mbuf *m = rte_pktmbuf_alloc(mbufs), *clone;
 
 	strcpy(log_pool_addr(pool, segment), "frame");
-	rte_pktmbuf_attach_extbuf(m, log_pool_addr(pool, segment), log_pool_iova(pool, segment),
-		64, log_pool_shinfo(pool, segment));
+	rte_pktmbuf_attach_extbuf(m, log_pool_addr(pool, segment), log_pool_iova(pool, segment), 64,
+		log_pool_shinfo(pool, segment));
 	m->data_len = m->pkt_len = 64;
 	log_pool_hold(pool, segment, 1);
 	clone = rte_pktmbuf_clone(m, mbufs);

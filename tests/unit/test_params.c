@@ -61,18 +61,27 @@ static const struct param name_element = {.name = "n", .type = PARAM_NAME, .size
 
 static const struct param inner_fields[] = {
 	{
-		.name = "key", .type = PARAM_NAME, .required = true,
+		.name = "key",
+		.type = PARAM_NAME,
+		.required = true,
 		PARAM_FIELD(struct inner, key),
 	},
 	{
-		.name = "level", .type = PARAM_ENUM, PARAM_FIELD(struct inner, level),
-		.choices = colors, .n_choices = 3,
+		.name = "level",
+		.type = PARAM_ENUM,
+		PARAM_FIELD(struct inner, level),
+		.choices = colors,
+		.n_choices = 3,
 	},
 };
 
 static const struct param thing_element = {
-	.name = "thing", .type = PARAM_OBJECT, .size = sizeof(struct inner),
-	.fields = inner_fields, .n_fields = 2, .defaults = inner_defaults,
+	.name = "thing",
+	.type = PARAM_OBJECT,
+	.size = sizeof(struct inner),
+	.fields = inner_fields,
+	.n_fields = 2,
+	.defaults = inner_defaults,
 };
 
 static const struct param table[] = {
@@ -93,18 +102,33 @@ static const struct param table[] = {
 	{FIELD(group), .type = PARAM_GROUP},
 	{FIELD(inner), .type = PARAM_OBJECT, .fields = inner_fields, .n_fields = 2},
 	{
-		.name = "names", .type = PARAM_LIST, .offset = offsetof(struct sample, names),
-		.size = 8, .min = 1, .max = 3, .element = &name_element,
+		.name = "names",
+		.type = PARAM_LIST,
+		.offset = offsetof(struct sample, names),
+		.size = 8,
+		.min = 1,
+		.max = 3,
+		.element = &name_element,
 		.count_offset = offsetof(struct sample, n_names),
 	},
 	{
-		.name = "things", .type = PARAM_LIST, .offset = offsetof(struct sample, things),
-		.size = sizeof(struct inner), .max = 2, .element = &thing_element,
-		.count_offset = offsetof(struct sample, n_things), .allocated = true,
+		.name = "things",
+		.type = PARAM_LIST,
+		.offset = offsetof(struct sample, things),
+		.size = sizeof(struct inner),
+		.max = 2,
+		.element = &thing_element,
+		.count_offset = offsetof(struct sample, n_things),
+		.allocated = true,
 	},
 	{
-		.name = "map", .type = PARAM_MAP, .offset = offsetof(struct sample, map),
-		.size = sizeof(struct inner), .max = 2, .fields = inner_fields, .n_fields = 2,
+		.name = "map",
+		.type = PARAM_MAP,
+		.offset = offsetof(struct sample, map),
+		.size = sizeof(struct inner),
+		.max = 2,
+		.fields = inner_fields,
+		.n_fields = 2,
 		.count_offset = offsetof(struct sample, n_map),
 	},
 };
@@ -137,7 +161,8 @@ static void values_land_in_fields_of_every_width(void **state)
 				"\"u32\": 4294967295, \"u64\": 9223372036854775807,"
 				"\"pass\": \"pass\", \"color\": \"blue\","
 				"\"mac\": \"52:54:00:AB:cd:01\", \"mode\": \"0640\"}",
-				 &s, NULL, &err), 0);
+				 &s, NULL, &err),
+		0);
 	assert_string_equal(s.name, "vm-1.a_");
 	assert_string_equal(s.pattern, "lib.*");
 	assert_string_equal(s.text, "arp");
@@ -195,7 +220,9 @@ static void lists_and_maps_count_their_elements(void **state)
 	assert_int_equal(decode("{\"names\": [\"a\", \"b\"],"
 				"\"things\": [{\"key\": \"x\"},"
 				"{\"key\": \"y\", \"level\": \"red\"}],"
-				"\"map\": {\"vhost\": \"green\"}}", &s, NULL, &err), 0);
+				"\"map\": {\"vhost\": \"green\"}}",
+				 &s, NULL, &err),
+		0);
 	assert_int_equal(s.n_names, 2);
 	assert_string_equal(s.names[1], "b");
 	assert_int_equal(s.n_things, 2);
@@ -281,8 +308,8 @@ static void errors_name_path_value_and_expectation(void **state)
 			"1 to 7 of A-Z a-z 0-9 _ . -, the first a letter or digit"},
 		{"{\"inner\": {\"key\": \"a\", \"lvl\": 3}}", "inner.lvl", "3", "one of key level"},
 		{"{\"names\": []}", "names", "[]", "an array of 1 to 3 elements"},
-		{"{\"names\": [\"a\",\"b\",\"c\",\"d\"]}", "names",
-			"[\"a\",\"b\",\"c\",\"d\"]", NULL},
+		{"{\"names\": [\"a\",\"b\",\"c\",\"d\"]}", "names", "[\"a\",\"b\",\"c\",\"d\"]",
+			NULL},
 		{"{\"names\": {\"a\": 1}}", "names", "{\"a\":1}", NULL},
 		{"{\"names\": [\"a\", 7]}", "names[1]", "7", NULL},
 		{"{\"map\": []}", "map", "[]", "an object of at most 2 members"},
@@ -314,8 +341,9 @@ static void element_of_an_allocated_list_is_named_by_its_index(void **state)
 	struct nic_error err;
 	struct sample s;
 
-	assert_int_equal(decode("{\"things\": [{\"key\": \"a\"}, {\"key\": \"!\"}]}", &s, NULL,
-				 &err), RENIC_E_PARAMS);
+	assert_int_equal(
+		decode("{\"things\": [{\"key\": \"a\"}, {\"key\": \"!\"}]}", &s, NULL, &err),
+		RENIC_E_PARAMS);
 	assert_string_equal(err.field, "things[1].key");
 	free(s.things);
 }

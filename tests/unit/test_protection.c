@@ -29,8 +29,18 @@ static uint32_t count_guest(char vf)
 /* ---- P1 ---- */
 
 static const uint16_t ethertypes[] = {
-	0x0800, 0x0806, 0x86dd, 0x8100, 0x88a8, 0x88cc,
-	0x8847, 0x8863, 0x9000, 0x0000, 0x0026, 0xffff,
+	0x0800,
+	0x0806,
+	0x86dd,
+	0x8100,
+	0x88a8,
+	0x88cc,
+	0x8847,
+	0x8863,
+	0x9000,
+	0x0000,
+	0x0026,
+	0xffff,
 };
 
 static const char destinations[] = {'b', 'c', TO_NOBODY, TO_ALL, TO_MANY};
@@ -229,8 +239,8 @@ static void committed_frames_leave_in_order_while_the_uplink_refuses_at_random(v
 	commit("a", checkpoint("a"));
 	settle();
 	for (uint32_t i = 0; i < n; i++) {
-		const struct tframe f = FRAME('a', i % 5 ? TO_NOBODY : TO_ALL, i,
-			.len = i % 3 ? LEN_DEFAULT : LONG);
+		const struct tframe f = FRAME(
+			'a', i % 5 ? TO_NOBODY : TO_ALL, i, .len = i % 3 ? LEN_DEFAULT : LONG);
 
 		wire_gets(f);
 		if (i % 5 == 0)
@@ -874,8 +884,8 @@ static void front_end_and_checkpoints_may_go_on_at_once(void **state)
 	settle();
 	wire_gets_many(FRAME('a', TO_NOBODY, got), sent - got);
 	wire_gets_nothing();
-	assert_int_equal(info_of('a').counters.rx_pkts +
-				 drops_of('a', DROP_RX_HOLD_FULL) + drops_of('a', DROP_RX_NO_BUFFER),
+	assert_int_equal(info_of('a').counters.rx_pkts + drops_of('a', DROP_RX_HOLD_FULL) +
+				 drops_of('a', DROP_RX_NO_BUFFER),
 		ingress);
 	assert_int_equal(drops_of('a', DROP_NO_FRONTEND), 0);
 }
@@ -891,7 +901,8 @@ static void group_with_replicator(enum replicator_policy policy, uint32_t timeou
 
 	vf_add('a', 0);
 	group_add_vfs("g", "a", false);
-	assert_int_equal(nic_group_set("g", &values, GROUP_SET_POLICY | GROUP_SET_TIMEOUT, NULL), 0);
+	assert_int_equal(
+		nic_group_set("g", &values, GROUP_SET_POLICY | GROUP_SET_TIMEOUT, NULL), 0);
 	assert_int_equal(nic_protection_start("g", ALICE, NULL), 0);
 	guest_sends_many(FRAME('a', TO_NOBODY, 0), 10);
 	settle();

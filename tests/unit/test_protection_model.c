@@ -15,30 +15,30 @@
 
 enum {
 	OPERATIONS = 6000,
-	SENDERS = 4,         /* a, b, c, the wire */
-	PLACES = 4,          /* guests a, b, c; the wire */
+	SENDERS = 4, /* a, b, c, the wire */
+	PLACES = 4,  /* guests a, b, c; the wire */
 	WIRE = 3,
-	NUMBERS = 200000,    /* frames a sender */
+	NUMBERS = 200000, /* frames a sender */
 	BURST_MAX = 40,
-	RING_MAX = 600,      /* unread in a guest's ring */
-	INGRESS_MAX = 500,   /* between two drains: within every bound of the device */
+	RING_MAX = 600,	   /* unread in a guest's ring */
+	INGRESS_MAX = 500, /* between two drains: within every bound of the device */
 	SEALED_MAX = 300,
 };
 
 struct sent {
-	uint8_t places;      /* where it is to come out, bits */
-	uint8_t seen;        /* where it did */
-	uint64_t epoch;      /* not to come out before this is committed; 0: free */
+	uint8_t places; /* where it is to come out, bits */
+	uint8_t seen;	/* where it did */
+	uint64_t epoch; /* not to come out before this is committed; 0: free */
 };
 
 static struct {
 	struct sent sent[SENDERS][NUMBERS];
 	uint32_t n_sent[SENDERS];
 	int64_t last[SENDERS][PLACES]; /* number that came out last */
-	uint32_t ingress;    /* sent in since the last drain */
+	uint32_t ingress;	       /* sent in since the last drain */
 	bool protected, suspended, pass;
-	uint64_t epoch, committed;     /* as the device should have them */
-	bool aborted[SEALED_MAX];      /* of the term; a term has no more epochs than that */
+	uint64_t epoch, committed; /* as the device should have them */
+	bool aborted[SEALED_MAX];  /* of the term; a term has no more epochs than that */
 	bool up;
 } model;
 
@@ -79,8 +79,8 @@ static void check_arrival(int place, const uint8_t *bytes, uint32_t len)
 		fail_msg("P1: frame %u of %c, epoch %u, came out at %c; committed: %u", number,
 			from, (unsigned)s->epoch, names[place], (unsigned)model.committed);
 	if ((int64_t)number <= model.last[who][place])
-		fail_msg("P2: frame %u of %c came out at %c after %d", number, from,
-			names[place], (int)model.last[who][place]);
+		fail_msg("P2: frame %u of %c came out at %c after %d", number, from, names[place],
+			(int)model.last[who][place]);
 	model.last[who][place] = number;
 	s->seen |= (uint8_t)(1 << place);
 }
@@ -136,7 +136,7 @@ static void op_send(void)
 	uint32_t n = random_below(BURST_MAX);
 
 	if (fake_port_unread(port_of(names[who]), 0) + n > RING_MAX ||
-	    model.n_sent[who] + n > NUMBERS || model.ingress + n > INGRESS_MAX)
+		model.n_sent[who] + n > NUMBERS || model.ingress + n > INGRESS_MAX)
 		return;
 	for (; n--; model.ingress++) {
 		const char kinds[] = {other_guest(who), other_guest(who), TO_NOBODY, TO_ALL};
@@ -192,7 +192,7 @@ static void op_stop(void)
 static void op_begin(void)
 {
 	if (!model.protected || model.suspended || model.epoch >= SEALED_MAX ||
-	    model.epoch - model.committed > EPOCHS_IN_FLIGHT_MAX / 2)
+		model.epoch - model.committed > EPOCHS_IN_FLIGHT_MAX / 2)
 		return;
 	assert_int_equal(begin("g"), model.epoch);
 	model.aborted[model.epoch] = false;
@@ -268,8 +268,16 @@ static const struct {
 	void (*run)(void);
 	unsigned weight;
 } operations[] = {
-	{op_send, 30}, {op_arrive, 8}, {op_start, 4}, {op_stop, 3}, {op_begin, 10},
-	{op_resume, 16}, {op_commit, 10}, {op_frontend, 8}, {op_uplink, 4}, {op_drain, 12},
+	{op_send, 30},
+	{op_arrive, 8},
+	{op_start, 4},
+	{op_stop, 3},
+	{op_begin, 10},
+	{op_resume, 16},
+	{op_commit, 10},
+	{op_frontend, 8},
+	{op_uplink, 4},
+	{op_drain, 12},
 	{op_round, 20},
 };
 
@@ -327,8 +335,8 @@ static void check_nothing_is_missing(void)
 {
 	for (int i = 0; i < 3; i++) {
 		struct vf_info info = info_of(names[i]);
-		uint64_t counted = info.counters.drops[DROP_DISCARDED] +
-				   info.counters.drops[DROP_UPLINK_DOWN];
+		uint64_t counted =
+			info.counters.drops[DROP_DISCARDED] + info.counters.drops[DROP_UPLINK_DOWN];
 
 		assert_int_equal(info.held_pkts, 0);
 		assert_int_equal(fake_port_unread(port_of(names[i]), 0), 0);

@@ -11,7 +11,6 @@
 
 #include "schema.h"
 
-
 /* The object has exactly the members of a blank-separated list. */
 static void assert_members(const json_t *object, const char *list)
 {
@@ -68,14 +67,14 @@ static void method_list_has_every_method_with_its_parameters(void **state)
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		bool found = false;
 
-		json_array_foreach(result, j, method)
+		json_array_foreach (result, j, method)
 			found = found || strcmp(fixture_string(method, "name"), names[i]) == 0;
 		if (!found)
 			fail_msg("%s is not listed", names[i]);
 	}
-	json_array_foreach(result, j, method) {
+	json_array_foreach (result, j, method) {
 		assert_members(method, "name help read params");
-		json_array_foreach(json_object_get(method, "params"), k, param) {
+		json_array_foreach (json_object_get(method, "params"), k, param) {
 			assert_true(strlen(fixture_string(param, "name")) > 0);
 			assert_true(strlen(fixture_string(param, "type")) > 0);
 			assert_true(strlen(fixture_string(param, "help")) > 0);
@@ -94,16 +93,16 @@ static void log_level_is_set_for_the_daemon_or_a_module(void **state)
 	json_decref(fixture_call(fd, "log_set_level", "{\"level\":\"debug\"}"));
 	assert_string_equal(fake_nic.log_level, "debug");
 	assert_string_equal(fake_nic.log_module, "");
-	json_decref(fixture_call(fd, "log_set_level",
-		"{\"level\":\"error\",\"module\":\"lib.vhost.*\"}"));
+	json_decref(fixture_call(
+		fd, "log_set_level", "{\"level\":\"error\",\"module\":\"lib.vhost.*\"}"));
 	assert_string_equal(fake_nic.log_level, "error");
 	assert_string_equal(fake_nic.log_module, "lib.vhost.*");
 	data = fixture_call_fails(fd, "log_set_level", "{\"level\":\"loud\"}", RENIC_E_PARAMS);
-	assert_string_equal(fixture_string(data, "expected"),
-		"one of debug info notice warning error");
+	assert_string_equal(
+		fixture_string(data, "expected"), "one of debug info notice warning error");
 	json_decref(data);
-	data = fixture_call_fails(fd, "log_set_level",
-		"{\"level\":\"debug\",\"module\":\"bad\"}", RENIC_E_PARAMS);
+	data = fixture_call_fails(
+		fd, "log_set_level", "{\"level\":\"debug\",\"module\":\"bad\"}", RENIC_E_PARAMS);
 	assert_string_equal(fixture_string(data, "field"), "module");
 	json_decref(data);
 	close(fd);
@@ -114,12 +113,16 @@ static void uplink_is_shown_with_all_members(void **state)
 	int fd = fixture_connect(*state);
 	json_t *result;
 
-	fake_nic.uplink = (struct uplink_info){.present = true, .devargs = "net_tap0,iface=\"x\"",
-		.driver = "net_tap", .mac = {2, 0, 0, 0, 0, 1}, .up = true, .tx_pkts = 9,
+	fake_nic.uplink = (struct uplink_info){.present = true,
+		.devargs = "net_tap0,iface=\"x\"",
+		.driver = "net_tap",
+		.mac = {2, 0, 0, 0, 0, 1},
+		.up = true,
+		.tx_pkts = 9,
 		.drops = {[DROP_RUNT] = 4}};
 	result = fixture_call(fd, "uplink_get", NULL);
 	assert_members(result, "present devargs driver port_id mac link speed_mbps mtu rx_queues "
-		"tx_queues rx_pkts rx_bytes tx_pkts tx_bytes refused drops");
+			       "tx_queues rx_pkts rx_bytes tx_pkts tx_bytes refused drops");
 	assert_string_equal(fixture_string(result, "devargs"), "net_tap0,iface=\"x\"");
 	assert_string_equal(fixture_string(result, "mac"), "02:00:00:00:00:01");
 	assert_string_equal(fixture_string(result, "link"), "up");
@@ -141,7 +144,8 @@ static void vf_is_created_from_all_its_parameters(void **state)
 	const struct vf_config *config = &fake_nic.vfs[0].config;
 	const json_t *ring;
 
-	assert_members(result, "name id mac vlan queues socket_role socket packed spoofchk mtu "
+	assert_members(result,
+		"name id mac vlan queues socket_role socket packed spoofchk mtu "
 		"ingress_hold_pkts egress_log_bytes hold_exempt group frontend frontend_errors "
 		"features role suspended epoch held_pkts held_bytes held_age_us ingress_held_pkts "
 		"rings");
@@ -154,7 +158,7 @@ static void vf_is_created_from_all_its_parameters(void **state)
 	assert_int_equal(json_array_size(json_object_get(result, "rings")), 2);
 	ring = json_array_get(json_object_get(result, "rings"), 1);
 	assert_members(ring, "queue enabled lcore rx_size rx_avail_idx rx_used_idx tx_size "
-		"tx_avail_idx tx_used_idx held_pkts held_bytes log ingress_held_pkts");
+			     "tx_avail_idx tx_used_idx held_pkts held_bytes log ingress_held_pkts");
 	assert_members(json_object_get(ring, "log"), "released committed sealed tail");
 	assert_int_equal(number(ring, "queue"), 1);
 	assert_int_equal(config->vlan, 7);
@@ -266,12 +270,12 @@ static void stats_have_every_counter_and_drop_reason(void **state)
 		fake_nic.vfs[0].counters.drops[i] = 100 + (uint64_t)i;
 	result = fixture_call(fd, "vf_stats", "{\"name\":\"a\"}");
 	assert_members(result, "name tx_pkts tx_bytes rx_pkts rx_bytes released_pkts exempt_pkts "
-		"backpressure drops");
+			       "backpressure drops");
 	assert_int_equal(number(result, "tx_pkts"), 1);
 	assert_int_equal(number(result, "backpressure"), 7);
 	for (i = 0; i < DROP_REASONS; i++)
-		assert_int_equal(number(json_object_get(result, "drops"), drop_descs[i].name),
-			100 + i);
+		assert_int_equal(
+			number(json_object_get(result, "drops"), drop_descs[i].name), 100 + i);
 	json_decref(result);
 	close(fd);
 }
@@ -285,7 +289,8 @@ static void groups_are_created_changed_and_deleted(void **state)
 	result = fixture_call(fd, "group_create",
 		"{\"name\":\"g\",\"vfs\":[\"a\"],\"internal\":\"pass\","
 		"\"replicator_timeout_ms\":50,\"on_replicator_lost\":\"release\"}");
-	assert_members(result, "name vfs internal replicator_timeout_ms on_replicator_lost lone "
+	assert_members(result,
+		"name vfs internal replicator_timeout_ms on_replicator_lost lone "
 		"state epoch committed_epoch sealed_epochs replicator held_pkts held_bytes "
 		"held_age_us");
 	assert_string_equal(fixture_string(result, "internal"), "pass");
@@ -301,8 +306,8 @@ static void groups_are_created_changed_and_deleted(void **state)
 	result = fixture_call(fd, "group_list", NULL);
 	assert_int_equal(json_array_size(result), 1);
 	json_decref(result);
-	data = fixture_call_fails(fd, "group_create", "{\"name\":\"h\",\"vfs\":[\"a\",\"?\"]}",
-		RENIC_E_PARAMS);
+	data = fixture_call_fails(
+		fd, "group_create", "{\"name\":\"h\",\"vfs\":[\"a\",\"?\"]}", RENIC_E_PARAMS);
 	assert_string_equal(fixture_string(data, "field"), "vfs[1]");
 	json_decref(data);
 	result = fixture_call(fd, "group_delete", "{\"name\":\"g\"}");
@@ -355,8 +360,8 @@ static void checkpoint_goes_by_its_calls(void **state)
 	assert_members(result, "group committed_epoch");
 	assert_int_equal(number(result, "committed_epoch"), 1);
 	json_decref(result);
-	json_decref(fixture_call_fails(fd, "checkpoint_commit", "{\"group\":\"g\",\"epoch\":0}",
-		RENIC_E_PARAMS));
+	json_decref(fixture_call_fails(
+		fd, "checkpoint_commit", "{\"group\":\"g\",\"epoch\":0}", RENIC_E_PARAMS));
 	json_decref(fixture_call(fd, "checkpoint_begin", "{\"group\":\"g\"}"));
 	json_decref(fixture_call(fd, "checkpoint_abort", "{\"group\":\"g\"}"));
 	result = fixture_call(fd, "protection_stop", "{\"group\":\"g\",\"held\":\"discard\"}");
@@ -399,7 +404,9 @@ static void egress_log_comes_with_its_descriptor(void **state)
 	} control;
 	char text[4096], content[8] = "";
 	struct iovec iov = {.iov_base = text, .iov_len = sizeof(text)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control)};
 	int fd = fixture_connect(*state);
 	struct cmsghdr *cmsg;
@@ -460,8 +467,8 @@ static void subscriber_gets_the_types_it_asked_for(void **state)
 static void unknown_event_types_are_refused(void **state)
 {
 	int fd = fixture_connect(*state);
-	json_t *data = fixture_call_fails(fd, "events_subscribe",
-		"{\"types\":[\"uplink_up\",\"nope\"]}", RENIC_E_PARAMS);
+	json_t *data = fixture_call_fails(
+		fd, "events_subscribe", "{\"types\":[\"uplink_up\",\"nope\"]}", RENIC_E_PARAMS);
 
 	assert_string_equal(fixture_string(data, "field"), "types[1]");
 	json_decref(data);

@@ -254,7 +254,8 @@ static void subscriber_that_never_reads_is_dropped_and_others_get_all(void **sta
 	json_decref(fixture_call(lazy, "events_subscribe", NULL));
 	json_decref(fixture_call(eager, "events_subscribe", NULL));
 	for (i = 0; i < EVENTS && fake_nic.gone_calls == 0; i++) {
-		fake_nic_post(EVENT_FRONTEND_ERROR, "a-vf-with-a-name", "detail of 100 bytes "
+		fake_nic_post(EVENT_FRONTEND_ERROR, "a-vf-with-a-name",
+			"detail of 100 bytes "
 			"....................................................................");
 		if (i % BURST == BURST - 1) {
 			int n;
@@ -304,7 +305,9 @@ static bool read_chunk(int fd, struct stream *s)
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = {.iov_base = s->bytes + s->len, .iov_len = s->cap - s->len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control)};
 	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *cmsg = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
@@ -435,7 +438,9 @@ static void descriptors_sent_to_the_server_are_not_kept(void **state)
 		struct cmsghdr align;
 	} control = {{0}};
 	struct iovec iov = {.iov_base = VERSION "\n", .iov_len = strlen(VERSION) + 1};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control)};
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 	int fd = fixture_connect(*state);
@@ -511,10 +516,10 @@ static void stranger_may_read_and_not_change(void **state)
 	data = fixture_call_fails(fd, "vf_create", "{\"name\":\"a\"}", RENIC_E_PERMISSION);
 	assert_string_equal(fixture_string(data, "field"), "method");
 	json_decref(data);
-	json_decref(fixture_call_fails(fd, "checkpoint_commit", "{\"group\":\"g\",\"epoch\":1}",
-		RENIC_E_PERMISSION));
-	json_decref(fixture_call_fails(fd, "egress_log_get", "{\"name\":\"a\"}",
-		RENIC_E_PERMISSION));
+	json_decref(fixture_call_fails(
+		fd, "checkpoint_commit", "{\"group\":\"g\",\"epoch\":1}", RENIC_E_PERMISSION));
+	json_decref(
+		fixture_call_fails(fd, "egress_log_get", "{\"name\":\"a\"}", RENIC_E_PERMISSION));
 	assert_int_equal(fake_nic.n_vfs, 0);
 	close(fd);
 }

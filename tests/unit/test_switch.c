@@ -337,8 +337,11 @@ static void sending_does_not_change_the_logs_bytes(void **state)
 	vf_add('c', 0);
 	protect("a");
 	for (uint32_t i = 0; i < 40; i++) {
-		guest_sends(FRAME('a', i % 4 == 0 ? 'b' : i % 4 == 1 ? 'c' : TO_ALL, i, .vid = 9,
-			.len = i % 3 ? LONG : SHORT));
+		guest_sends(FRAME('a',
+			i % 4 == 0   ? 'b'
+			: i % 4 == 1 ? 'c'
+				     : TO_ALL,
+			i, .vid = 9, .len = i % 3 ? LONG : SHORT));
 	}
 	settle();
 	before = log_bytes("a", &at, &n, NULL);
@@ -387,8 +390,8 @@ static void bytes_do_not_change_under_a_slow_device(void **state)
 	protect("a");
 	for (uint32_t round = 0; round < 20; round++) {
 		for (uint32_t i = 0; i < 30; i++)
-			guest_sends(FRAME('a', i % 3 ? TO_NOBODY : TO_ALL, round * 30 + i,
-				.vid = 9, .len = LONG));
+			guest_sends(FRAME('a', i % 3 ? TO_NOBODY : TO_ALL, round * 30 + i, .vid = 9,
+				.len = LONG));
 		settle();
 		commit("a", checkpoint("a"));
 		settle();

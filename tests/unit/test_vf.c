@@ -199,8 +199,8 @@ static void a_refused_set_changes_nothing(void **state)
 	strcpy(values.hold_exempt, "arp or");
 	values.vlan = 9;
 	values.mtu = 100;
-	assert_int_equal(nic_vf_set("a", &values,
-				 VF_SET_VLAN | VF_SET_MTU | VF_SET_HOLD_EXEMPT, &err),
+	assert_int_equal(
+		nic_vf_set("a", &values, VF_SET_VLAN | VF_SET_MTU | VF_SET_HOLD_EXEMPT, &err),
 		RENIC_E_PARAMS);
 	assert_string_equal(err.field, "hold_exempt");
 	assert_int_equal(nic_vf_set("x", &values, VF_SET_MTU, &err), RENIC_E_NOT_FOUND);
@@ -285,9 +285,9 @@ static void reset_gives_defaults_and_clears_counters_but_keeps_the_mac(void **st
 	struct vf_info info;
 
 	vf_add('a', 0);
-	assert_int_equal(nic_vf_set("a", &values,
-				 VF_SET_MTU | VF_SET_VLAN | VF_SET_INGRESS_HOLD | VF_SET_SPOOFCHK,
-				 NULL),
+	assert_int_equal(
+		nic_vf_set("a", &values,
+			VF_SET_MTU | VF_SET_VLAN | VF_SET_INGRESS_HOLD | VF_SET_SPOOFCHK, NULL),
 		0);
 	guest_sends(FRAME('a', TO_NOBODY, 1));
 	settle();
@@ -445,8 +445,8 @@ static void *traffic(void *arg)
 	uint8_t bytes[FRAME_BYTES_MAX];
 
 	for (uint32_t i = 0; !__atomic_load_n(&stop_traffic, __ATOMIC_ACQUIRE); i++) {
-		const struct tframe f = FRAME(i % 2 ? 'b' : 'a', to[i / 2 % 6], i,
-			.len = i % 5 ? 100 : 1400);
+		const struct tframe f =
+			FRAME(i % 2 ? 'b' : 'a', to[i / 2 % 6], i, .len = i % 5 ? 100 : 1400);
 		uint32_t len = frame_fill(&f, bytes);
 		struct guest_frame *got;
 
@@ -547,16 +547,15 @@ static void the_log_can_be_read_through_its_extents(void **state)
 		struct egress_record record;
 
 		assert_int_equal(extents[i].queue, 0);
-		assert_int_equal(pread(fd, &record, sizeof(record),
-					 (off_t)extents[i].file_offset),
+		assert_int_equal(pread(fd, &record, sizeof(record), (off_t)extents[i].file_offset),
 			sizeof(record));
 		assert_int_equal(record.len, 8000);
 		assert_int_equal(record.epoch, 1);
 		bytes += extents[i].bytes;
 	}
 	close(fd);
-	assert_int_equal(bytes,
-		info_of('a').queues[0].log_tail - info_of('a').queues[0].log_released);
+	assert_int_equal(
+		bytes, info_of('a').queues[0].log_tail - info_of('a').queues[0].log_released);
 	assert_int_equal(nic_egress_log_get("a", extents, 1, &fd, NULL), 1);
 	close(fd);
 	assert_int_equal(nic_egress_log_get("x", extents, 1, &fd, NULL), RENIC_E_NOT_FOUND);

@@ -31,7 +31,7 @@ extern "C" {
 enum {
 	RENIC_REQUEST_MAX = 1 << 20, /* bytes in a request, newline included: renicd's limit */
 	RENIC_REPLY_MAX = 64 << 20,  /* bytes in a reply; a longer one ends the connection */
-	RENIC_FDS_MAX = 64,          /* descriptors that may come with one reply */
+	RENIC_FDS_MAX = 64,	     /* descriptors that may come with one reply */
 	RENIC_EVENTS_MAX = 1024,     /* events queued; then the oldest give way */
 	RENIC_DEFAULT_TIMEOUT_MS = 10000,
 };
@@ -39,21 +39,21 @@ enum {
 /* What went wrong on this side of the socket. The daemon's codes are never in this range. */
 enum renic_client_error {
 	RENIC_E_CONNECT = -1001,   /* nobody answers at the socket path; sys_errno says why */
-	RENIC_E_CLOSED = -1002,    /* the connection has ended; connect again */
+	RENIC_E_CLOSED = -1002,	   /* the connection has ended; connect again */
 	RENIC_E_PROTOCOL = -1003,  /* the peer does not speak this protocol; connection ended */
 	RENIC_E_NO_ANSWER = -1004, /* no reply in time; a late one will be ignored */
 	RENIC_E_ARGUMENT = -1005,  /* the request cannot be sent as it is; `field` names it */
-	RENIC_E_MEMORY = -1006,    /* out of memory on this side */
+	RENIC_E_MEMORY = -1006,	   /* out of memory on this side */
 };
 
 struct renic_error {
-	int code;           /* enum renic_error_code or enum renic_client_error */
-	int sys_errno;      /* the system's reason, 0 where there is none; library codes only */
+	int code;	    /* enum renic_error_code or enum renic_client_error */
+	int sys_errno;	    /* the system's reason, 0 where there is none; library codes only */
 	char message[256];  /* one sentence for a person */
-	char field[64];     /* parameter at fault; this and the next three may be empty */
-	char given[96];     /* what it was */
+	char field[64];	    /* parameter at fault; this and the next three may be empty */
+	char given[96];	    /* what it was */
 	char expected[128]; /* what would have been right */
-	char state[32];     /* with RENIC_E_STATE: the state that forbids the call */
+	char state[32];	    /* with RENIC_E_STATE: the state that forbids the call */
 };
 
 struct renic_client;
@@ -124,14 +124,13 @@ enum renic_held {
 };
 
 struct renic_checkpoint {
-	uint64_t epoch;       /* the epoch just sealed: what to commit later */
-	uint64_t held_pkts;   /* held by the whole group now, all uncommitted epochs */
+	uint64_t epoch;	    /* the epoch just sealed: what to commit later */
+	uint64_t held_pkts; /* held by the whole group now, all uncommitted epochs */
 	uint64_t held_bytes;
 	uint64_t duration_us; /* what the daemon took to suspend and seal */
 };
 
-int renic_protection_start(struct renic_client *client, const char *group,
-	struct renic_error *err);
+int renic_protection_start(struct renic_client *client, const char *group, struct renic_error *err);
 int renic_protection_stop(struct renic_client *client, const char *group, enum renic_held held,
 	struct renic_error *err);
 
@@ -140,28 +139,28 @@ int renic_checkpoint_begin(struct renic_client *client, const char *group,
 	struct renic_checkpoint *checkpoint, struct renic_error *err);
 
 /* The state is copied: VFs go on, their frames belong to the next epoch. */
-int renic_checkpoint_resume(struct renic_client *client, const char *group,
-	struct renic_error *err);
+int renic_checkpoint_resume(
+	struct renic_client *client, const char *group, struct renic_error *err);
 
 /* The copy failed: VFs go on; the sealed frames leave with the next epoch that is committed. */
 int renic_checkpoint_abort(struct renic_client *client, const char *group, struct renic_error *err);
 
 /* The backup holds the checkpoint that ended `epoch`: frames of epochs <= epoch may leave. */
-int renic_checkpoint_commit(struct renic_client *client, const char *group, uint64_t epoch,
-	struct renic_error *err);
+int renic_checkpoint_commit(
+	struct renic_client *client, const char *group, uint64_t epoch, struct renic_error *err);
 
 /* Something happened in the daemon; docs/protocol.md, "Events". Longer texts are cut. */
 struct renic_event {
-	char type[32];    /* "vf_created", "group_state", … */
-	char name[64];    /* VF or group; empty for the uplink */
+	char type[32];	  /* "vf_created", "group_state", … */
+	char name[64];	  /* VF or group; empty for the uplink */
 	char detail[256]; /* for a person */
 	uint64_t time_us; /* since 1970-01-01 UTC, microseconds; 0: the daemon did not say */
-	uint64_t lost;    /* events dropped just before this one, because nobody took them */
+	uint64_t lost;	  /* events dropped just before this one, because nobody took them */
 };
 
 /* From now on events come; types: a NULL-terminated array of their names, NULL for all. */
-int renic_events_subscribe(struct renic_client *client, const char *const *types,
-	struct renic_error *err);
+int renic_events_subscribe(
+	struct renic_client *client, const char *const *types, struct renic_error *err);
 
 /* No more events; those queued already can still be taken. */
 int renic_events_unsubscribe(struct renic_client *client, struct renic_error *err);

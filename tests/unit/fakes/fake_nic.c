@@ -169,8 +169,8 @@ int nic_vf_delete(const char *name, bool force, struct nic_error *err)
 	return 0;
 }
 
-int nic_vf_set(const char *name, const struct vf_config *values, unsigned mask,
-	struct nic_error *err)
+int nic_vf_set(
+	const char *name, const struct vf_config *values, unsigned mask, struct nic_error *err)
 {
 	struct vf_info *vf = find_vf(name, err);
 
@@ -220,8 +220,8 @@ void nic_vf_foreach(void (*visit)(const struct vf_info *info, void *arg), void *
 		visit(&fake_nic.vfs[i], arg);
 }
 
-int nic_egress_log_get(const char *name, struct log_extent *extents, int max, int *fd,
-	struct nic_error *err)
+int nic_egress_log_get(
+	const char *name, struct log_extent *extents, int max, int *fd, struct nic_error *err)
 {
 	if (!find_vf(name, err))
 		return RENIC_E_NOT_FOUND;
@@ -274,8 +274,8 @@ int nic_group_delete(const char *name, struct nic_error *err)
 	return 0;
 }
 
-int nic_group_set(const char *name, const struct group_config *values, unsigned mask,
-	struct nic_error *err)
+int nic_group_set(
+	const char *name, const struct group_config *values, unsigned mask, struct nic_error *err)
 {
 	struct group_info *group = find_group(name, err);
 
@@ -310,8 +310,8 @@ void nic_group_foreach(void (*visit)(const struct group_info *info, void *arg), 
 }
 
 /* From one state to another, or RENIC_E_STATE. */
-static struct group_info *move_group(const char *name, uint64_t client, const char *from,
-	const char *to, struct nic_error *err)
+static struct group_info *move_group(
+	const char *name, uint64_t client, const char *from, const char *to, struct nic_error *err)
 {
 	struct group_info *group = find_group(name, err);
 
@@ -346,8 +346,8 @@ int nic_protection_stop(const char *name, bool discard, uint64_t client, struct 
 	return move_group(name, client, "protected", "unprotected", err) ? 0 : err->code;
 }
 
-int nic_checkpoint_begin(const char *name, uint64_t client, struct checkpoint_info *info,
-	struct nic_error *err)
+int nic_checkpoint_begin(
+	const char *name, uint64_t client, struct checkpoint_info *info, struct nic_error *err)
 {
 	struct group_info *group = move_group(name, client, "protected", "suspended", err);
 
@@ -367,8 +367,7 @@ int nic_checkpoint_abort(const char *name, uint64_t client, struct nic_error *er
 	return move_group(name, client, "suspended", "protected", err) ? 0 : err->code;
 }
 
-int nic_checkpoint_commit(const char *name, uint64_t epoch, uint64_t client,
-	struct nic_error *err)
+int nic_checkpoint_commit(const char *name, uint64_t epoch, uint64_t client, struct nic_error *err)
 {
 	struct group_info *group = find_group(name, err);
 

@@ -21,9 +21,9 @@ struct fake_nic {
 	struct group_info groups[8];
 	unsigned n_groups;
 	struct uplink_info uplink;
-	uint64_t last_client;     /* of the last protection_* or checkpoint_* call */
-	unsigned last_mask;       /* of the last vf_set or group_set */
-	bool last_flag;           /* force of vf_delete, discard of protection_stop */
+	uint64_t last_client; /* of the last protection_* or checkpoint_* call */
+	unsigned last_mask;   /* of the last vf_set or group_set */
+	bool last_flag;	      /* force of vf_delete, discard of protection_stop */
 	char log_module[64], log_level[16];
 	atomic_uint alive_calls, gone_calls, ticks;
 	atomic_ullong last_gone;

@@ -27,20 +27,20 @@ struct ring {
 };
 
 struct queue {
-	struct ring tx, rx;   /* the guest's: it sends on tx */
-	uint32_t room;        /* atomic: receive buffers */
-	uint32_t armed;       /* atomic */
-	int owner;            /* atomic: the lcore that was seen first */
-	int kick_fd;          /* under kick_lock; another one after each start */
+	struct ring tx, rx; /* the guest's: it sends on tx */
+	uint32_t room;	    /* atomic: receive buffers */
+	uint32_t armed;	    /* atomic */
+	int owner;	    /* atomic: the lcore that was seen first */
+	int kick_fd;	    /* under kick_lock; another one after each start */
 };
 
 struct fake_port {
 	struct vf *vf;
 	uint16_t n_qps;
 	bool connected;
-	bool running;         /* atomic */
-	bool suspended;       /* atomic */
-	bool pretend_frames;  /* atomic */
+	bool running;			/* atomic */
+	bool suspended;			/* atomic */
+	bool pretend_frames;		/* atomic */
 	bool hold_round, round_is_held; /* atomic */
 	struct queue queues[];
 };
@@ -48,8 +48,8 @@ struct fake_port {
 static struct fake_port *ports[VF_MAX];
 static pthread_mutex_t kick_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool refuse_create;
-static uint64_t moved;           /* atomic */
-static uint32_t n_violations;    /* atomic */
+static uint64_t moved;	      /* atomic */
+static uint32_t n_violations; /* atomic */
 static char first_violation[160];
 
 static uint32_t ring_count(const struct ring *r)
@@ -104,7 +104,7 @@ static void touch(struct fake_port *p, uint16_t qp, const char *what)
 		violation(p, qp, what, "while the VF is suspended");
 	if (!__atomic_compare_exchange_n(&p->queues[qp].owner, &owner, lcore_self(), false,
 		    __ATOMIC_RELAXED, __ATOMIC_RELAXED) &&
-	    owner != lcore_self())
+		owner != lcore_self())
 		violation(p, qp, what, "by an lcore that does not own the queue pair");
 }
 
@@ -148,8 +148,8 @@ static struct rte_mbuf *make_mbuf(struct rte_mempool *pool, const struct guest_f
 	return NULL;
 }
 
-static uint16_t from_guest(void *port, uint16_t qp, struct rte_mempool *pool,
-	struct rte_mbuf **pkts, uint16_t n)
+static uint16_t from_guest(
+	void *port, uint16_t qp, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct fake_port *p = port;
 	struct ring *tx = &p->queues[qp].tx;
@@ -239,8 +239,7 @@ static uint64_t features(void *port)
 	return 1ULL << 32;
 }
 
-static int create(struct vf *vf, const struct vf_config *config, void **port,
-	struct nic_error *err)
+static int create(struct vf *vf, const struct vf_config *config, void **port, struct nic_error *err)
 {
 	uint16_t n = vf_queue_pairs(vf);
 	struct fake_port *p;

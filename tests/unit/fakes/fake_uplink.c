@@ -22,7 +22,7 @@ enum { KEPT_MAX = 1024, TAG_AT = 2 * RTE_ETHER_ADDR_LEN };
 
 struct kept {
 	struct rte_mbuf *m;
-	uint8_t *bytes;      /* as they were when it was taken */
+	uint8_t *bytes; /* as they were when it was taken */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

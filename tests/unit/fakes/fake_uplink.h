@@ -17,7 +17,7 @@
 
 struct wire_frame {
 	struct wire_frame *next;
-	int lcore;           /* that sent it */
+	int lcore; /* that sent it */
 	uint32_t len;
 	uint8_t bytes[];
 };

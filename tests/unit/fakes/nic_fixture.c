@@ -55,8 +55,8 @@ int fixture_start(int argc, char **argv)
 	const char *seed = getenv("NIC_TEST_SEED"); /* other random runs; the same each time */
 	static char lcores[64];
 	char *args[] = {argv[0], "--no-huge", "--no-shconf", "-m", "128", "--no-pci",
-		"--no-telemetry", "--log-level=lib.eal:error", "--main-lcore=0", "--lcores",
-		lcores, NULL};
+		"--no-telemetry", "--log-level=lib.eal:error", "--main-lcore=0", "--lcores", lcores,
+		NULL};
 
 	random_state += seed ? strtoull(seed, NULL, 0) * 0x9e3779b97f4a7c15u : 0;
 	lcores_text(lcores, sizeof(lcores), workers);
@@ -160,7 +160,7 @@ static uint64_t activity(void)
 	uint64_t sum = fake_port_moved() + fake_uplink_moved();
 	const struct vf *vf;
 
-	TAILQ_FOREACH(vf, &nic.vfs, next)
+	TAILQ_FOREACH (vf, &nic.vfs, next)
 		for (uint16_t q = 0; q < vf->n_qps; q++) {
 			const struct vf_qp *qp = vf->qps[q];
 

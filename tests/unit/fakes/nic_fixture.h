@@ -67,9 +67,9 @@ uint64_t checkpoint(const char *group);
 /* ---- frames ---- */
 
 enum {
-	TO_ALL = '*',       /* broadcast */
-	TO_MANY = '+',      /* multicast */
-	TO_NOBODY = '?',    /* unicast that no VF has */
+	TO_ALL = '*',	 /* broadcast */
+	TO_MANY = '+',	 /* multicast */
+	TO_NOBODY = '?', /* unicast that no VF has */
 	FROM_WIRE = '#',
 	LEN_DEFAULT = 100,
 };
@@ -77,9 +77,9 @@ enum {
 struct tframe {
 	char from, to;
 	uint32_t number;
-	uint16_t vid;       /* tag in the bytes; 0: none */
-	uint16_t type;      /* ethertype; default IPv4's */
-	uint32_t len;       /* without the tag; default LEN_DEFAULT */
+	uint16_t vid;  /* tag in the bytes; 0: none */
+	uint16_t type; /* ethertype; default IPv4's */
+	uint32_t len;  /* without the tag; default LEN_DEFAULT */
 };
 
 #define FRAME(f, t, n, ...) ((struct tframe){.from = (f), .to = (t), .number = (n), ##__VA_ARGS__})
