@@ -18,7 +18,8 @@ enum { DEST_UPLINK = -1, DEST_FLOOD = -2, DEST_DROP = -3 };
 struct dest {
 	int where; /* VF id or DEST_ */
 	enum drop_reason reason;
-	uint16_t vid;
+	uint16_t vid;	 /* VLAN of the frame, of a run's first one */
+	uint16_t tagged; /* not 0: some frame of the run is in a VLAN */
 };
 
 struct dest_cache {
@@ -214,7 +215,8 @@ static struct dest find_dest(struct dest_cache *cache, const struct rte_mbuf *m,
 
 /* ---- the three ways out ---- */
 
-static uint16_t send_to_uplink(const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n)
+static uint16_t send_to_uplink(
+	const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n, uint16_t tagged)
 {
 	if (unlikely(!nic.uplink->is_up())) {
 		if (from->was_held)
@@ -223,7 +225,7 @@ static uint16_t send_to_uplink(const struct switch_from *from, struct rte_mbuf *
 			qp_drop(from->qp, pkts[i], DROP_UPLINK_DOWN);
 		return n;
 	}
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; tagged && i < n; i++)
 		if (unlikely(!insert_tag(&pkts[i]))) {
 			n = i;
 			break;
@@ -233,22 +235,22 @@ static uint16_t send_to_uplink(const struct switch_from *from, struct rte_mbuf *
 
 /* A frame whose tag was changed cannot be tried again, its VLAN would be another: so look first
  * whether the VF's owner has room for it. */
-static uint16_t send_to_vf(
-	int id, struct rte_mbuf **pkts, const uint16_t *vids, uint16_t n, uint64_t *drops)
+static uint16_t send_to_vf(const struct dest *d, struct rte_mbuf **pkts, const uint16_t *vids,
+	uint16_t n, uint64_t *drops)
 {
-	struct vf *vf = vf_by_id(id);
-	uint16_t vlan, taken, any_vid = 0;
+	struct vf *vf = vf_by_id(d->where);
+	uint16_t vlan, taken;
 
 	if (unlikely(!vf)) {
 		drops[DROP_NO_ROUTE] += n;
 		rte_pktmbuf_free_bulk(pkts, n);
 		return n;
 	}
-	vlan = vf_policy(vf)->vlan;
-	for (uint16_t i = 0; i < n; i++)
-		any_vid |= vids[i];
-	if (unlikely(any_vid) && !vf_has_room(vf))
+	if (likely(!d->tagged))
+		return vf_deliver(vf, pkts, n);
+	if (!vf_has_room(vf))
 		return 0;
+	vlan = vf_policy(vf)->vlan;
 	for (uint16_t i = 0; i < n; i++) {
 		if (unlikely(!shape_for_vf(&pkts[i], vids[i], vlan))) {
 			n = i;
@@ -256,8 +258,6 @@ static uint16_t send_to_vf(
 		}
 	}
 	taken = n ? vf_deliver(vf, pkts, n) : 0;
-	if (likely(taken == n || !any_vid))
-		return taken;
 	drops[DROP_RX_NO_BUFFER] += n - taken;
 	rte_pktmbuf_free_bulk(&pkts[taken], n - taken);
 	return n;
@@ -266,12 +266,13 @@ static uint16_t send_to_vf(
 static void copy_to_vf(struct vf *vf, const struct rte_mbuf *m, uint16_t vid, uint64_t *drops)
 {
 	struct rte_mbuf *copy = rte_pktmbuf_copy(m, nic.pool, 0, UINT32_MAX);
+	const struct dest d = {.where = vf->id, .vid = vid, .tagged = vid};
 
 	if (unlikely(!copy)) {
 		drops[DROP_NO_MBUF]++;
 		return;
 	}
-	if (send_to_vf(vf->id, &copy, &vid, 1, drops) == 0) {
+	if (send_to_vf(&d, &copy, &vid, 1, drops) == 0) {
 		drops[DROP_RX_NO_BUFFER]++;
 		rte_pktmbuf_free(copy);
 	}
@@ -320,7 +321,7 @@ static bool flood_to_uplink(const struct switch_from *from, const struct rte_mbu
 	copy = rte_pktmbuf_copy(m, nic.pool, 0, UINT32_MAX);
 	if (!copy)
 		return false;
-	if (send_to_uplink(from, &copy, 1) == 1)
+	if (send_to_uplink(from, &copy, 1, frame_vid(m)) == 1)
 		return true;
 	rte_pktmbuf_free(copy);
 	return false;
@@ -344,14 +345,27 @@ static uint16_t send_run(const struct switch_from *from, const struct dest *d,
 	struct rte_mbuf **pkts, const uint16_t *vids, uint16_t n, uint16_t flags)
 {
 	if (d->where >= 0)
-		return send_to_vf(d->where, pkts, vids, n, from->qp->counters.drops);
+		return send_to_vf(d, pkts, vids, n, from->qp->counters.drops);
 	if (d->where == DEST_UPLINK)
-		return send_to_uplink(from, pkts, n);
+		return send_to_uplink(from, pkts, n, d->tagged);
 	if (d->where == DEST_FLOOD)
 		return flood(from, pkts[0], vids[0], flags);
 	for (uint16_t i = 0; i < n; i++)
 		qp_drop(from->qp, pkts[i], d->reason);
 	return n;
+}
+
+/* Most frames of a burst go one way: is m untagged, short enough for everybody, and for the MAC
+ * that `first` is for? Then it goes where `first` goes. */
+static bool goes_along(const struct rte_mbuf *m, const struct rte_mbuf *first)
+{
+	const struct rte_ether_hdr *a = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	const struct rte_ether_hdr *b = rte_pktmbuf_mtod(first, const struct rte_ether_hdr *);
+
+	return m->data_len >= sizeof(*a) && m->pkt_len <= first->pkt_len &&
+	       !(m->ol_flags & RTE_MBUF_F_TX_VLAN) &&
+	       a->ether_type != RTE_BE16(RTE_ETHER_TYPE_VLAN) &&
+	       rte_is_same_ether_addr(&a->dst_addr, &b->dst_addr);
 }
 
 /* The leading frames of pkts that share a destination (flooded ones go one by one). */
@@ -363,13 +377,18 @@ static uint16_t find_run(struct dest_cache *cache, struct rte_mbuf **pkts, uint1
 
 	*run = find_dest(cache, pkts[0], src);
 	vids[0] = run->vid;
+	run->tagged = run->vid;
 	if (run->where == DEST_FLOOD)
 		return 1;
 	for (; len < n; len++) {
+		vids[len] = 0;
+		if (likely(!run->vid && run->where != DEST_DROP && goes_along(pkts[len], pkts[0])))
+			continue;
 		d = find_dest(cache, pkts[len], src);
 		if (d.where != run->where || d.reason != run->reason)
 			break;
 		vids[len] = d.vid;
+		run->tagged |= d.vid;
 	}
 	return len;
 }
@@ -405,7 +424,7 @@ void switch_from_uplink(struct rte_mbuf **pkts, uint16_t n, uint64_t *drops)
 
 		len = find_run(&cache, &pkts[done], n - done, -1, &run, vids);
 		if (run.where >= 0) {
-			taken = send_to_vf(run.where, &pkts[done], vids, len, drops);
+			taken = send_to_vf(&run, &pkts[done], vids, len, drops);
 		} else {
 			if (run.where == DEST_FLOOD)
 				flood_to_vfs(pkts[done], run.vid, -1, 0, GROUP_ALL, drops);
@@ -435,7 +454,8 @@ bool switch_pass_inside(struct vf_qp *qp, uint32_t group_id, struct rte_mbuf *m,
 	vf = vf_by_id(d.where);
 	if (!vf || vf_policy(vf)->group_id != group_id)
 		return false;
-	if (send_to_vf(d.where, &m, &d.vid, 1, qp->counters.drops) == 0)
+	d.tagged = d.vid;
+	if (send_to_vf(&d, &m, &d.vid, 1, qp->counters.drops) == 0)
 		qp_drop(qp, m, DROP_RX_NO_BUFFER);
 	return true;
 }

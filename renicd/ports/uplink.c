@@ -59,15 +59,14 @@ static struct {
 
 static uint16_t send_on_queue(struct uplink_lcore *ul, struct rte_mbuf **pkts, uint16_t n)
 {
-	uint64_t bytes = 0, per_frame[UPLINK_BURST];
+	uint64_t bytes = 0;
 	uint16_t sent;
 
-	n = RTE_MIN(n, (uint16_t)UPLINK_BURST);
 	for (uint16_t i = 0; i < n; i++)
-		per_frame[i] = pkts[i]->pkt_len;
+		bytes += pkts[i]->pkt_len;
 	sent = rte_eth_tx_burst(uplink.port_id, ul->queue, pkts, n);
-	for (uint16_t i = 0; i < sent; i++)
-		bytes += per_frame[i];
+	for (uint16_t i = sent; i < n; i++)
+		bytes -= pkts[i]->pkt_len;
 	ul->tx_pkts += sent;
 	ul->tx_bytes += bytes;
 	ul->refused += sent < n;
