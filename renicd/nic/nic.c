@@ -70,13 +70,9 @@ void nic_clear(void)
 	struct group *g;
 	struct vf *vf;
 
-	while ((g = TAILQ_FIRST(&nic.groups))) {
-		if (g->fsm.state == GROUP_SUSPENDED)
-			nic_checkpoint_abort(g->config.name, 0, NULL);
-		if (g->fsm.state != GROUP_UNPROTECTED)
-			nic_protection_stop(g->config.name, true, 0, NULL);
+	/* Their VFs hold on to what is not committed until they are gone. */
+	while ((g = TAILQ_FIRST(&nic.groups)))
 		group_free(g);
-	}
 	while ((vf = TAILQ_FIRST(&nic.vfs)))
 		if (nic_vf_delete(vf->config.name, true, NULL))
 			break;
@@ -86,6 +82,10 @@ void nic_fini(void)
 {
 	if (nic.log_pool)
 		log_pool_destroy(nic.log_pool);
+	rte_mempool_free(nic.attach_pool);
+	rte_mempool_free(nic.pool);
+	nic.attach_pool = nic.pool = NULL;
+	nic.log_pool = NULL;
 	switch_fini();
 	event_fini();
 }

@@ -107,14 +107,13 @@ int device_setup(void **state)
 	return 0;
 }
 
-/* nic_fini() leaves the pools of mbufs to us: none may be out. */
-static int free_pool(struct rte_mempool *pool)
+/* Before nic_fini() frees the pool: no mbuf may be out. */
+static int check_pool(struct rte_mempool *pool)
 {
 	unsigned out = rte_mempool_in_use_count(pool);
 
 	if (out)
 		print_error("%s: %u mbufs were not freed\n", pool->name, out);
-	rte_mempool_free(pool);
 	return out ? -1 : 0;
 }
 
@@ -134,9 +133,9 @@ int device_teardown(void **state)
 		print_error("%u ingress segments are still counted\n", nic.ingress_segs);
 	rc |= nic.ingress_segs ? -1 : 0;
 	nic.ingress_segs = 0;
+	rc |= check_pool(nic.pool) | check_pool(nic.attach_pool);
 	nic_fini();
 	lcores_stop();
-	rc |= free_pool(nic.pool) | free_pool(nic.attach_pool);
 	fake_port_check();
 	fake_uplink_check();
 	return rc;
