@@ -54,6 +54,7 @@ int nic_init(const struct nic_params *params, struct nic_error *err)
 {
 	snprintf(nic.run_dir, sizeof(nic.run_dir), "%s", params->run_dir);
 	nic.port_ops = params->port_ops;
+	nic.log_for_dma = params->register_dma;
 	if (nic_event_fd() < 0 || switch_init())
 		return nic_fail(err, RENIC_E_RESOURCES, NULL, "no memory for the MAC table");
 	return create_pools(params, err);

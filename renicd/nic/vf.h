@@ -107,6 +107,7 @@ struct nic {
 	uint32_t ingress_segs_max;	 /* half for who comes first, half shared out evenly */
 	struct rte_mempool *attach_pool; /* mbufs that point into the log */
 	struct log_pool *log_pool;
+	bool log_for_dma;               /* its memory is known to DPDK, for real NICs */
 	const struct uplink_ops *uplink; /* NULL: none */
 	const struct vf_port_ops *port_ops;
 	char run_dir[NIC_PATH_SIZE];

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ALLOW_EXPERIMENTAL_API /* rte_dev_dma_map() */
 #include <rte_dev.h>
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
@@ -280,6 +282,20 @@ static void set_mtu(uint16_t port_id, const struct rte_eth_dev_info *dev)
 				     (uint32_t)sizeof(struct rte_vlan_hdr);
 }
 
+/* A device behind an IOMMU reads released frames out of the log: it must know that memory. Software
+ * devices have no use for it, and say so. */
+static int map_log_memory(const struct rte_eth_dev_info *dev)
+{
+	size_t bytes;
+	void *base = log_pool_memory(nic.log_pool, &bytes);
+
+	if (!nic.log_for_dma || rte_eal_iova_mode() != RTE_IOVA_VA)
+		return 0;
+	if (rte_dev_dma_map(dev->device, base, (uint64_t)(uintptr_t)base, bytes) == 0)
+		return 0;
+	return rte_errno == ENOTSUP ? 0 : -rte_errno;
+}
+
 static int start_port(uint16_t port_id, struct rte_mempool *pool, const char **step)
 {
 	struct rte_eth_dev_info dev;
@@ -301,6 +317,10 @@ static int start_port(uint16_t port_id, struct rte_mempool *pool, const char **s
 	set_mtu(port_id, &dev);
 	*step = "queue set-up";
 	rc = set_up_queues(port_id, uplink.n_queues, pool);
+	if (rc)
+		return rc;
+	*step = "DMA from the egress log";
+	rc = map_log_memory(&dev);
 	if (rc)
 		return rc;
 	*step = "start";
