@@ -214,7 +214,11 @@ struct message_header {
 	uint32_t flags;
 };
 
-enum { MESSAGE_NEED_REPLY = 1 << 3 };
+enum {
+	MESSAGE_SET_MEM_TABLE = 5,
+	MESSAGE_ADD_MEM_REG = 37,
+	MESSAGE_NEED_REPLY = 1 << 3,
+};
 
 /* A message comes in; if the connection ends before post_msg, the library refused it. */
 static enum rte_vhost_msg_result pre_msg(int vid, void *msg)
@@ -231,12 +235,38 @@ static enum rte_vhost_msg_result pre_msg(int vid, void *msg)
 	return RTE_VHOST_MSG_RESULT_ERR;
 }
 
+/* Is a file shorter than the region of guest memory that it is said to hold? Touching what it has
+ * not is a SIGBUS. */
+static bool memory_is_short(int vid)
+{
+	struct rte_vhost_memory *memory = NULL;
+	bool is_short = false;
+	struct stat st;
+
+	if (rte_vhost_get_mem_table(vid, &memory) < 0)
+		return false;
+	for (uint32_t i = 0; i < memory->nregions && !is_short; i++) {
+		const struct rte_vhost_mem_region *region = &memory->regions[i];
+
+		/* The mapping is rounded up to the file's block size. */
+		is_short = fstat(region->fd, &st) == 0 &&
+			   (uint64_t)st.st_size + (uint64_t)st.st_blksize <= region->mmap_size;
+	}
+	free(memory);
+	return is_short;
+}
+
 static enum rte_vhost_msg_result post_msg(int vid, void *msg)
 {
 	struct vhost_port *p = port_of(vid);
+	const struct message_header *header = msg;
 
-	if (p)
-		p->request = 0;
+	if (!p)
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	if ((header->request == MESSAGE_SET_MEM_TABLE || header->request == MESSAGE_ADD_MEM_REG) &&
+		memory_is_short(vid))
+		return RTE_VHOST_MSG_RESULT_ERR;
+	p->request = 0;
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 

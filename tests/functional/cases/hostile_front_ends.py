@@ -83,6 +83,16 @@ def a_malformed_header_is_counted(env):
 
 
 @case
+def memory_that_its_file_does_not_hold_is_refused(env):
+    daemon, other = two_vfs(env)
+    peer = front_end(env, daemon, "vf1")
+    peer.set_memory(64 << 20)
+    os.eventfd_write(peer.kick[1], 1)
+    expect_thrown_out(daemon, "vf1")
+    expect_others_go_on(daemon, other)
+
+
+@case
 def a_second_front_end_is_turned_away(env):
     daemon, _ = two_vfs(env)
     first = front_end(env, daemon, "vf1")
