@@ -15,30 +15,8 @@ static void set_frontend(struct vf *vf, enum frontend_state state)
 	pthread_mutex_unlock(&vf->frontend_lock);
 }
 
-/* Run fn on the owner of each queue pair, all lcores at once. */
-struct each_qp {
-	struct vf *vf;
-	void (*fn)(struct vf_qp *qp);
-};
-
-static void each_own_qp(void *arg)
-{
-	const struct each_qp *each = arg;
-
-	for (uint16_t q = 0; q < each->vf->n_qps; q++)
-		if (each->vf->qps[q]->lcore == lcore_self())
-			each->fn(each->vf->qps[q]);
-}
-
-static void for_each_qp(struct vf *vf, void (*fn)(struct vf_qp *qp))
-{
-	struct each_qp each = {.vf = vf, .fn = fn};
-
-	lcore_call_all(each_own_qp, &each);
-}
-
 /* The rings are new: signals are on until the first disarm. */
-static void qp_start(struct vf_qp *qp)
+static void qp_start(struct vf_qp *qp, void *arg)
 {
 	qp->port = qp->vf->port;
 	qp->running = true;
@@ -48,13 +26,13 @@ static void qp_start(struct vf_qp *qp)
 	qp_disarm(qp);
 }
 
-static void qp_stop(struct vf_qp *qp)
+static void qp_stop(struct vf_qp *qp, void *arg)
 {
 	qp->running = false;
 	qp->paused = true;
 }
 
-static void qp_disconnect(struct vf_qp *qp)
+static void qp_disconnect(struct vf_qp *qp, void *arg)
 {
 	qp->running = false;
 	qp->paused = false;
@@ -69,14 +47,14 @@ void vf_frontend_connected(struct vf *vf)
 
 void vf_frontend_running(struct vf *vf)
 {
-	for_each_qp(vf, qp_start);
+	vf_for_each_qp(vf, qp_start, NULL);
 	set_frontend(vf, FRONTEND_RUNNING);
 	nic_post_event(EVENT_FRONTEND_RUNNING, vf->config.name, "rings run");
 }
 
 void vf_frontend_stopped(struct vf *vf)
 {
-	for_each_qp(vf, qp_stop);
+	vf_for_each_qp(vf, qp_stop, NULL);
 	set_frontend(vf, FRONTEND_CONNECTED);
 	nic_post_event(EVENT_FRONTEND_STOPPED, vf->config.name, "rings are stopped");
 }
@@ -101,7 +79,7 @@ void vf_frontend_disconnected(struct vf *vf, const char *error)
 	for (uint16_t q = 0; q < vf->n_qps; q++)
 		__atomic_store_n(&vf->qps[q]->enabled, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&vf->n_enabled, 0, __ATOMIC_RELAXED);
-	for_each_qp(vf, qp_disconnect);
+	vf_for_each_qp(vf, qp_disconnect, NULL);
 	pthread_mutex_lock(&vf->frontend_lock);
 	vf->frontend = FRONTEND_NONE;
 	vf->frontend_errors += error != NULL;

@@ -65,6 +65,17 @@ void nic_set_uplink(const struct uplink_ops *ops)
 	nic.uplink = ops;
 }
 
+bool nic_replace_by_copy(struct rte_mbuf **m)
+{
+	struct rte_mbuf *copy = rte_pktmbuf_copy(*m, nic.pool, 0, UINT32_MAX);
+
+	if (!copy)
+		return false;
+	rte_pktmbuf_free(*m);
+	*m = copy;
+	return true;
+}
+
 /* The end of the daemon: what is held stays unsent. */
 void nic_clear(void)
 {
@@ -139,14 +150,20 @@ void nic_uplink_get(struct uplink_info *info)
 
 /* ---- the log as a file ---- */
 
-/* What queue qp holds, cut at segment boundaries. The owner lcore. */
-static int queue_extents(const struct vf_qp *qp, struct log_extent *extents, int max)
-{
-	uint64_t at = __atomic_load_n(&qp->log.state->released, __ATOMIC_ACQUIRE);
-	int n = 0;
+struct extents_query {
+	const struct vf *vf;
+	struct log_extent *extents;
+	int max, n;
+};
 
-	for (; n < max; n++) {
-		struct log_extent *e = &extents[n];
+/* What queue pair qp holds, cut at segment boundaries. The owner lcore. */
+static void add_extents(struct vf_qp *qp, void *arg)
+{
+	struct extents_query *query = arg;
+	uint64_t at = qp->log.state->released;
+
+	for (; query->n < query->max; query->n++) {
+		struct log_extent *e = &query->extents[query->n];
 
 		e->queue = qp->index;
 		e->log_offset = at;
@@ -155,22 +172,13 @@ static int queue_extents(const struct vf_qp *qp, struct log_extent *extents, int
 			break;
 		at += e->bytes;
 	}
-	return n;
 }
 
-struct extents_query {
-	const struct vf *vf;
-	struct log_extent *extents;
-	int max, n;
-};
-
-static void own_extents(void *arg)
+static void add_own_extents(void *arg)
 {
-	struct extents_query *q = arg;
+	const struct extents_query *query = arg;
 
-	for (uint16_t i = 0; i < q->vf->n_qps; i++)
-		if (q->vf->qps[i]->lcore == lcore_self())
-			q->n += queue_extents(q->vf->qps[i], &q->extents[q->n], q->max - q->n);
+	vf_for_own_qps(query->vf, add_extents, arg);
 }
 
 int nic_egress_log_get(
@@ -183,7 +191,7 @@ int nic_egress_log_get(
 	*fd = log_pool_fd(nic.log_pool);
 	if (*fd < 0)
 		return nic_fail(err, RENIC_E_IO, NULL, "log file: %s", strerror(-*fd));
-	for (unsigned i = 0; i < lcores_count(); i++)
-		lcore_call(i, own_extents, &q);
+	for (unsigned i = 0; i < lcores_count(); i++) /* one after the other: they share q */
+		lcore_call(i, add_own_extents, &q);
 	return q.n;
 }

@@ -18,24 +18,21 @@
 #include "protection.h"
 
 struct command {
-	struct group *group;
-	void (*apply)(struct vf_qp *qp, struct command *cmd);
+	const struct group *group;
+	void (*apply)(struct vf_qp *qp, void *epoch);
 	uint64_t epoch;
 };
 
 static void run_on_own_qps(void *arg)
 {
 	struct command *cmd = arg;
-	const struct group *g = cmd->group;
 
-	for (uint16_t v = 0; v < g->n_vfs; v++)
-		for (uint16_t q = 0; q < g->vfs[v]->n_qps; q++)
-			if (g->vfs[v]->qps[q]->lcore == lcore_self())
-				cmd->apply(g->vfs[v]->qps[q], cmd);
+	for (uint16_t v = 0; v < cmd->group->n_vfs; v++)
+		vf_for_own_qps(cmd->group->vfs[v], cmd->apply, &cmd->epoch);
 }
 
 static void command_run(
-	struct group *g, void (*apply)(struct vf_qp *, struct command *), uint64_t epoch)
+	const struct group *g, void (*apply)(struct vf_qp *qp, void *epoch), uint64_t epoch)
 {
 	struct command cmd = {.group = g, .apply = apply, .epoch = epoch};
 
@@ -44,36 +41,36 @@ static void command_run(
 
 /* ---- on the lcores ---- */
 
-static void qp_start_hold(struct vf_qp *qp, struct command *cmd)
+static void qp_start_hold(struct vf_qp *qp, void *epoch)
 {
-	egress_log_open(&qp->log, cmd->epoch);
+	egress_log_open(&qp->log, *(uint64_t *)epoch);
 	qp->hold = true;
 	qp->log_full = false;
 }
 
-static void qp_begin(struct vf_qp *qp, struct command *cmd)
+static void qp_begin(struct vf_qp *qp, void *epoch)
 {
 	qp->suspended = true;
 	egress_log_seal(&qp->log);
 }
 
-static void qp_resume(struct vf_qp *qp, struct command *cmd)
+static void qp_resume(struct vf_qp *qp, void *epoch)
 {
 	qp->suspended = false;
 }
 
-static void qp_commit(struct vf_qp *qp, struct command *cmd)
+static void qp_commit(struct vf_qp *qp, void *epoch)
 {
-	egress_log_commit(&qp->log, cmd->epoch);
+	egress_log_commit(&qp->log, *(uint64_t *)epoch);
 }
 
-static void qp_release_all(struct vf_qp *qp, struct command *cmd)
+static void qp_release_all(struct vf_qp *qp, void *epoch)
 {
 	egress_log_commit_all(&qp->log);
 	qp->hold = false;
 }
 
-static void qp_discard(struct vf_qp *qp, struct command *cmd)
+static void qp_discard(struct vf_qp *qp, void *epoch)
 {
 	qp->counters.drops[DROP_DISCARDED] += egress_log_discard(&qp->log);
 	qp->hold = false;

@@ -14,15 +14,9 @@ static inline const struct vf_policy *qp_policy(const struct vf_qp *qp)
  * m that does not point into the log, or m itself where that is so already or mbufs are short. */
 static inline struct rte_mbuf *qp_detach_from_log(struct rte_mbuf *m)
 {
-	struct rte_mbuf *copy;
-
-	if (likely(RTE_MBUF_DIRECT(m)))
-		return m;
-	copy = rte_pktmbuf_copy(m, nic.pool, 0, UINT32_MAX);
-	if (!copy)
-		return m;
-	rte_pktmbuf_free(m);
-	return copy;
+	if (unlikely(!RTE_MBUF_DIRECT(m)))
+		nic_replace_by_copy(&m);
+	return m;
 }
 
 /* Give waiting frames to the guest; it may be touched. Returns how many it took. */

@@ -98,22 +98,18 @@ static void rx_unkeep(struct vf_qp *qp, uint32_t n, uint32_t segs)
 
 unsigned qp_rx_flush(struct vf_qp *qp)
 {
-	uint32_t segs[NIC_BURST], gone;
 	struct rte_mbuf **pkts;
+	uint32_t segs;
 	unsigned total = 0;
 	uint16_t n, done;
 
 	do {
 		n = rx_fifo_head(&qp->rx, &pkts, NIC_BURST);
-		for (uint16_t i = 0; i < n; i++)
-			segs[i] = pkts[i]->nb_segs;
+		segs = count_segs(pkts, n);
 		done = n ? rx_to_guest(qp, pkts, n) : 0;
 		rx_fifo_drop_head(&qp->rx, done);
-		gone = 0;
-		for (uint16_t i = 0; i < done; i++)
-			gone += segs[i];
 		if (done)
-			rx_unkeep(qp, done, gone);
+			rx_unkeep(qp, done, segs - count_segs(&pkts[done], n - done));
 		total += done;
 	} while (done == NIC_BURST && total < 4 * NIC_BURST);
 	qp->rx_behind &= rx_fifo_count(&qp->rx) > 0;

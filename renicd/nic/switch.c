@@ -112,16 +112,7 @@ static uint16_t frame_vid(const struct rte_mbuf *m)
 /* Make *m's bytes ours to change: frames that point into the log are not. */
 static bool make_writable(struct rte_mbuf **m)
 {
-	struct rte_mbuf *copy;
-
-	if (RTE_MBUF_DIRECT(*m) && rte_mbuf_refcnt_read(*m) == 1)
-		return true;
-	copy = rte_pktmbuf_copy(*m, nic.pool, 0, UINT32_MAX);
-	if (!copy)
-		return false;
-	rte_pktmbuf_free(*m);
-	*m = copy;
-	return true;
+	return (RTE_MBUF_DIRECT(*m) && rte_mbuf_refcnt_read(*m) == 1) || nic_replace_by_copy(m);
 }
 
 /* Put the tag that is held beside the frame into its bytes. */

@@ -39,9 +39,7 @@ struct vf *vf_find_or_fail(const char *name, struct nic_error *err)
 
 static int check_unique(const struct vf_config *config, struct nic_error *err)
 {
-	struct rte_ether_addr mac;
 	struct vf *vf;
-	int id;
 
 	if (vf_find(config->name))
 		return nic_fail(
@@ -50,12 +48,7 @@ static int check_unique(const struct vf_config *config, struct nic_error *err)
 		if (!strcmp(vf->config.socket, config->socket))
 			return nic_fail(err, RENIC_E_EXISTS, "socket",
 				"VF \"%s\" has the socket %s", vf->config.name, config->socket);
-	memcpy(&mac, config->mac, sizeof(mac));
-	id = switch_lookup(&mac, config->vlan);
-	if (id >= 0)
-		return nic_fail(err, RENIC_E_EXISTS, "mac", "VF \"%s\" has this MAC in VLAN %u",
-			nic.by_id[id]->config.name, config->vlan);
-	return 0;
+	return vf_config_check_mac(config, err);
 }
 
 static int free_id(void)
@@ -152,22 +145,34 @@ fail:
 	return NULL;
 }
 
-static void add_pollers(void *arg)
-{
-	struct vf *vf = arg;
+struct each_qp {
+	const struct vf *vf;
+	void (*fn)(struct vf_qp *qp, void *arg);
+	void *arg;
+};
 
-	for (uint16_t q = 0; q < vf->n_qps; q++)
-		if (vf->qps[q]->lcore == lcore_self())
-			lcore_add_poller(&vf->qps[q]->poller);
+static void run_on_own_qps(void *arg)
+{
+	const struct each_qp *each = arg;
+
+	vf_for_own_qps(each->vf, each->fn, each->arg);
 }
 
-static void remove_pollers(void *arg)
+void vf_for_each_qp(struct vf *vf, void (*fn)(struct vf_qp *qp, void *arg), void *arg)
 {
-	struct vf *vf = arg;
+	struct each_qp each = {.vf = vf, .fn = fn, .arg = arg};
 
-	for (uint16_t q = 0; q < vf->n_qps; q++)
-		if (vf->qps[q]->lcore == lcore_self())
-			lcore_remove_poller(&vf->qps[q]->poller);
+	lcore_call_all(run_on_own_qps, &each);
+}
+
+static void add_poller(struct vf_qp *qp, void *arg)
+{
+	lcore_add_poller(&qp->poller);
+}
+
+static void remove_poller(struct vf_qp *qp, void *arg)
+{
+	lcore_remove_poller(&qp->poller);
 }
 
 static void publish(struct vf *vf)
@@ -175,7 +180,7 @@ static void publish(struct vf *vf)
 	__atomic_store_n(&nic.by_id[vf->id], vf, __ATOMIC_RELEASE);
 	if (nic.id_end <= vf->id)
 		__atomic_store_n(&nic.id_end, (uint16_t)(vf->id + 1), __ATOMIC_RELEASE);
-	lcore_call_all(add_pollers, vf);
+	vf_for_each_qp(vf, add_poller, NULL);
 }
 
 /* No lcore knows the VF when this returns. */
@@ -190,7 +195,7 @@ static void unpublish(struct vf *vf)
 	while (id_end && !nic.by_id[id_end - 1])
 		id_end--;
 	__atomic_store_n(&nic.id_end, id_end, __ATOMIC_RELEASE);
-	lcore_call_all(remove_pollers, vf);
+	vf_for_each_qp(vf, remove_poller, NULL);
 	lcore_synchronize();
 }
 

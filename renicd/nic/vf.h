@@ -107,7 +107,7 @@ struct nic {
 	uint32_t ingress_segs_max;	 /* half for who comes first, half shared out evenly */
 	struct rte_mempool *attach_pool; /* mbufs that point into the log */
 	struct log_pool *log_pool;
-	bool log_for_dma;               /* its memory is known to DPDK, for real NICs */
+	bool log_for_dma;		 /* its memory is known to DPDK, for real NICs */
 	const struct uplink_ops *uplink; /* NULL: none */
 	const struct vf_port_ops *port_ops;
 	char run_dir[NIC_PATH_SIZE];
@@ -142,6 +142,22 @@ struct vf *vf_find(const char *name);
 
 /* Make a policy of the VF's config and group, publish it, free the old one. */
 int vf_publish_policy(struct vf *vf, struct nic_error *err);
+
+/* Run fn on each queue pair of the VF, on the lcore that owns it, all lcores at once; returns when
+ * all have. Not on an lcore. */
+void vf_for_each_qp(struct vf *vf, void (*fn)(struct vf_qp *qp, void *arg), void *arg);
+
+/* The same for the queue pairs that the calling lcore owns. */
+static inline void vf_for_own_qps(
+	const struct vf *vf, void (*fn)(struct vf_qp *qp, void *arg), void *arg)
+{
+	for (uint16_t q = 0; q < vf->n_qps; q++)
+		if (vf->qps[q]->lcore == lcore_self())
+			fn(vf->qps[q], arg);
+}
+
+/* Put a copy that is wholly ours in the place of *m; false: no mbufs, *m stays. A data lcore. */
+bool nic_replace_by_copy(struct rte_mbuf **m);
 
 /* ---- data path, qp.c: the owner lcore ---- */
 

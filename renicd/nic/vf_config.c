@@ -148,43 +148,44 @@ static void overlay(struct vf_config *config, const struct vf_config *values, un
 		memcpy(config->hold_exempt, values->hold_exempt, sizeof(config->hold_exempt));
 }
 
-/* Larger rx fifos, made here, exchanged by their owners. */
-struct grow {
-	struct vf *vf;
-	struct rx_fifo fifos[VF_QPS_MAX];
-};
-
-static void exchange_fifos(void *arg)
+/* Larger rx fifos, one a queue pair, are made by us and exchanged by their owners. */
+static void exchange_fifo(struct vf_qp *qp, void *arg)
 {
-	struct grow *grow = arg;
+	struct rx_fifo *fifo = (struct rx_fifo *)arg + qp->index, old = qp->rx;
 
-	for (uint16_t q = 0; q < grow->vf->n_qps; q++) {
-		struct vf_qp *qp = grow->vf->qps[q];
-		struct rx_fifo old = qp->rx;
-
-		if (qp->lcore != lcore_self())
-			continue;
-		while (rx_fifo_count(&old))
-			rx_fifo_put(&grow->fifos[q], old.slots[old.head++ & old.mask]);
-		qp->rx = grow->fifos[q];
-		grow->fifos[q] = old;
-	}
+	while (rx_fifo_count(&old))
+		rx_fifo_put(fifo, old.slots[old.head++ & old.mask]);
+	qp->rx = *fifo;
+	*fifo = old;
 }
 
 static int grow_fifos(struct vf *vf, uint32_t pkts, struct nic_error *err)
 {
-	struct grow grow = {.vf = vf};
+	struct rx_fifo fifos[VF_QPS_MAX] = {0};
 	int rc = 0;
 
 	if (pkts <= vf->qps[0]->rx.mask + 1)
 		return 0;
 	for (uint16_t q = 0; q < vf->n_qps && !rc; q++)
-		rc = rx_fifo_init(&grow.fifos[q], pkts);
+		rc = rx_fifo_init(&fifos[q], pkts);
 	if (!rc)
-		lcore_call_all(exchange_fifos, &grow);
+		vf_for_each_qp(vf, exchange_fifo, fifos);
 	for (uint16_t q = 0; q < vf->n_qps; q++)
-		free(grow.fifos[q].slots);
+		free(fifos[q].slots);
 	return rc ? nic_fail(err, RENIC_E_RESOURCES, "ingress_hold_pkts", "no memory") : 0;
+}
+
+int vf_config_check_mac(const struct vf_config *config, struct nic_error *err)
+{
+	struct rte_ether_addr mac;
+	int id;
+
+	memcpy(&mac, config->mac, sizeof(mac));
+	id = switch_lookup(&mac, config->vlan);
+	if (id < 0)
+		return 0;
+	return nic_fail(err, RENIC_E_EXISTS, "mac", "VF \"%s\" has this MAC in VLAN %u",
+		nic.by_id[id]->config.name, config->vlan);
 }
 
 /* Move the VF in the MAC table; the new place is checked to be free. */
@@ -192,16 +193,15 @@ static int move_in_switch(
 	const struct vf *vf, const struct vf_config *config, struct nic_error *err)
 {
 	struct rte_ether_addr mac;
-	int id;
+	int rc;
 
-	memcpy(&mac, config->mac, sizeof(mac));
 	if (!memcmp(vf->config.mac, config->mac, sizeof(config->mac)) &&
 		vf->config.vlan == config->vlan)
 		return 0;
-	id = switch_lookup(&mac, config->vlan);
-	if (id >= 0)
-		return nic_fail(err, RENIC_E_EXISTS, "mac", "VF \"%s\" has this MAC in VLAN %u",
-			nic.by_id[id]->config.name, config->vlan);
+	rc = vf_config_check_mac(config, err);
+	if (rc)
+		return rc;
+	memcpy(&mac, config->mac, sizeof(mac));
 	if (switch_add(&mac, config->vlan, vf->id))
 		return nic_fail(err, RENIC_E_RESOURCES, "mac", "the MAC table is full");
 	return 0;
@@ -249,13 +249,9 @@ int nic_vf_set(
 	return vf_reconfigure(vf, &config, err);
 }
 
-static void clear_counters(void *arg)
+static void clear_counters(struct vf_qp *qp, void *arg)
 {
-	struct vf *vf = arg;
-
-	for (uint16_t q = 0; q < vf->n_qps; q++)
-		if (vf->qps[q]->lcore == lcore_self())
-			memset(&vf->qps[q]->counters, 0, sizeof(vf->qps[q]->counters));
+	memset(&qp->counters, 0, sizeof(qp->counters));
 }
 
 int nic_vf_reset(const char *name, struct nic_error *err)
@@ -271,6 +267,6 @@ int nic_vf_reset(const char *name, struct nic_error *err)
 	overlay(&config, &defaults, ~(unsigned)VF_SET_MAC);
 	rc = vf_reconfigure(vf, &config, err);
 	if (!rc)
-		lcore_call_all(clear_counters, vf);
+		vf_for_each_qp(vf, clear_counters, NULL);
 	return rc;
 }

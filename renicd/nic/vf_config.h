@@ -8,6 +8,9 @@
 /* Fill in what the operator left open: MAC, socket, share of the log. 0 or an error. */
 int vf_config_complete(struct vf_config *config, struct nic_error *err);
 
+/* Is config's MAC free in its VLAN? 0 or RENIC_E_EXISTS. */
+int vf_config_check_mac(const struct vf_config *config, struct nic_error *err);
+
 /* What the data path needs of config; NULL with *err. vf_policy_free() takes NULL too. */
 struct vf_policy *vf_policy_make(
 	const struct vf *vf, const struct vf_config *config, struct nic_error *err);

@@ -52,7 +52,6 @@ static struct {
 	bool rx_fd_level; /* the RX descriptor is the data's own, not an event's */
 	uint32_t up;	  /* atomic */
 	char devargs[256];
-	struct rte_mempool *pool;
 	struct uplink_ops ops;
 	struct uplink_lcore lcores[LCORES_MAX];
 } uplink;
@@ -383,7 +382,6 @@ const struct uplink_ops *uplink_open(
 	int rc;
 
 	snprintf(uplink.devargs, sizeof(uplink.devargs), "%s", devargs);
-	uplink.pool = pool;
 	uplink.ops.send = uplink_send;
 	uplink.ops.is_up = uplink_is_up;
 	uplink.ops.poll_link = uplink_poll_link;

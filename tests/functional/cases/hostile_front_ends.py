@@ -2,7 +2,6 @@
 """Front-ends that do what none should: their VF goes down with a reason, the others go on."""
 import os
 import socket
-import struct
 import threading
 
 from lib import vhost_front_end as vhost
@@ -47,7 +46,7 @@ def expect_others_go_on(daemon, other):
 def half_a_message_holds_nobody_up(env):
     daemon, other = two_vfs(env)
     peer = front_end(env, daemon, "vf1")
-    peer.socket.send(struct.pack("<III", vhost.SET_VRING_ENABLE, vhost.VERSION, 8))
+    peer.send_header_alone(vhost.SET_VRING_ENABLE, 8)
     expect_thrown_out(daemon, "vf1")
     expect_others_go_on(daemon, other)
 
@@ -56,7 +55,7 @@ def half_a_message_holds_nobody_up(env):
 def a_vf_can_be_deleted_in_the_middle_of_a_message(env):
     daemon, other = two_vfs(env)
     peer = front_end(env, daemon, "vf1")
-    peer.socket.send(struct.pack("<III", vhost.SET_VRING_ENABLE, vhost.VERSION, 8))
+    peer.send_header_alone(vhost.SET_VRING_ENABLE, 8)
     expect_others_go_on(daemon, other)
 
 
@@ -77,7 +76,7 @@ def replies_that_are_not_read_hold_nobody_up(env):
 def a_malformed_header_is_counted(env):
     daemon, other = two_vfs(env)
     peer = front_end(env, daemon, "vf1")
-    peer.socket.send(struct.pack("<III", vhost.SET_OWNER, vhost.VERSION, 0xffffffff))
+    peer.send_header_alone(vhost.SET_OWNER, 0xffffffff)
     expect_thrown_out(daemon, "vf1")
     expect_others_go_on(daemon, other)
 

@@ -47,6 +47,10 @@ class VhostFrontEnd:
         header = struct.pack("<III", request, flags, len(payload))
         self.socket.sendmsg([header + payload], ancillary)
 
+    def send_header_alone(self, request, announced_bytes):
+        """A header that announces a payload, and nothing more."""
+        self.socket.send(struct.pack("<III", request, VERSION, announced_bytes))
+
     def send_u64(self, request, value, descriptors=()):
         """A message whose payload is one number."""
         self.send(request, struct.pack("<Q", value), descriptors)
