@@ -24,6 +24,7 @@ static const struct {
 	{RENIC_E_UNSUPPORTED, "unsupported"},
 	{RENIC_E_IO, "io"},
 	{RENIC_E_TIMEOUT, "timeout"},
+	{RENIC_E_TERM, "term"},
 	{RENIC_E_PARSE, "parse"},
 	{RENIC_E_REQUEST, "request"},
 	{RENIC_E_METHOD, "method"},

@@ -530,9 +530,10 @@ static void every_code_has_a_name(void **state)
 {
 	assert_string_equal(renic_error_name(RENIC_E_STATE), "state");
 	assert_string_equal(renic_error_name(RENIC_E_TIMEOUT), "timeout");
+	assert_string_equal(renic_error_name(RENIC_E_TERM), "term");
 	assert_string_equal(renic_error_name(RENIC_E_MEMORY), "memory");
 	assert_string_equal(renic_error_name(3), "unknown");
-	for (int code = RENIC_E_TIMEOUT; code <= RENIC_E_STATE; code++)
+	for (int code = RENIC_E_TERM; code <= RENIC_E_STATE; code++)
 		assert_string_not_equal(renic_error_name(code), "unknown");
 	for (int code = RENIC_E_MEMORY; code <= RENIC_E_CONNECT; code++)
 		assert_false(renic_error_is_remote(code));

@@ -17,6 +17,7 @@ enum renic_error_code {
 	RENIC_E_UNSUPPORTED = -7, /* understood, but this build or device cannot do it */
 	RENIC_E_IO = -8,	  /* the operating system or the device refused */
 	RENIC_E_TIMEOUT = -9,	  /* a data lcore or peer did not answer in time */
+	RENIC_E_TERM = -10,	  /* the command's term is not the group's: another one has taken over */
 	RENIC_E_PARSE = -32700,
 	RENIC_E_REQUEST = -32600,
 	RENIC_E_METHOD = -32601,
