@@ -42,8 +42,13 @@ static const struct param group_name[] = {
 	ARG("name", VALUE_TEXT, "NAME", "a protection group"),
 	END,
 };
+#define TERM                                                                                       \
+	OPTION("term", VALUE_NUMBER, "TERM", "refuse unless the group is in this term",            \
+		.option = "term", .min = 1, .max = INT64_MAX)
+
 static const struct param group[] = {
 	ARG("group", VALUE_TEXT, "GROUP", "a protection group, or a lone VF"),
+	TERM,
 	END,
 };
 
@@ -103,12 +108,14 @@ static const struct param protection_stop_params[] = {
 	ARG("group", VALUE_TEXT, "GROUP", "a protection group, or a lone VF"),
 	FLAG("held", "drop what is not committed; without: it leaves", .option = "discard",
 		.set = "discard"),
+	TERM,
 	END,
 };
 
 static const struct param commit_params[] = {
 	ARG("group", VALUE_TEXT, "GROUP", "a protection group, or a lone VF"),
 	ARG("epoch", VALUE_NUMBER, "EPOCH", "as checkpoint begin answered; earlier ones too"),
+	TERM,
 	END,
 };
 

@@ -76,6 +76,7 @@ void json_vf(struct json_writer *w, const struct vf_info *info)
 	jw_str(w, "features", features);
 	jw_str(w, "role", info->role);
 	jw_bool(w, "suspended", info->suspended);
+	jw_u64(w, "term", info->term);
 	jw_u64(w, "epoch", info->epoch);
 	jw_u64(w, "held_pkts", info->held_pkts);
 	jw_u64(w, "held_bytes", info->held_bytes);

@@ -13,15 +13,18 @@
 
 struct group_ref {
 	char group[NIC_NAME_SIZE];
+	uint64_t term;
 };
 
 struct stop_params {
 	char group[NIC_NAME_SIZE];
+	uint64_t term;
 	bool discard;
 };
 
 struct commit_params {
 	char group[NIC_NAME_SIZE];
+	uint64_t term;
 	uint64_t epoch;
 };
 
@@ -31,12 +34,22 @@ struct commit_params {
 		.help = "name of a group, or of a VF that is in none",                             \
 	}
 
+#define TERM_ROW(params)                                                                           \
+	{                                                                                          \
+		.name = "term", .type = PARAM_UINT, PARAM_FIELD(params, term), .min = 1,           \
+		.max = INT64_MAX, .help = "refuse unless the group is in this term",               \
+	}
+
 static const char *const held_names[] = {"release", "discard"};
 
-static const struct param ref_table[] = {GROUP_ROW(struct group_ref)};
+static const struct param ref_table[] = {
+	GROUP_ROW(struct group_ref),
+	TERM_ROW(struct group_ref),
+};
 
 static const struct param stop_table[] = {
 	GROUP_ROW(struct stop_params),
+	TERM_ROW(struct stop_params),
 	{
 		.name = "held",
 		.type = PARAM_ENUM,
@@ -49,6 +62,7 @@ static const struct param stop_table[] = {
 
 static const struct param commit_table[] = {
 	GROUP_ROW(struct commit_params),
+	TERM_ROW(struct commit_params),
 	{
 		.name = "epoch",
 		.type = PARAM_UINT,
@@ -59,6 +73,16 @@ static const struct param commit_table[] = {
 		.help = "the epoch that checkpoint_begin sealed: it and all before it may leave",
 	},
 };
+
+static struct group_command command_of(
+	const struct rpc_call *call, const char *group, uint64_t term)
+{
+	return (struct group_command){
+		.group = group,
+		.client = call->peer->client,
+		.term = term,
+	};
+}
 
 static int answer_group(const char *name, struct rpc_call *call, struct nic_error *err)
 {
@@ -73,7 +97,8 @@ static int answer_group(const char *name, struct rpc_call *call, struct nic_erro
 static int protection_start(struct rpc_call *call, struct nic_error *err)
 {
 	const struct group_ref *p = call->params;
-	int rc = nic_protection_start(p->group, call->peer->client, err);
+	struct group_command cmd = command_of(call, p->group, p->term);
+	int rc = nic_protection_start(&cmd, err);
 
 	return rc ? rc : answer_group(p->group, call, err);
 }
@@ -81,7 +106,8 @@ static int protection_start(struct rpc_call *call, struct nic_error *err)
 static int protection_stop(struct rpc_call *call, struct nic_error *err)
 {
 	const struct stop_params *p = call->params;
-	int rc = nic_protection_stop(p->group, p->discard, call->peer->client, err);
+	struct group_command cmd = command_of(call, p->group, p->term);
+	int rc = nic_protection_stop(&cmd, p->discard, err);
 
 	return rc ? rc : answer_group(p->group, call, err);
 }
@@ -106,13 +132,15 @@ static int checkpoint_begin(struct rpc_call *call, struct nic_error *err)
 {
 	const struct group_ref *p = call->params;
 	struct json_writer *out = call->out;
+	struct group_command cmd = command_of(call, p->group, p->term);
 	struct checkpoint_info info;
-	int rc = nic_checkpoint_begin(p->group, call->peer->client, &info, err);
+	int rc = nic_checkpoint_begin(&cmd, &info, err);
 
 	if (rc)
 		return rc;
 	jw_open(out, NULL, '{');
 	jw_str(out, "group", p->group);
+	jw_u64(out, "term", info.term);
 	jw_u64(out, "epoch", info.epoch);
 	jw_u64(out, "held_pkts", info.held_pkts);
 	jw_u64(out, "held_bytes", info.held_bytes);
@@ -125,7 +153,8 @@ static int checkpoint_begin(struct rpc_call *call, struct nic_error *err)
 static int checkpoint_resume(struct rpc_call *call, struct nic_error *err)
 {
 	const struct group_ref *p = call->params;
-	int rc = nic_checkpoint_resume(p->group, call->peer->client, err);
+	struct group_command cmd = command_of(call, p->group, p->term);
+	int rc = nic_checkpoint_resume(&cmd, err);
 
 	if (rc == 0)
 		jw_bool(call->out, NULL, true);
@@ -135,7 +164,8 @@ static int checkpoint_resume(struct rpc_call *call, struct nic_error *err)
 static int checkpoint_abort(struct rpc_call *call, struct nic_error *err)
 {
 	const struct group_ref *p = call->params;
-	int rc = nic_checkpoint_abort(p->group, call->peer->client, err);
+	struct group_command cmd = command_of(call, p->group, p->term);
+	int rc = nic_checkpoint_abort(&cmd, err);
 
 	if (rc == 0)
 		jw_bool(call->out, NULL, true);
@@ -145,8 +175,9 @@ static int checkpoint_abort(struct rpc_call *call, struct nic_error *err)
 static int checkpoint_commit(struct rpc_call *call, struct nic_error *err)
 {
 	const struct commit_params *p = call->params;
+	struct group_command cmd = command_of(call, p->group, p->term);
 	struct group_info info;
-	int rc = nic_checkpoint_commit(p->group, p->epoch, call->peer->client, err);
+	int rc = nic_checkpoint_commit(&cmd, p->epoch, err);
 
 	/* An older epoch than the last committed one is fine: the answer tells which that is. */
 	if (rc == 0)

@@ -9,6 +9,14 @@
 
 static const char *const replicator_names[] = {"none", "connected", "lost"};
 
+/* A VF's part in each state of its group. */
+static const char *const role_names[GROUP_STATES] = {
+	[GROUP_UNPROTECTED] = "unprotected",
+	[GROUP_PROTECTED] = "protected",
+	[GROUP_SUSPENDED] = "protected",
+	[GROUP_STANDBY] = "standby",
+};
+
 __attribute__((format(printf, 4, 5))) static int fail_in_state(
 	enum group_state state, const char *field, struct nic_error *err, const char *fmt, ...)
 {
@@ -55,6 +63,7 @@ static struct group *group_new(const struct group_config *config, struct nic_err
 	}
 	g->config = *config;
 	g->id = ++last_id;
+	group_fsm_init(&g->fsm, 0);
 	return g;
 }
 
@@ -74,10 +83,19 @@ void group_free(struct group *g)
 	free(g);
 }
 
+void group_take_term(struct group *g, uint64_t term)
+{
+	group_fsm_take_term(&g->fsm, term);
+	for (uint16_t i = 0; i < g->n_vfs; i++)
+		g->vfs[i]->term = g->fsm.term;
+}
+
 static int link_members(struct group *g, struct nic_error *err)
 {
 	int rc;
 
+	for (uint16_t i = 0; i < g->n_vfs; i++)
+		group_take_term(g, g->vfs[i]->term);
 	for (uint16_t i = 0; i < g->n_vfs; i++) {
 		g->vfs[i]->group = g;
 		rc = vf_publish_policy(g->vfs[i], err);
@@ -274,6 +292,7 @@ static void group_fill(const struct group *g, struct group_info *info)
 	info->config = g->config;
 	info->lone = g->lone;
 	info->state = group_state_names[g->fsm.state];
+	info->term = g->fsm.term;
 	info->epoch = g->fsm.epoch;
 	info->committed_epoch = g->fsm.committed_epoch;
 	info->sealed_epochs = group_fsm_sealed(&g->fsm);
@@ -307,11 +326,11 @@ void group_describe_vf(const struct vf *vf, struct vf_info *info)
 	const struct group *g = vf->group;
 
 	info->role = "unprotected";
+	info->term = vf->term ? vf->term : 1;
 	if (!g)
 		return;
 	memcpy(info->group, g->config.name, sizeof(info->group));
 	info->epoch = g->fsm.epoch;
 	info->suspended = g->fsm.state == GROUP_SUSPENDED;
-	if (g->fsm.state != GROUP_UNPROTECTED)
-		info->role = "protected";
+	info->role = role_names[g->fsm.state];
 }

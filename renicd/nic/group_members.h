@@ -49,6 +49,9 @@ void group_held(const struct group *group, uint64_t *pkts, uint64_t *bytes, uint
 /* vf_info.c: adds what a VF holds; *age_us becomes the larger one. */
 void vf_held(const struct vf *vf, uint64_t *pkts, uint64_t *bytes, uint64_t *age_us);
 
+/* Take a larger term (0: none), for the group and for each VF that outlives it. */
+void group_take_term(struct group *group, uint64_t term);
+
 void group_free(struct group *group);
 
 #endif

@@ -37,7 +37,7 @@ void nic_vf_foreach(void (*visit)(const struct vf_info *info, void *arg), void *
 
 /* ---- protection groups: design, "Checkpoint protocol" (Remus, NSDI'08, section 3) ----
  * Where a `group` is asked for, the name of a VF that is in no group serves too: it is then a
- * group of one. `client` is a token of the control connection (0: none, e.g. config file). */
+ * group of one. */
 
 int nic_group_create(const struct group_config *config, struct nic_error *err);
 int nic_group_delete(const char *name, struct nic_error *err);
@@ -46,17 +46,25 @@ int nic_group_set(
 int nic_group_get(const char *name, struct group_info *info, struct nic_error *err);
 void nic_group_foreach(void (*visit)(const struct group_info *info, void *arg), void *arg);
 
-int nic_protection_start(const char *group, uint64_t client, struct nic_error *err);
+/* Who asks what of which group. */
+struct group_command {
+	const char *group;
+	uint64_t client; /* token of the control connection; 0: none */
+	uint64_t term;	 /* that the caller believes to be in; 0: it does not say */
+};
+
+/* Each of these refuses a term that is not the group's with RENIC_E_TERM; start may carry a larger
+ * one, which the group then takes. */
+int nic_protection_start(const struct group_command *cmd, struct nic_error *err);
 
 /* discard: drop what is uncommitted (counted); else release it. */
-int nic_protection_stop(const char *group, bool discard, uint64_t client, struct nic_error *err);
+int nic_protection_stop(const struct group_command *cmd, bool discard, struct nic_error *err);
 
 int nic_checkpoint_begin(
-	const char *group, uint64_t client, struct checkpoint_info *info, struct nic_error *err);
-int nic_checkpoint_resume(const char *group, uint64_t client, struct nic_error *err);
-int nic_checkpoint_abort(const char *group, uint64_t client, struct nic_error *err);
-int nic_checkpoint_commit(
-	const char *group, uint64_t epoch, uint64_t client, struct nic_error *err);
+	const struct group_command *cmd, struct checkpoint_info *info, struct nic_error *err);
+int nic_checkpoint_resume(const struct group_command *cmd, struct nic_error *err);
+int nic_checkpoint_abort(const struct group_command *cmd, struct nic_error *err);
+int nic_checkpoint_commit(const struct group_command *cmd, uint64_t epoch, struct nic_error *err);
 
 /* A control connection said something / went away: the replicator's sign of life. */
 void nic_client_alive(uint64_t client);

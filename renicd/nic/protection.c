@@ -162,15 +162,22 @@ void protection_check_timeouts(void)
 
 /* ---- what the control socket asks ---- */
 
-/* The group, if `op` is legal now; the caller becomes its replicator. */
-static struct group *enter(
-	const char *name, enum group_op op, uint64_t client, struct nic_error *err)
+static int check(const struct group *g, const struct group_command *cmd, enum group_op op,
+	struct nic_error *err)
 {
-	struct group *g = group_resolve(name, err);
+	int rc = group_check_term(&g->fsm, op, cmd->term, err);
 
-	if (!g || group_check(&g->fsm, op, err))
+	return rc ? rc : group_check(&g->fsm, op, err);
+}
+
+/* The group, if `op` is legal now; the caller becomes its replicator. */
+static struct group *enter(const struct group_command *cmd, enum group_op op, struct nic_error *err)
+{
+	struct group *g = group_resolve(cmd->group, err);
+
+	if (!g || check(g, cmd, op, err))
 		return NULL;
-	adopt(g, client);
+	adopt(g, cmd->client);
 	return g;
 }
 
@@ -179,31 +186,33 @@ static int code_of(const struct nic_error *err)
 	return err->code;
 }
 
-int nic_protection_start(const char *name, uint64_t client, struct nic_error *err)
+int nic_protection_start(const struct group_command *cmd, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = group_resolve_or_make(name, err);
-	if (!g || group_check(&g->fsm, GROUP_START, err))
+	g = group_resolve_or_make(cmd->group, err);
+	if (!g || check(g, cmd, GROUP_START, err))
 		return code_of(err);
 	if (!g->n_vfs)
-		return nic_fail(err, RENIC_E_PARAMS, "group", "group \"%s\" has no VFs", name);
-	adopt(g, client);
+		return nic_fail(
+			err, RENIC_E_PARAMS, "group", "group \"%s\" has no VFs", cmd->group);
+	adopt(g, cmd->client);
+	group_take_term(g, cmd->term);
 	group_fsm_start(&g->fsm);
 	command_run(g, qp_start_hold, g->fsm.epoch);
 	announce(g);
 	return 0;
 }
 
-int nic_protection_stop(const char *name, bool discard, uint64_t client, struct nic_error *err)
+int nic_protection_stop(const struct group_command *cmd, bool discard, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = enter(name, GROUP_STOP, client, err);
+	g = enter(cmd, GROUP_STOP, err);
 	if (!g)
 		return code_of(err);
 	stop(g, discard);
@@ -211,30 +220,33 @@ int nic_protection_stop(const char *name, bool discard, uint64_t client, struct 
 }
 
 int nic_checkpoint_begin(
-	const char *name, uint64_t client, struct checkpoint_info *info, struct nic_error *err)
+	const struct group_command *cmd, struct checkpoint_info *info, struct nic_error *err)
 {
 	uint64_t start = rte_rdtsc(), age_us = 0;
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = enter(name, GROUP_BEGIN, client, err);
+	g = enter(cmd, GROUP_BEGIN, err);
 	if (!g)
 		return code_of(err);
 	command_run(g, qp_begin, 0);
-	*info = (struct checkpoint_info){.epoch = group_fsm_begin(&g->fsm)};
+	*info = (struct checkpoint_info){
+		.term = g->fsm.term,
+		.epoch = group_fsm_begin(&g->fsm),
+	};
 	info->duration_us = (rte_rdtsc() - start) * 1000000 / rte_get_tsc_hz();
 	group_held(g, &info->held_pkts, &info->held_bytes, &age_us);
 	return 0;
 }
 
-int nic_checkpoint_resume(const char *name, uint64_t client, struct nic_error *err)
+int nic_checkpoint_resume(const struct group_command *cmd, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = enter(name, GROUP_RESUME, client, err);
+	g = enter(cmd, GROUP_RESUME, err);
 	if (!g)
 		return code_of(err);
 	command_run(g, qp_resume, 0);
@@ -242,13 +254,13 @@ int nic_checkpoint_resume(const char *name, uint64_t client, struct nic_error *e
 	return 0;
 }
 
-int nic_checkpoint_abort(const char *name, uint64_t client, struct nic_error *err)
+int nic_checkpoint_abort(const struct group_command *cmd, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = enter(name, GROUP_ABORT, client, err);
+	g = enter(cmd, GROUP_ABORT, err);
 	if (!g)
 		return code_of(err);
 	command_run(g, qp_resume, 0);
@@ -256,16 +268,17 @@ int nic_checkpoint_abort(const char *name, uint64_t client, struct nic_error *er
 	return 0;
 }
 
-int nic_checkpoint_commit(const char *name, uint64_t epoch, uint64_t client, struct nic_error *err)
+int nic_checkpoint_commit(const struct group_command *cmd, uint64_t epoch, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = group_resolve(name, err);
-	if (!g || group_check_commit(&g->fsm, epoch, err))
+	g = group_resolve(cmd->group, err);
+	if (!g || group_check_term(&g->fsm, GROUP_COMMIT, cmd->term, err) ||
+		group_check_commit(&g->fsm, epoch, err))
 		return code_of(err);
-	adopt(g, client);
+	adopt(g, cmd->client);
 	if (epoch > g->fsm.committed_epoch) {
 		command_run(g, qp_commit, epoch);
 		group_fsm_commit(&g->fsm, epoch);

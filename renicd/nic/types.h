@@ -84,8 +84,9 @@ struct vf_info {
 	enum frontend_state frontend;
 	uint64_t features;	  /* negotiated virtio features; 0 without a front-end */
 	uint64_t frontend_errors; /* times a front-end was dropped for nonsense or a failure */
-	const char *role;	  /* "unprotected", "protected" */
+	const char *role;	  /* "unprotected", "protected", "standby" */
 	bool suspended;
+	uint64_t term;	/* of its group, 1.. */
 	uint64_t epoch; /* open epoch of its group, 0 where unprotected */
 	uint64_t held_pkts, held_bytes, held_age_us;
 	uint32_t ingress_held_pkts;
@@ -114,7 +115,8 @@ enum group_set_mask {
 struct group_info {
 	struct group_config config;
 	bool lone;		  /* made for one VF because it was named as a group */
-	const char *state;	  /* "unprotected", "protected", "suspended" */
+	const char *state;	  /* "unprotected", "protected", "suspended", "standby" */
+	uint64_t term;		  /* 1.. */
 	uint64_t epoch;		  /* open epoch; 0 while unprotected */
 	uint64_t committed_epoch; /* last committed, 0: none */
 	uint32_t sealed_epochs;	  /* sealed and not yet committed */
@@ -124,6 +126,7 @@ struct group_info {
 
 /* What checkpoint_begin answers. */
 struct checkpoint_info {
+	uint64_t term;			/* of the group */
 	uint64_t epoch;			/* the epoch just sealed: what to commit later */
 	uint64_t held_pkts, held_bytes; /* of the whole group, all uncommitted epochs */
 	uint64_t duration_us; /* from the request's handling to every VF suspended and sealed */

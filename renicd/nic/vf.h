@@ -85,6 +85,7 @@ struct vf {
 	uint16_t n_qps;
 	const struct vf_policy *policy; /* atomic pointer */
 	struct group *group;
+	uint64_t term; /* control thread: the last of its groups'; 0: it was in none */
 	void *port;
 	const struct vf_port_ops *ops;
 	uint16_t n_enabled;	       /* atomic: enabled queue pairs, from 0 on */

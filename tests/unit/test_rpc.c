@@ -147,7 +147,8 @@ static void vf_is_created_from_all_its_parameters(void **state)
 	assert_members(result,
 		"name id mac vlan queues socket_role socket packed spoofchk mtu "
 		"ingress_hold_pkts egress_log_bytes hold_exempt group frontend frontend_errors "
-		"features role suspended epoch held_pkts held_bytes held_age_us ingress_held_pkts "
+		"features role suspended term epoch held_pkts held_bytes held_age_us "
+		"ingress_held_pkts "
 		"rings");
 	assert_string_equal(fixture_string(result, "socket_role"), "server");
 	assert_string_equal(fixture_string(result, "role"), "unprotected");
@@ -291,7 +292,7 @@ static void groups_are_created_changed_and_deleted(void **state)
 		"\"replicator_timeout_ms\":50,\"on_replicator_lost\":\"release\"}");
 	assert_members(result,
 		"name vfs internal replicator_timeout_ms on_replicator_lost lone "
-		"state epoch committed_epoch sealed_epochs replicator held_pkts held_bytes "
+		"state term epoch committed_epoch sealed_epochs replicator held_pkts held_bytes "
 		"held_age_us");
 	assert_string_equal(fixture_string(result, "internal"), "pass");
 	assert_string_equal(fixture_string(result, "on_replicator_lost"), "release");
@@ -329,7 +330,7 @@ static void begin_answers_epoch_and_each_vf_in_short(void **state)
 	json_decref(fixture_call(fd, "protection_start", "{\"group\":\"g\"}"));
 	fake_nic.vfs[0].queues[1].tx_avail_idx = 65535;
 	result = fixture_call(fd, "checkpoint_begin", "{\"group\":\"g\"}");
-	assert_members(result, "group epoch held_pkts held_bytes duration_us vfs");
+	assert_members(result, "group term epoch held_pkts held_bytes duration_us vfs");
 	assert_int_equal(number(result, "epoch"), 1);
 	assert_int_equal(number(result, "held_bytes"), 1100);
 	assert_int_equal(json_array_size(json_object_get(result, "vfs")), 2);
@@ -371,6 +372,28 @@ static void checkpoint_goes_by_its_calls(void **state)
 	json_decref(fixture_call(fd, "protection_start", "{\"group\":\"g\"}"));
 	json_decref(fixture_call(fd, "protection_stop", "{\"group\":\"g\"}"));
 	assert_false(fake_nic.last_flag); /* released by default */
+	close(fd);
+}
+
+static void device_is_told_the_term_that_a_command_carries(void **state)
+{
+	static const char *const methods[] = {"protection_start", "checkpoint_begin",
+		"checkpoint_resume", "checkpoint_begin", "checkpoint_abort", "protection_stop"};
+	int fd = fixture_connect(*state);
+
+	json_decref(fixture_call(fd, "group_create", "{\"name\":\"g\"}"));
+	for (unsigned i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		char params[64];
+
+		snprintf(params, sizeof(params), "{\"group\":\"g\",\"term\":%u}", i + 1);
+		json_decref(fixture_call(fd, methods[i], params));
+		assert_int_equal(fake_nic.last_term, i + 1);
+	}
+	json_decref(fixture_call_fails(fd, "checkpoint_commit",
+		"{\"group\":\"g\",\"epoch\":99,\"term\":9223372036854775807}", RENIC_E_PARAMS));
+	assert_true(fake_nic.last_term == INT64_MAX);
+	json_decref(fixture_call_fails(
+		fd, "protection_start", "{\"group\":\"g\",\"term\":0}", RENIC_E_PARAMS));
 	close(fd);
 }
 
@@ -494,6 +517,7 @@ int main(void)
 		TEST(groups_are_created_changed_and_deleted),
 		TEST(begin_answers_epoch_and_each_vf_in_short),
 		TEST(checkpoint_goes_by_its_calls),
+		TEST(device_is_told_the_term_that_a_command_carries),
 		TEST(device_is_told_which_connection_asks),
 		TEST(egress_log_comes_with_its_descriptor),
 		TEST(subscriber_gets_the_types_it_asked_for),

@@ -311,11 +311,13 @@ void nic_group_foreach(void (*visit)(const struct group_info *info, void *arg), 
 
 /* From one state to another, or RENIC_E_STATE. */
 static struct group_info *move_group(
-	const char *name, uint64_t client, const char *from, const char *to, struct nic_error *err)
+	const struct group_command *cmd, const char *from, const char *to, struct nic_error *err)
 {
+	const char *name = cmd->group;
 	struct group_info *group = find_group(name, err);
 
-	fake_nic.last_client = client;
+	fake_nic.last_client = cmd->client;
+	fake_nic.last_term = cmd->term;
 	if (!group)
 		return NULL;
 	if (strcmp(group->state, from) != 0) {
@@ -329,9 +331,9 @@ static struct group_info *move_group(
 	return group;
 }
 
-int nic_protection_start(const char *name, uint64_t client, struct nic_error *err)
+int nic_protection_start(const struct group_command *cmd, struct nic_error *err)
 {
-	struct group_info *group = move_group(name, client, "unprotected", "protected", err);
+	struct group_info *group = move_group(cmd, "unprotected", "protected", err);
 
 	if (!group)
 		return err->code;
@@ -340,38 +342,39 @@ int nic_protection_start(const char *name, uint64_t client, struct nic_error *er
 	return 0;
 }
 
-int nic_protection_stop(const char *name, bool discard, uint64_t client, struct nic_error *err)
+int nic_protection_stop(const struct group_command *cmd, bool discard, struct nic_error *err)
 {
 	fake_nic.last_flag = discard;
-	return move_group(name, client, "protected", "unprotected", err) ? 0 : err->code;
+	return move_group(cmd, "protected", "unprotected", err) ? 0 : err->code;
 }
 
 int nic_checkpoint_begin(
-	const char *name, uint64_t client, struct checkpoint_info *info, struct nic_error *err)
+	const struct group_command *cmd, struct checkpoint_info *info, struct nic_error *err)
 {
-	struct group_info *group = move_group(name, client, "protected", "suspended", err);
+	struct group_info *group = move_group(cmd, "protected", "suspended", err);
 
 	if (!group)
 		return err->code;
-	*info = (struct checkpoint_info){group->epoch++, 11, 1100, 5};
+	*info = (struct checkpoint_info){1, group->epoch++, 11, 1100, 5};
 	return 0;
 }
 
-int nic_checkpoint_resume(const char *name, uint64_t client, struct nic_error *err)
+int nic_checkpoint_resume(const struct group_command *cmd, struct nic_error *err)
 {
-	return move_group(name, client, "suspended", "protected", err) ? 0 : err->code;
+	return move_group(cmd, "suspended", "protected", err) ? 0 : err->code;
 }
 
-int nic_checkpoint_abort(const char *name, uint64_t client, struct nic_error *err)
+int nic_checkpoint_abort(const struct group_command *cmd, struct nic_error *err)
 {
-	return move_group(name, client, "suspended", "protected", err) ? 0 : err->code;
+	return move_group(cmd, "suspended", "protected", err) ? 0 : err->code;
 }
 
-int nic_checkpoint_commit(const char *name, uint64_t epoch, uint64_t client, struct nic_error *err)
+int nic_checkpoint_commit(const struct group_command *cmd, uint64_t epoch, struct nic_error *err)
 {
-	struct group_info *group = find_group(name, err);
+	struct group_info *group = find_group(cmd->group, err);
 
-	fake_nic.last_client = client;
+	fake_nic.last_client = cmd->client;
+	fake_nic.last_term = cmd->term;
 	if (!group)
 		return RENIC_E_NOT_FOUND;
 	if (epoch >= group->epoch)

@@ -22,6 +22,7 @@ struct fake_nic {
 	unsigned n_groups;
 	struct uplink_info uplink;
 	uint64_t last_client; /* of the last protection_* or checkpoint_* call */
+	uint64_t last_term;   /* the same */
 	unsigned last_mask;   /* of the last vf_set or group_set */
 	bool last_flag;	      /* force of vf_delete, discard of protection_stop */
 	char log_module[64], log_level[16];
