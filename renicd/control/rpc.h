@@ -78,7 +78,8 @@ struct rpc_topic {
 		(table), sizeof(table) / sizeof((table)[0])                                        \
 	}
 
-extern const struct rpc_topic rpc_meta, rpc_uplink, rpc_vf, rpc_group, rpc_checkpoint, rpc_events;
+extern const struct rpc_topic rpc_meta, rpc_uplink, rpc_vf, rpc_group, rpc_checkpoint, rpc_snapshot,
+	rpc_events;
 
 /* The parameters of the many methods that take just a name, under whatever member name. */
 struct rpc_name {

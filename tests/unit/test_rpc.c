@@ -56,7 +56,8 @@ static void method_list_has_every_method_with_its_parameters(void **state)
 		"uplink_get", "vf_create", "vf_delete", "vf_set", "vf_get", "vf_list", "vf_stats",
 		"vf_reset", "group_create", "group_delete", "group_set", "group_get", "group_list",
 		"protection_start", "protection_stop", "checkpoint_begin", "checkpoint_resume",
-		"checkpoint_abort", "checkpoint_commit", "egress_log_get", "events_subscribe",
+		"checkpoint_abort", "checkpoint_commit", "egress_log_get", "snapshot_get",
+		"events_subscribe",
 		"events_unsubscribe"};
 	int fd = fixture_connect(*state);
 	json_t *result = fixture_call(fd, "rpc_get_methods", NULL);
