@@ -96,18 +96,13 @@ static void adopt(struct group *g, uint64_t client)
 	g->last_alive_ns = now_ns();
 }
 
-static void announce(const struct group *g)
-{
-	nic_post_event(EVENT_GROUP_STATE, g->config.name, "%s", group_state_names[g->fsm.state]);
-}
-
 static void stop(struct group *g, bool discard)
 {
 	command_run(g, discard ? qp_discard : qp_release_all, 0);
 	group_fsm_stop(&g->fsm);
 	g->client = 0;
 	g->replicator = REPLICATOR_NONE;
-	announce(g);
+	group_post_state(g);
 }
 
 /* With policy hold all stays as it is, a checkpoint under way included: who comes next resumes
@@ -116,7 +111,7 @@ static void replicator_lost(struct group *g, const char *why)
 {
 	g->client = 0;
 	g->replicator = REPLICATOR_LOST;
-	if (g->fsm.state == GROUP_UNPROTECTED)
+	if (g->fsm.state != GROUP_PROTECTED && g->fsm.state != GROUP_SUSPENDED)
 		return;
 	nic_post_event(EVENT_REPLICATOR_LOST, g->config.name, "%s; policy: %s", why,
 		g->config.on_replicator_lost == REPLICATOR_RELEASE ? "release" : "hold");
@@ -202,7 +197,7 @@ int nic_protection_start(const struct group_command *cmd, struct nic_error *err)
 	group_take_term(g, cmd->term);
 	group_fsm_start(&g->fsm);
 	command_run(g, qp_start_hold, g->fsm.epoch);
-	announce(g);
+	group_post_state(g);
 	return 0;
 }
 

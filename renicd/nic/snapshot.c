@@ -10,7 +10,7 @@
 
 #include "snapshot.h"
 
-enum { FIRST_TERM = 1, RING_MAX = 32768, WRAP_SHIFT = 15, INDEX_MASK = (1 << WRAP_SHIFT) - 1 };
+enum { RING_MAX = 32768, WRAP_SHIFT = 15, INDEX_MASK = (1 << WRAP_SHIFT) - 1 };
 
 _Static_assert((int)RENIC_SNAPSHOT_QUEUES_MAX == (int)VF_QPS_MAX, "queue pairs differ");
 _Static_assert((int)RENIC_SNAPSHOT_NAME_SIZE == (int)NIC_NAME_SIZE, "names differ");
@@ -107,6 +107,6 @@ int nic_snapshot_get(const char *vf, struct renic_snapshot *s, struct nic_error 
 	int rc = nic_vf_get(vf, &info, err);
 
 	if (rc == 0)
-		nic_snapshot_fill(&info, FIRST_TERM, s);
+		nic_snapshot_fill(&info, info.term, s);
 	return rc;
 }

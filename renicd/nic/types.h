@@ -36,6 +36,7 @@ struct vf_config {
 	uint16_t mtu;		    /* largest L3 payload, 68..9000; default 9000 */
 	uint32_t ingress_hold_pkts; /* frames kept for a suspended guest, 0..65536; default 4096 */
 	uint64_t egress_log_bytes; /* most held bytes per TX queue, 2 MiB steps; default: a share */
+	bool standby; /* a backup's VF: nothing leaves, nothing enters, until it is activated */
 	char socket[NIC_PATH_SIZE];	   /* vhost-user socket; default RUN_DIR/NAME.sock */
 	char hold_exempt[NIC_FILTER_SIZE]; /* pcap-filter: frames that need no holding; empty: none
 					    */
@@ -86,8 +87,9 @@ struct vf_info {
 	uint64_t frontend_errors; /* times a front-end was dropped for nonsense or a failure */
 	const char *role;	  /* "unprotected", "protected", "standby" */
 	bool suspended;
-	uint64_t term;	/* of its group, 1.. */
-	uint64_t epoch; /* open epoch of its group, 0 where unprotected */
+	uint64_t term;				/* of its group, 1.. */
+	uint64_t restored_term, restored_epoch; /* of the snapshot loaded last; term 0: none */
+	uint64_t epoch;				/* open epoch of its group, 0 where unprotected */
 	uint64_t held_pkts, held_bytes, held_age_us;
 	uint32_t ingress_held_pkts;
 	uint16_t n_queues;
@@ -102,6 +104,7 @@ struct group_config {
 	bool internal_pass;		/* "internal": "pass"; default "hold" */
 	uint32_t replicator_timeout_ms; /* 0 (default): only a closed connection counts as lost */
 	enum replicator_policy on_replicator_lost; /* default hold */
+	bool standby;				   /* a group of standby VFs */
 	uint16_t n_vfs;
 	char vfs[VF_MAX][NIC_NAME_SIZE];
 };
@@ -130,6 +133,16 @@ struct checkpoint_info {
 	uint64_t epoch;			/* the epoch just sealed: what to commit later */
 	uint64_t held_pkts, held_bytes; /* of the whole group, all uncommitted epochs */
 	uint64_t duration_us; /* from the request's handling to every VF suspended and sealed */
+};
+
+/* A run of bytes in the checkpoint area's file. */
+struct area_extent {
+	uint64_t offset, bytes;
+};
+
+/* Where checkpoint_begin left what is too large for its answer, of one VF. */
+struct checkpoint_vf {
+	struct area_extent snapshot; /* renic_snapshot.h */
 };
 
 struct uplink_info {

@@ -10,6 +10,7 @@
 
 #include <rte_malloc.h>
 
+#include "checkpoint_area.h"
 #include "group_members.h"
 #include "log.h"
 #include "switch.h"
@@ -48,7 +49,8 @@ static int check_unique(const struct vf_config *config, struct nic_error *err)
 		if (!strcmp(vf->config.socket, config->socket))
 			return nic_fail(err, RENIC_E_EXISTS, "socket",
 				"VF \"%s\" has the socket %s", vf->config.name, config->socket);
-	return vf_config_check_mac(config, err);
+	/* A standby has the MAC of whom it stands by for, who may be here too. */
+	return config->standby ? 0 : vf_config_check_mac(config, err);
 }
 
 static int free_id(void)
@@ -69,6 +71,7 @@ static struct vf_qp *qp_new(struct vf *vf, uint16_t index)
 	qp->vf = vf;
 	qp->ops = vf->ops;
 	qp->index = index;
+	qp->suspended = vf->config.standby;
 	qp->lcore = (uint16_t)((vf->id + index) % lcores_count());
 	qp->poller =
 		(struct poller){.poll = qp_poll, .arm = qp_arm, .disarm = qp_disarm, .ctx = qp};
@@ -190,13 +193,25 @@ static void unpublish(struct vf *vf)
 	struct rte_ether_addr mac;
 
 	memcpy(&mac, vf->config.mac, sizeof(mac));
-	switch_remove(&mac, vf->config.vlan);
+	if (!vf->config.standby)
+		switch_remove(&mac, vf->config.vlan);
 	__atomic_store_n(&nic.by_id[vf->id], NULL, __ATOMIC_RELEASE);
 	while (id_end && !nic.by_id[id_end - 1])
 		id_end--;
 	__atomic_store_n(&nic.id_end, id_end, __ATOMIC_RELEASE);
 	vf_for_each_qp(vf, remove_poller, NULL);
 	lcore_synchronize();
+}
+
+/* The VF's end; it is in no group. */
+static void vf_remove(struct vf *vf)
+{
+	/* First: a lcore that waits for a ring's lock must not be waited for inside the port. */
+	unpublish(vf);
+	vf->ops->destroy(vf->port);
+	checkpoint_area_clear(vf->id);
+	TAILQ_REMOVE(&nic.vfs, vf, next);
+	vf_free(vf);
 }
 
 int nic_vf_create(const struct vf_config *given, struct nic_error *err)
@@ -217,7 +232,7 @@ int nic_vf_create(const struct vf_config *given, struct nic_error *err)
 	if (!vf)
 		return err ? err->code : RENIC_E_RESOURCES;
 	memcpy(&mac, config.mac, sizeof(mac));
-	if (switch_add(&mac, config.vlan, vf->id)) {
+	if (!config.standby && switch_add(&mac, config.vlan, vf->id)) {
 		vf_free(vf);
 		return nic_fail(err, RENIC_E_RESOURCES, NULL, "the MAC table is full");
 	}
@@ -229,6 +244,11 @@ int nic_vf_create(const struct vf_config *given, struct nic_error *err)
 		return rc;
 	}
 	TAILQ_INSERT_TAIL(&nic.vfs, vf, next);
+	rc = config.standby ? group_make_standby(vf, err) : 0;
+	if (rc) {
+		vf_remove(vf);
+		return rc;
+	}
 	nic_post_event(EVENT_VF_CREATED, config.name, "%s", config.socket);
 	return 0;
 }
@@ -259,14 +279,10 @@ int nic_vf_delete(const char *name, bool force, struct nic_error *err)
 			held_pkts(vf), name);
 	if (vf->group)
 		group_free(vf->group);
-	/* First: a lcore that waits for a ring's lock must not be waited for inside the port. */
-	unpublish(vf);
-	vf->ops->destroy(vf->port);
 	if (held_pkts(vf))
 		LOG_WARN("VF %s deleted by force with %" PRIu64 " frames waiting", name,
 			held_pkts(vf));
 	nic_post_event(EVENT_VF_DELETED, vf->config.name, "deleted");
-	TAILQ_REMOVE(&nic.vfs, vf, next);
-	vf_free(vf); /* name may have been its own */
+	vf_remove(vf); /* name may have been its own */
 	return 0;
 }

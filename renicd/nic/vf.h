@@ -19,6 +19,7 @@
 
 #include "egress_log.h"
 #include "lcore.h"
+#include "learn.h"
 #include "nic.h"
 #include "port.h"
 #include "rx_fifo.h"
@@ -33,6 +34,7 @@ struct vf_policy {
 	struct rte_ether_addr mac;
 	uint16_t vlan;
 	bool spoofchk;
+	bool standby;	    /* no frame is for it */
 	bool internal_pass; /* the group's internal: pass */
 	uint32_t group_id;  /* 0: in no group */
 	uint32_t max_frame_bytes;
@@ -59,7 +61,7 @@ struct vf_qp {
 	const struct vf_port_ops *ops;
 	struct vf *vf;
 	bool running;	/* the front-end's rings run */
-	bool suspended; /* between checkpoint_begin and resume */
+	bool suspended; /* between checkpoint_begin and resume; in standby */
 	bool hold;	/* protected: what the guest sends goes to the log */
 	bool paused;	/* not running, but was, and its front-end is still connected */
 	bool armed;	/* notifications are on */
@@ -76,7 +78,17 @@ struct vf_qp {
 	bool rewatch;	  /* atomic: the kick descriptor may be another one now */
 	bool high_water;  /* control thread: an event was sent */
 	struct egress_log log;
+	struct learn_table learned; /* the guest's addresses */
 } __rte_cache_aligned;
+
+/* Rounds of announcements; control thread, and the owner lcore during a round. */
+struct vf_announce {
+	unsigned rounds_left;
+	unsigned gap_ms; /* from the next round to the one after it */
+	uint64_t next_tsc;
+	bool due;
+	struct learn_table addrs;
+};
 
 struct vf {
 	TAILQ_ENTRY(vf) next;
@@ -86,6 +98,8 @@ struct vf {
 	const struct vf_policy *policy; /* atomic pointer */
 	struct group *group;
 	uint64_t term; /* control thread: the last of its groups'; 0: it was in none */
+	uint64_t restored_term, restored_epoch; /* control thread; 0: nothing was restored */
+	struct vf_announce announce;
 	void *port;
 	const struct vf_port_ops *ops;
 	uint16_t n_enabled;	       /* atomic: enabled queue pairs, from 0 on */
@@ -140,6 +154,9 @@ static inline unsigned nic_pool_count(void)
 }
 
 struct vf *vf_find(const char *name);
+
+/* Is the VF's group protected? Control thread. */
+bool vf_is_protected(const struct vf *vf);
 
 /* Make a policy of the VF's config and group, publish it, free the old one. */
 int vf_publish_policy(struct vf *vf, struct nic_error *err);
