@@ -13,6 +13,7 @@ int run_protect(struct ctl *ctl, const struct command *command, const json_t *ar
 int run_snapshot_save(struct ctl *ctl, const struct command *command, const json_t *args);
 int run_snapshot_show(struct ctl *ctl, const struct command *command, const json_t *args);
 int run_snapshot_diff(struct ctl *ctl, const struct command *command, const json_t *args);
+int run_standby_restore(struct ctl *ctl, const struct command *command, const json_t *args);
 int run_top(struct ctl *ctl, const struct command *command, const json_t *args);
 
 #endif

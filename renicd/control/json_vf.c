@@ -60,6 +60,19 @@ static void json_ring(struct json_writer *w, uint16_t queue, const struct vf_que
 	jw_close(w, '}');
 }
 
+/* The snapshot that was loaded last, or null. */
+static void json_restored(struct json_writer *w, const struct vf_info *info)
+{
+	if (!info->restored_term) {
+		jw_raw(w, "restored", "null", 4);
+		return;
+	}
+	jw_open(w, "restored", '{');
+	jw_u64(w, "term", info->restored_term);
+	jw_u64(w, "epoch", info->restored_epoch);
+	jw_close(w, '}');
+}
+
 void json_vf(struct json_writer *w, const struct vf_info *info)
 {
 	char features[20];
@@ -78,6 +91,7 @@ void json_vf(struct json_writer *w, const struct vf_info *info)
 	jw_bool(w, "suspended", info->suspended);
 	jw_u64(w, "term", info->term);
 	jw_u64(w, "epoch", info->epoch);
+	json_restored(w, info);
 	jw_u64(w, "held_pkts", info->held_pkts);
 	jw_u64(w, "held_bytes", info->held_bytes);
 	jw_u64(w, "held_age_us", info->held_age_us);
@@ -89,7 +103,16 @@ void json_vf(struct json_writer *w, const struct vf_info *info)
 	jw_close(w, '}');
 }
 
-void json_vf_checkpoint(struct json_writer *w, const struct vf_info *info)
+static void json_extent(struct json_writer *w, const char *key, const struct area_extent *e)
+{
+	jw_open(w, key, '{');
+	jw_u64(w, "offset", e->offset);
+	jw_u64(w, "bytes", e->bytes);
+	jw_close(w, '}');
+}
+
+void json_vf_checkpoint(
+	struct json_writer *w, const struct vf_info *info, const struct checkpoint_vf *vf)
 {
 	uint16_t i;
 
@@ -105,6 +128,7 @@ void json_vf_checkpoint(struct json_writer *w, const struct vf_info *info)
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');
+	json_extent(w, "snapshot", &vf->snapshot);
 	jw_close(w, '}');
 }
 

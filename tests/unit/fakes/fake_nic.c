@@ -151,6 +151,7 @@ int nic_vf_create(const struct vf_config *config, struct nic_error *err)
 			config->name);
 	vf->id = (uint16_t)fake_nic.n_vfs;
 	vf->role = "unprotected";
+	vf->term = 1;
 	vf->n_queues = config->queues;
 	fake_nic.n_vfs++;
 	emit(EVENT_VF_CREATED, config->name, "");
@@ -259,6 +260,7 @@ int nic_group_create(const struct group_config *config, struct nic_error *err)
 	memset(group, 0, sizeof(*group));
 	group->config = *config;
 	group->state = "unprotected";
+	group->term = 1;
 	group->replicator = "none";
 	fake_nic.n_groups++;
 	return 0;
@@ -382,6 +384,56 @@ int nic_checkpoint_commit(const struct group_command *cmd, uint64_t epoch, struc
 			(unsigned long long)epoch);
 	group->committed_epoch = epoch;
 	return 0;
+}
+
+void nic_checkpoint_foreach(const char *name,
+	void (*visit)(const struct vf_info *info, const struct checkpoint_vf *vf, void *arg),
+	void *arg)
+{
+	const struct group_info *group = find_group(name, NULL);
+
+	for (unsigned i = 0; group && i < group->config.n_vfs; i++) {
+		const struct checkpoint_vf place = {.snapshot = {i * 65536ull, 700 + i}};
+
+		visit(find_vf(group->config.vfs[i], NULL), &place, arg);
+	}
+}
+
+int nic_checkpoint_fd(struct nic_error *err)
+{
+	int fd = memfd_create("area", MFD_CLOEXEC);
+
+	return fd < 0 ? nic_fail(err, RENIC_E_IO, "", "memfd: %s", strerror(errno)) : fd;
+}
+
+int nic_standby_start(const struct group_command *cmd, struct nic_error *err)
+{
+	return move_group(cmd, "unprotected", "standby", err) ? 0 : err->code;
+}
+
+int nic_standby_stop(const struct group_command *cmd, struct nic_error *err)
+{
+	return move_group(cmd, "standby", "unprotected", err) ? 0 : err->code;
+}
+
+int nic_activate(const struct group_command *cmd, struct nic_error *err)
+{
+	return move_group(cmd, "standby", "unprotected", err) ? 0 : err->code;
+}
+
+int nic_standby_restore(const struct group_command *cmd, const struct standby_snapshot *snapshots,
+	uint16_t n, struct nic_error *err)
+{
+	fake_nic.n_restored = n;
+	snprintf(fake_nic.restored_vf, sizeof(fake_nic.restored_vf), "%s", snapshots[n - 1].vf);
+	fake_nic.restored = *snapshots[n - 1].snapshot;
+	return move_group(cmd, "standby", "standby", err) ? 0 : err->code;
+}
+
+int nic_vf_announce(const char *name, unsigned rounds, struct nic_error *err)
+{
+	fake_nic.rounds = rounds;
+	return find_vf(name, err) ? 0 : RENIC_E_NOT_FOUND;
 }
 
 void nic_uplink_get(struct uplink_info *info)
