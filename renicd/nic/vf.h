@@ -155,6 +155,9 @@ static inline unsigned nic_pool_count(void)
 
 struct vf *vf_find(const char *name);
 
+/* announce.c: what all its queue pairs learned, read by their owners. Control thread. */
+void vf_learned(const struct vf *vf, struct learn_table *all);
+
 /* Is the VF's group protected? Control thread. */
 bool vf_is_protected(const struct vf *vf);
 
