@@ -122,7 +122,7 @@ int device_teardown(void **state)
 	int rc;
 
 	feed();
-	nic_clear();
+	nic_clear(false);
 	nic_set_uplink(NULL);
 	fake_uplink_reset();
 	if (log_pool_free_count(nic.log_pool) != FIXTURE_SEGMENTS)
