@@ -139,9 +139,8 @@ static void finish_stores(struct egress_log *log, uint64_t now_tsc)
 	egress_log_drained(log);
 }
 
-int egress_log_recover(
-	struct egress_log *log, struct log_pool *pool, uint32_t state_index, uint64_t quota_bytes,
-	uint64_t now_tsc)
+int egress_log_recover(struct egress_log *log, struct log_pool *pool, uint32_t state_index,
+	uint64_t quota_bytes, uint64_t now_tsc)
 {
 	int rc;
 

@@ -11,6 +11,7 @@
 #include <rte_errno.h>
 #include <rte_malloc.h>
 
+#include "checkpoint_area.h"
 #include "event.h"
 #include "group_members.h"
 #include "journal.h"
@@ -56,6 +57,8 @@ int nic_init(const struct nic_params *params, struct nic_error *err)
 	nic.log_for_dma = params->register_dma;
 	if (nic_event_fd() < 0 || switch_init())
 		return nic_fail(err, RENIC_E_RESOURCES, NULL, "no memory for the MAC table");
+	if (checkpoint_area_create(err))
+		return err ? err->code : RENIC_E_RESOURCES;
 	return create_pools(params, err);
 }
 
@@ -98,6 +101,7 @@ void nic_fini(void)
 	rte_mempool_free(nic.attach_pool);
 	rte_mempool_free(nic.pool);
 	nic.attach_pool = nic.pool = NULL;
+	checkpoint_area_destroy();
 	switch_fini();
 	event_fini();
 }

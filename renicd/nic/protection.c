@@ -105,12 +105,21 @@ static void announce(const struct group *g)
 	nic_post_event(EVENT_GROUP_STATE, g->config.name, "%s", group_state_names[g->fsm.state]);
 }
 
+/* The guests' memory: what the device writes from now on is logged. */
+static void log_dirty(struct group *g, bool complete)
+{
+	for (uint16_t v = 0; v < g->n_vfs; v++)
+		dirty_log_start(&g->vfs[v]->dirty, complete);
+}
+
 static void stop(struct group *g, bool discard)
 {
 	g->discard = discard;
 	group_fsm_stop(&g->fsm);
 	group_note(g);
 	command_run(g, discard ? qp_discard : qp_release_all, 0);
+	for (uint16_t v = 0; v < g->n_vfs; v++)
+		dirty_log_stop(&g->vfs[v]->dirty);
 	g->client = 0;
 	g->replicator = REPLICATOR_NONE;
 	announce(g);
@@ -143,6 +152,7 @@ void protection_taken_up(struct group *g)
 
 	if (g->fsm.state == GROUP_UNPROTECTED)
 		return;
+	log_dirty(g, false);
 	g->replicator = REPLICATOR_LOST;
 	if (g->config.on_replicator_lost == REPLICATOR_RELEASE)
 		g->give_up_ns = now_ns() + (wait_ms ? wait_ms : COME_BACK_MS) * 1000000ULL;
@@ -215,6 +225,7 @@ int nic_protection_start(const char *name, uint64_t client, struct nic_error *er
 	adopt(g, client);
 	group_fsm_start(&g->fsm);
 	group_note(g);
+	log_dirty(g, true);
 	command_run(g, qp_start_hold, g->fsm.epoch);
 	announce(g);
 	return 0;
@@ -247,6 +258,8 @@ int nic_checkpoint_begin(
 	*info = (struct checkpoint_info){.epoch = group_fsm_begin(&g->fsm)};
 	group_note(g);
 	command_run(g, qp_begin, 0);
+	for (uint16_t v = 0; v < g->n_vfs; v++)
+		dirty_log_flip(&g->vfs[v]->dirty, &g->vfs[v]->dirty_info);
 	info->duration_us = (rte_rdtsc() - start) * 1000000 / rte_get_tsc_hz();
 	group_held(g, &info->held_pkts, &info->held_bytes, &age_us);
 	return 0;

@@ -132,6 +132,7 @@ static struct vf *vf_new(const struct vf_config *config, int id, struct nic_erro
 	vf->id = (uint16_t)id;
 	vf->ops = nic.port_ops;
 	pthread_mutex_init(&vf->frontend_lock, NULL);
+	dirty_log_init(&vf->dirty, vf->id);
 	vf->policy = vf_policy_make(vf, config, err);
 	if (!vf->policy) {
 		vf_free(vf);
@@ -249,6 +250,7 @@ static void release(struct vf *vf)
 
 	TAILQ_REMOVE(&nic.vfs, vf, next);
 	vf_free(vf);
+	checkpoint_area_clear(id);
 	journal_drop_vf(id);
 }
 

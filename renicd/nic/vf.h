@@ -17,6 +17,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "dirty_log.h"
 #include "egress_log.h"
 #include "lcore.h"
 #include "nic.h"
@@ -96,6 +97,8 @@ struct vf {
 	enum frontend_state frontend;
 	uint64_t frontend_errors;
 	struct vf_qp *qps[VF_QPS_MAX];
+	struct dirty_info dirty_info; /* of the last checkpoint_begin */
+	struct dirty_log dirty;
 };
 
 /* The device. One a process, as DPDK itself is. */
