@@ -144,6 +144,18 @@ static bool parse_mac(const struct param *row, const json_t *value, void *field)
 	return true;
 }
 
+/* What is in it is for the reader to judge; a NUL inside is not base64. */
+static bool parse_base64(const struct param *row, const json_t *value, void *field)
+{
+	const char *s = json_string_value(value);
+	size_t len = json_string_length(value);
+
+	if (!s || !len || len > row->max || strlen(s) != len)
+		return false;
+	*(const char **)field = s;
+	return true;
+}
+
 static bool parse_mode(const struct param *row, const json_t *value, void *field)
 {
 	const char *s = json_string_value(value);
@@ -242,6 +254,12 @@ static void expect_mac(const struct param *row, char *buf, size_t size)
 	snprintf(buf, size, "a unicast MAC address such as 52:54:00:12:34:56");
 }
 
+static void expect_base64(const struct param *row, char *buf, size_t size)
+{
+	snprintf(buf, size, "base64 (RFC 4648) of at most %llu characters",
+		(unsigned long long)row->max);
+}
+
 static void expect_mode(const struct param *row, char *buf, size_t size)
 {
 	snprintf(buf, size, "an octal file mode such as \"0660\"");
@@ -286,6 +304,7 @@ const struct param_type_desc param_types[PARAM_TYPES] = {
 	[PARAM_MODE] = {"mode", parse_mode, expect_mode},
 	[PARAM_USER] = {"user", parse_user, expect_user},
 	[PARAM_GROUP] = {"group", parse_group, expect_group},
+	[PARAM_BASE64] = {"base64", parse_base64, expect_base64},
 	[PARAM_OBJECT] = {"object", NULL, expect_object},
 	[PARAM_LIST] = {"array", NULL, expect_list},
 	[PARAM_MAP] = {"map", NULL, expect_map},

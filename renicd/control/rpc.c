@@ -11,6 +11,8 @@ static const struct rpc_topic *const topics[] = {
 	&rpc_vf,
 	&rpc_group,
 	&rpc_checkpoint,
+	&rpc_standby,
+	&rpc_snapshot,
 	&rpc_events,
 };
 

@@ -60,7 +60,7 @@ static void count(const struct dirty_log *log, unsigned which, struct dirty_info
 			if (!words[w])
 				continue;
 			info->pages += (uint64_t)__builtin_popcountll(words[w]);
-			info->bytes = ((uint64_t)i * CHUNK_WORDS + w + 1) * sizeof(uint64_t);
+			info->bitmap.bytes = ((uint64_t)i * CHUNK_WORDS + w + 1) * sizeof(uint64_t);
 		}
 	}
 }
@@ -70,7 +70,7 @@ void dirty_log_flip(struct dirty_log *log, struct dirty_info *info)
 	uint8_t handed = log->collecting;
 
 	*info = (struct dirty_info){
-		.offset = checkpoint_area_bitmap_offset(log->vf_id, handed),
+		.bitmap.offset = checkpoint_area_bitmap_offset(log->vf_id, handed),
 		.complete = !__atomic_load_n(&log->incomplete, __ATOMIC_RELAXED),
 	};
 	count(log, handed, info);

@@ -36,8 +36,7 @@ struct dirty_log {
 
 /* What checkpoint_begin tells of a VF's log. */
 struct dirty_info {
-	uint64_t offset, bytes; /* of the bitmap, in the checkpoint area's file; bytes up to the
-				 * last one that is not zero, in words of 8 */
+	struct area_extent bitmap; /* bytes: up to the last word that is not zero */
 	uint64_t pages;
 	bool complete; /* false: any page may have been written */
 };

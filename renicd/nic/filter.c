@@ -9,9 +9,11 @@
 #include <rte_prefetch.h>
 
 #include "filter.h"
+#include "learn.h"
 
 /* Returns the reason to drop m, or DROP_REASONS to keep it. */
-static enum drop_reason check_frame(const struct vf_policy *policy, struct rte_mbuf *m)
+static enum drop_reason check_frame(
+	struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf *m)
 {
 	const struct rte_ether_hdr *eth;
 
@@ -22,6 +24,9 @@ static enum drop_reason check_frame(const struct vf_policy *policy, struct rte_m
 	eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 	if (policy->spoofchk && unlikely(!rte_is_same_ether_addr(&eth->src_addr, &policy->mac)))
 		return DROP_SPOOFED_MAC;
+	if (unlikely(learn_may_tell(eth, m->data_len)))
+		learn_from_frame(
+			&qp->learned, policy->mac.addr_bytes, (const uint8_t *)eth, m->data_len);
 	if (policy->vlan) {
 		if (unlikely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) ||
 			     eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_QINQ)))
@@ -45,7 +50,7 @@ uint16_t filter_from_guest(
 		if (i + 4 < n)
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + 4], void *));
 		bytes += m->pkt_len;
-		reason = check_frame(policy, m);
+		reason = check_frame(qp, policy, m);
 		if (likely(reason == DROP_REASONS))
 			pkts[kept++] = m;
 		else

@@ -10,6 +10,14 @@
 
 static const char *const replicator_names[] = {"none", "connected", "lost"};
 
+/* A VF's part in each state of its group. */
+static const char *const role_names[GROUP_STATES] = {
+	[GROUP_UNPROTECTED] = "unprotected",
+	[GROUP_PROTECTED] = "protected",
+	[GROUP_SUSPENDED] = "protected",
+	[GROUP_STANDBY] = "standby",
+};
+
 __attribute__((format(printf, 4, 5))) static int fail_in_state(
 	enum group_state state, const char *field, struct nic_error *err, const char *fmt, ...)
 {
@@ -62,8 +70,12 @@ static struct group *group_new(
 	g->file_hash = origin->file_hash;
 	g->lone = origin->lone;
 	g->discard = origin->discard;
+	group_fsm_init(&g->fsm, 0);
+	if (config->standby)
+		group_fsm_standby_start(&g->fsm);
 	if (origin->fsm)
 		g->fsm = *origin->fsm;
+	g->config.standby = g->fsm.state == GROUP_STANDBY;
 	return g;
 }
 
@@ -91,8 +103,7 @@ void group_note(const struct group *g)
 	journal_put_fsm(g->slot, &entry);
 }
 
-/* All of it. */
-static void note_config(const struct group *g)
+void group_note_all(const struct group *g)
 {
 	struct journal_group entry = {
 		.config = g->config, .file_hash = g->file_hash, .lone = g->lone};
@@ -101,10 +112,22 @@ static void note_config(const struct group *g)
 	journal_put_group(g->slot, &entry);
 }
 
+void group_take_term(struct group *g, uint64_t term)
+{
+	group_fsm_take_term(&g->fsm, term);
+	group_note(g);
+	for (uint16_t i = 0; i < g->n_vfs; i++) {
+		g->vfs[i]->term = g->fsm.term;
+		vf_note(g->vfs[i]);
+	}
+}
+
 static int link_members(struct group *g, struct nic_error *err)
 {
 	int rc;
 
+	for (uint16_t i = 0; i < g->n_vfs; i++)
+		group_take_term(g, g->vfs[i]->term);
 	for (uint16_t i = 0; i < g->n_vfs; i++) {
 		g->vfs[i]->group = g;
 		rc = vf_publish_policy(g->vfs[i], err);
@@ -114,9 +137,27 @@ static int link_members(struct group *g, struct nic_error *err)
 	return 0;
 }
 
+/* A VF may join from a group of its own that is in the state in which the new one begins. */
+static int check_joins(const struct vf *vf, bool standby, struct nic_error *err)
+{
+	const char *name = vf->config.name;
+
+	if (vf->group && !vf->group->lone)
+		return nic_fail(err, RENIC_E_BUSY, "vfs", "VF \"%s\" is in group \"%s\"", name,
+			vf->group->config.name);
+	if (standby != vf->config.standby)
+		return nic_fail(err, RENIC_E_BUSY, "vfs", "VF \"%s\" is %s standby", name,
+			standby ? "no" : "a");
+	if (vf->group && !standby && vf->group->fsm.state != GROUP_UNPROTECTED)
+		return nic_fail(err, RENIC_E_BUSY, "vfs", "VF \"%s\" is protected", name);
+	return 0;
+}
+
 /* Find the VFs that the config names; none may be in a group that is in use. */
 static int find_members(struct group *g, struct nic_error *err)
 {
+	int rc;
+
 	for (uint16_t i = 0; i < g->config.n_vfs; i++) {
 		struct vf *vf = vf_find(g->config.vfs[i]);
 
@@ -126,9 +167,9 @@ static int find_members(struct group *g, struct nic_error *err)
 		for (uint16_t k = 0; k < g->n_vfs; k++)
 			if (g->vfs[k] == vf)
 				return nic_fail_value(err, "vfs", g->config.vfs[i], "each VF once");
-		if (vf->group && (!vf->group->lone || vf->group->fsm.state != GROUP_UNPROTECTED))
-			return nic_fail(err, RENIC_E_BUSY, "vfs", "VF \"%s\" is in group \"%s\"",
-				g->config.vfs[i], vf->group->config.name);
+		rc = check_joins(vf, g->config.standby, err);
+		if (rc)
+			return rc;
 		g->vfs[g->n_vfs++] = vf;
 	}
 	return 0;
@@ -150,7 +191,7 @@ static int group_add(struct group *g, struct nic_error *err)
 	if (rc)
 		group_free(g);
 	else
-		note_config(g);
+		group_note_all(g);
 	return rc;
 }
 
@@ -183,13 +224,24 @@ int nic_group_create(const struct group_config *config, struct nic_error *err)
 
 static struct group *lone_group_new(const struct vf *vf, struct nic_error *err)
 {
-	struct group_config config = {.n_vfs = 1};
+	struct group_config config = {.n_vfs = 1, .standby = vf->config.standby};
 
 	memcpy(config.name, vf->config.name, sizeof(config.name));
 	memcpy(config.vfs[0], vf->config.name, sizeof(config.vfs[0]));
 	if (group_make(&config, &(struct group_origin){.slot = -1, .lone = true}, err))
 		return NULL;
 	return vf->group;
+}
+
+int group_make_standby(struct vf *vf, struct nic_error *err)
+{
+	const char *name = vf->config.name;
+
+	if (group_find(name))
+		return nic_fail(err, RENIC_E_EXISTS, "name", "a group named \"%s\" exists", name);
+	if (lone_group_new(vf, err))
+		return 0;
+	return err ? err->code : RENIC_E_RESOURCES;
 }
 
 static struct group *resolve(const char *name, bool make, struct nic_error *err)
@@ -237,9 +289,30 @@ static int refuse_unless_unprotected(const struct group *g, struct nic_error *er
 {
 	if (g->fsm.state == GROUP_UNPROTECTED)
 		return 0;
-	return fail_in_state(g->fsm.state, "name", err,
-		"group \"%s\" is %s: stop the protection first", g->config.name,
-		group_state_names[g->fsm.state]);
+	return fail_in_state(g->fsm.state, "name", err, "group \"%s\" is %s: stop %s first",
+		g->config.name, group_state_names[g->fsm.state],
+		g->fsm.state == GROUP_STANDBY ? "that" : "the protection");
+}
+
+/* The members of a standby group stay standbys, each by itself. */
+static int dissolve_standby(struct group *g, struct nic_error *err)
+{
+	uint16_t n_vfs = g->n_vfs;
+	struct vf *vfs[VF_MAX];
+	int rc = 0;
+
+	if (g->lone)
+		return fail_in_state(g->fsm.state, "name", err,
+			"VF \"%s\" is a standby: stop that, or delete the VF", g->config.name);
+	for (uint16_t i = 0; i < n_vfs; i++)
+		if (group_find(g->vfs[i]->config.name) && group_find(g->vfs[i]->config.name) != g)
+			return nic_fail(err, RENIC_E_EXISTS, "name",
+				"a group has the name of VF \"%s\"", g->vfs[i]->config.name);
+	memcpy(vfs, g->vfs, sizeof(vfs));
+	group_free(g);
+	for (uint16_t i = 0; i < n_vfs && !rc; i++)
+		rc = group_make_standby(vfs[i], err);
+	return rc;
 }
 
 void group_held(const struct group *g, uint64_t *pkts, uint64_t *bytes, uint64_t *age_us)
@@ -256,6 +329,8 @@ int nic_group_delete(const char *name, struct nic_error *err)
 
 	if (!g)
 		return RENIC_E_NOT_FOUND;
+	if (g->fsm.state == GROUP_STANDBY)
+		return dissolve_standby(g, err);
 	rc = refuse_unless_unprotected(g, err);
 	if (rc)
 		return rc;
@@ -274,7 +349,7 @@ int group_check_let_go(struct vf *vf, struct nic_error *err)
 	struct group *g = vf->group;
 	int rc;
 
-	if (!g)
+	if (!g || (g->lone && g->fsm.state == GROUP_STANDBY))
 		return 0;
 	rc = refuse_unless_unprotected(g, err);
 	if (rc)
@@ -303,7 +378,7 @@ int nic_group_set(
 		for (uint16_t i = 0; i < g->n_vfs && !rc; i++)
 			rc = vf_publish_policy(g->vfs[i], err);
 	}
-	note_config(g);
+	group_note_all(g);
 	return rc;
 }
 
@@ -313,6 +388,7 @@ static void group_fill(const struct group *g, struct group_info *info)
 	info->config = g->config;
 	info->lone = g->lone;
 	info->state = group_state_names[g->fsm.state];
+	info->term = g->fsm.term;
 	info->epoch = g->fsm.epoch;
 	info->committed_epoch = g->fsm.committed_epoch;
 	info->sealed_epochs = group_fsm_sealed(&g->fsm);
@@ -341,16 +417,28 @@ void nic_group_foreach(void (*visit)(const struct group_info *info, void *arg), 
 	}
 }
 
+void group_post_state(const struct group *g)
+{
+	nic_post_event(EVENT_GROUP_STATE, g->config.name, "%s", group_state_names[g->fsm.state]);
+}
+
+bool vf_is_protected(const struct vf *vf)
+{
+	const struct group *g = vf->group;
+
+	return g && (g->fsm.state == GROUP_PROTECTED || g->fsm.state == GROUP_SUSPENDED);
+}
+
 void group_describe_vf(const struct vf *vf, struct vf_info *info)
 {
 	const struct group *g = vf->group;
 
 	info->role = "unprotected";
+	info->term = vf->term ? vf->term : 1;
 	if (!g)
 		return;
 	memcpy(info->group, g->config.name, sizeof(info->group));
 	info->epoch = g->fsm.epoch;
 	info->suspended = g->fsm.state == GROUP_SUSPENDED;
-	if (g->fsm.state != GROUP_UNPROTECTED)
-		info->role = "protected";
+	info->role = role_names[g->fsm.state];
 }

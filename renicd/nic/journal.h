@@ -22,7 +22,9 @@
 
 struct journal_vf {
 	struct vf_config config;
-	uint64_t file_hash; /* of its entry in the config file (vf_config_hash()); 0: none */
+	uint64_t file_hash; /* of its entry in the config file; 0: none */
+	uint64_t term;	    /* as in struct vf, and so the next two */
+	uint64_t restored_term, restored_epoch;
 };
 
 struct journal_group {

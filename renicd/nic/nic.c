@@ -11,6 +11,7 @@
 #include <rte_errno.h>
 #include <rte_malloc.h>
 
+#include "announce.h"
 #include "checkpoint_area.h"
 #include "event.h"
 #include "group_members.h"
@@ -135,6 +136,7 @@ void nic_tick(void)
 	struct vf *vf;
 
 	protection_check_timeouts();
+	announce_tick();
 	if (now_tsc >= next_tsc) {
 		next_tsc = now_tsc + rte_get_tsc_hz() / 1000 * LINK_POLL_MS;
 		check_link();

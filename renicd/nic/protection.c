@@ -100,11 +100,6 @@ static void adopt(struct group *g, uint64_t client)
 	g->give_up_ns = 0;
 }
 
-static void announce(const struct group *g)
-{
-	nic_post_event(EVENT_GROUP_STATE, g->config.name, "%s", group_state_names[g->fsm.state]);
-}
-
 /* The guests' memory: what the device writes from now on is logged. */
 static void log_dirty(struct group *g, bool complete)
 {
@@ -122,7 +117,7 @@ static void stop(struct group *g, bool discard)
 		dirty_log_stop(&g->vfs[v]->dirty);
 	g->client = 0;
 	g->replicator = REPLICATOR_NONE;
-	announce(g);
+	group_post_state(g);
 }
 
 /* With policy hold all stays as it is, a checkpoint under way included: who comes next resumes
@@ -132,7 +127,7 @@ static void replicator_lost(struct group *g, const char *why)
 	g->client = 0;
 	g->give_up_ns = 0;
 	g->replicator = REPLICATOR_LOST;
-	if (g->fsm.state == GROUP_UNPROTECTED)
+	if (g->fsm.state != GROUP_PROTECTED && g->fsm.state != GROUP_SUSPENDED)
 		return;
 	nic_post_event(EVENT_REPLICATOR_LOST, g->config.name, "%s; policy: %s", why,
 		g->config.on_replicator_lost == REPLICATOR_RELEASE ? "release" : "hold");
@@ -150,13 +145,11 @@ void protection_taken_up(struct group *g)
 {
 	uint32_t wait_ms = g->config.replicator_timeout_ms;
 
-	if (g->fsm.state == GROUP_UNPROTECTED)
-		return;
 	log_dirty(g, false);
 	g->replicator = REPLICATOR_LOST;
 	if (g->config.on_replicator_lost == REPLICATOR_RELEASE)
 		g->give_up_ns = now_ns() + (wait_ms ? wait_ms : COME_BACK_MS) * 1000000ULL;
-	announce(g);
+	group_post_state(g);
 }
 
 void nic_client_alive(uint64_t client)
@@ -194,15 +187,22 @@ void protection_check_timeouts(void)
 
 /* ---- what the control socket asks ---- */
 
-/* The group, if `op` is legal now; the caller becomes its replicator. */
-static struct group *enter(
-	const char *name, enum group_op op, uint64_t client, struct nic_error *err)
+static int check(const struct group *g, const struct group_command *cmd, enum group_op op,
+	struct nic_error *err)
 {
-	struct group *g = group_resolve(name, err);
+	int rc = group_check_term(&g->fsm, op, cmd->term, err);
 
-	if (!g || group_check(&g->fsm, op, err))
+	return rc ? rc : group_check(&g->fsm, op, err);
+}
+
+/* The group, if `op` is legal now; the caller becomes its replicator. */
+static struct group *enter(const struct group_command *cmd, enum group_op op, struct nic_error *err)
+{
+	struct group *g = group_resolve(cmd->group, err);
+
+	if (!g || check(g, cmd, op, err))
 		return NULL;
-	adopt(g, client);
+	adopt(g, cmd->client);
 	return g;
 }
 
@@ -211,33 +211,35 @@ static int code_of(const struct nic_error *err)
 	return err->code;
 }
 
-int nic_protection_start(const char *name, uint64_t client, struct nic_error *err)
+int nic_protection_start(const struct group_command *cmd, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = group_resolve_or_make(name, err);
-	if (!g || group_check(&g->fsm, GROUP_START, err))
+	g = group_resolve_or_make(cmd->group, err);
+	if (!g || check(g, cmd, GROUP_START, err))
 		return code_of(err);
 	if (!g->n_vfs)
-		return nic_fail(err, RENIC_E_PARAMS, "group", "group \"%s\" has no VFs", name);
-	adopt(g, client);
+		return nic_fail(
+			err, RENIC_E_PARAMS, "group", "group \"%s\" has no VFs", cmd->group);
+	adopt(g, cmd->client);
+	group_take_term(g, cmd->term);
 	group_fsm_start(&g->fsm);
 	group_note(g);
 	log_dirty(g, true);
 	command_run(g, qp_start_hold, g->fsm.epoch);
-	announce(g);
+	group_post_state(g);
 	return 0;
 }
 
-int nic_protection_stop(const char *name, bool discard, uint64_t client, struct nic_error *err)
+int nic_protection_stop(const struct group_command *cmd, bool discard, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = enter(name, GROUP_STOP, client, err);
+	g = enter(cmd, GROUP_STOP, err);
 	if (!g)
 		return code_of(err);
 	stop(g, discard);
@@ -245,17 +247,20 @@ int nic_protection_stop(const char *name, bool discard, uint64_t client, struct 
 }
 
 int nic_checkpoint_begin(
-	const char *name, uint64_t client, struct checkpoint_info *info, struct nic_error *err)
+	const struct group_command *cmd, struct checkpoint_info *info, struct nic_error *err)
 {
 	uint64_t start = rte_rdtsc(), age_us = 0;
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = enter(name, GROUP_BEGIN, client, err);
+	g = enter(cmd, GROUP_BEGIN, err);
 	if (!g)
 		return code_of(err);
-	*info = (struct checkpoint_info){.epoch = group_fsm_begin(&g->fsm)};
+	*info = (struct checkpoint_info){
+		.term = g->fsm.term,
+		.epoch = group_fsm_begin(&g->fsm),
+	};
 	group_note(g);
 	command_run(g, qp_begin, 0);
 	for (uint16_t v = 0; v < g->n_vfs; v++)
@@ -265,13 +270,13 @@ int nic_checkpoint_begin(
 	return 0;
 }
 
-int nic_checkpoint_resume(const char *name, uint64_t client, struct nic_error *err)
+int nic_checkpoint_resume(const struct group_command *cmd, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = enter(name, GROUP_RESUME, client, err);
+	g = enter(cmd, GROUP_RESUME, err);
 	if (!g)
 		return code_of(err);
 	group_fsm_resume(&g->fsm);
@@ -280,13 +285,13 @@ int nic_checkpoint_resume(const char *name, uint64_t client, struct nic_error *e
 	return 0;
 }
 
-int nic_checkpoint_abort(const char *name, uint64_t client, struct nic_error *err)
+int nic_checkpoint_abort(const struct group_command *cmd, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = enter(name, GROUP_ABORT, client, err);
+	g = enter(cmd, GROUP_ABORT, err);
 	if (!g)
 		return code_of(err);
 	group_fsm_abort(&g->fsm);
@@ -295,16 +300,17 @@ int nic_checkpoint_abort(const char *name, uint64_t client, struct nic_error *er
 	return 0;
 }
 
-int nic_checkpoint_commit(const char *name, uint64_t epoch, uint64_t client, struct nic_error *err)
+int nic_checkpoint_commit(const struct group_command *cmd, uint64_t epoch, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = group_resolve(name, err);
-	if (!g || group_check_commit(&g->fsm, epoch, err))
+	g = group_resolve(cmd->group, err);
+	if (!g || group_check_term(&g->fsm, GROUP_COMMIT, cmd->term, err) ||
+		group_check_commit(&g->fsm, epoch, err))
 		return code_of(err);
-	adopt(g, client);
+	adopt(g, cmd->client);
 	if (epoch > g->fsm.committed_epoch) {
 		group_fsm_commit(&g->fsm, epoch);
 		group_note(g);

@@ -42,6 +42,7 @@ static uint64_t vf_config_hash(const struct vf_config *c)
 	h = HASH(h, c->queues);
 	h = HASH(h, c->server);
 	h = HASH(h, c->packed);
+	h = HASH(h, c->standby);
 	h = HASH(h, c->spoofchk);
 	h = HASH(h, c->mtu);
 	h = HASH(h, c->ingress_hold_pkts);
@@ -56,6 +57,7 @@ static uint64_t group_config_hash(const struct group_config *c)
 	uint64_t h = HASH_STR(HASH_START, c->name);
 
 	h = HASH(h, c->internal_pass);
+	h = HASH(h, c->standby);
 	h = HASH(h, c->replicator_timeout_ms);
 	h = HASH(h, c->on_replicator_lost);
 	for (uint16_t i = 0; i < c->n_vfs; i++)
@@ -106,8 +108,8 @@ static bool group_is_sane(const struct journal_group *entry, const struct journa
 	return sane;
 }
 
-/* Is a VF of that name in a group that is in use? */
-static bool is_protected(const char *name)
+/* The state of the group that the VF of that name is in. */
+static enum group_state state_of(const char *name)
 {
 	struct journal_group entry;
 	struct journal_fsm state;
@@ -118,9 +120,9 @@ static bool is_protected(const char *name)
 			continue;
 		for (uint16_t i = 0; i < entry.config.n_vfs; i++)
 			if (!strcmp(entry.config.vfs[i], name))
-				return true;
+				return state.fsm.state;
 	}
-	return false;
+	return GROUP_UNPROTECTED;
 }
 
 /* ---- VFs ---- */
@@ -158,10 +160,10 @@ static bool choose_vf(const struct nic_listed *listed, uint16_t id, struct journ
 	}
 	if (file || !entry->file_hash)
 		return true;
-	if (!id_holds(id, 0) && !is_protected(entry->config.name))
+	if (!id_holds(id, 0) && state_of(entry->config.name) == GROUP_UNPROTECTED)
 		return false;
-	LOG_WARN("VF %s is not in the config file any more, but protected or holding frames: it "
-		 "stays",
+	LOG_WARN("VF %s is not in the config file any more, but protected, a standby, or holding "
+		 "frames: it stays",
 		entry->config.name);
 	return true;
 }
@@ -170,6 +172,7 @@ static int recover_vf(const struct nic_listed *listed, uint16_t id, struct nic_e
 {
 	struct journal_vf entry;
 	struct vf *vf;
+	int rc;
 
 	if (!journal_get_vf(id, &entry)) {
 		if (id_holds(id, 0))
@@ -189,7 +192,16 @@ static int recover_vf(const struct nic_listed *listed, uint16_t id, struct nic_e
 			"VF \"%s\" had more queues, and they hold frames: it cannot have %u now",
 			entry.config.name, entry.config.queues);
 	forget_logs(id, entry.config.queues);
-	return vf_make(&entry.config, id, entry.file_hash, &vf, err);
+	/* The group's entry counts: the two were not written at once. */
+	entry.config.standby = state_of(entry.config.name) == GROUP_STANDBY;
+	rc = vf_make(&entry.config, id, entry.file_hash, &vf, err);
+	if (rc)
+		return rc;
+	vf->term = entry.term;
+	vf->restored_term = entry.restored_term;
+	vf->restored_epoch = entry.restored_epoch;
+	vf_note(vf);
+	return 0;
 }
 
 static int make_listed_vfs(
@@ -202,6 +214,8 @@ static int make_listed_vfs(
 		if (vf_find(listed->vfs[i].name))
 			continue;
 		rc = vf_make(&listed->vfs[i], -1, vf_config_hash(&listed->vfs[i]), &vf, err);
+		if (!rc && vf->config.standby)
+			rc = group_make_standby(vf, err);
 		if (rc) {
 			*list = "vfs";
 			*index = i;
@@ -303,6 +317,11 @@ static void end_protection(struct vf_qp *qp, bool discard)
 		egress_log_commit_all(&qp->log);
 }
 
+static bool is_held(const struct group *g)
+{
+	return g->fsm.state == GROUP_PROTECTED || g->fsm.state == GROUP_SUSPENDED;
+}
+
 static void align_group(struct group *g)
 {
 	bool sealed = true;
@@ -311,10 +330,12 @@ static void align_group(struct group *g)
 		for (uint16_t q = 0; q < g->vfs[v]->n_qps; q++) {
 			struct vf_qp *qp = g->vfs[v]->qps[q];
 
-			if (g->fsm.state == GROUP_UNPROTECTED)
-				end_protection(qp, g->discard);
-			else
+			if (is_held(g))
 				sealed &= align_queue(qp, g);
+			else
+				end_protection(qp, g->discard);
+			if (g->fsm.state == GROUP_STANDBY)
+				qp->suspended = true;
 		}
 	/* Nobody was told of an epoch whose seal was not complete: nobody can commit it. */
 	if (!sealed) {
@@ -354,7 +375,7 @@ static void report(void)
 	TAILQ_FOREACH (g, &nic.groups, next) {
 		uint64_t pkts = 0, bytes = 0, age_us = 0;
 
-		if (g->fsm.state == GROUP_UNPROTECTED)
+		if (!is_held(g))
 			continue;
 		group_held(g, &pkts, &bytes, &age_us);
 		LOG_NOTICE("group %s: taken up %s, epoch %" PRIu64 ", committed %" PRIu64

@@ -11,6 +11,7 @@
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 
+#include "checkpoint_area.h"
 #include "group_members.h"
 #include "journal.h"
 #include "log.h"
@@ -50,7 +51,8 @@ static int check_unique(const struct vf_config *config, struct nic_error *err)
 		if (!strcmp(vf->config.socket, config->socket))
 			return nic_fail(err, RENIC_E_EXISTS, "socket",
 				"VF \"%s\" has the socket %s", vf->config.name, config->socket);
-	return vf_config_check_mac(config, err);
+	/* A standby has the MAC of whom it stands by for, who may be here too. */
+	return config->standby ? 0 : vf_config_check_mac(config, err);
 }
 
 static int free_id(void)
@@ -71,6 +73,7 @@ static struct vf_qp *qp_new(struct vf *vf, uint16_t index)
 	qp->vf = vf;
 	qp->ops = vf->ops;
 	qp->index = index;
+	qp->suspended = vf->config.standby;
 	qp->lcore = (uint16_t)((vf->id + index) % lcores_count());
 	qp->poller =
 		(struct poller){.poll = qp_poll, .arm = qp_arm, .disarm = qp_disarm, .ctx = qp};
@@ -195,7 +198,8 @@ static void unpublish(struct vf *vf)
 	struct rte_ether_addr mac;
 
 	memcpy(&mac, vf->config.mac, sizeof(mac));
-	switch_remove(&mac, vf->config.vlan);
+	if (!vf->config.standby)
+		switch_remove(&mac, vf->config.vlan);
 	__atomic_store_n(&nic.by_id[vf->id], NULL, __ATOMIC_RELEASE);
 	while (id_end && !nic.by_id[id_end - 1])
 		id_end--;
@@ -205,7 +209,13 @@ static void unpublish(struct vf *vf)
 
 void vf_note(const struct vf *vf)
 {
-	struct journal_vf entry = {.config = vf->config, .file_hash = vf->file_hash};
+	struct journal_vf entry = {
+		.config = vf->config,
+		.file_hash = vf->file_hash,
+		.term = vf->term,
+		.restored_term = vf->restored_term,
+		.restored_epoch = vf->restored_epoch,
+	};
 
 	journal_put_vf(vf->id, &entry);
 }
@@ -231,7 +241,7 @@ int vf_make(const struct vf_config *given, int id, uint64_t file_hash, struct vf
 	if (!vf)
 		return err ? err->code : RENIC_E_RESOURCES;
 	memcpy(&mac, config.mac, sizeof(mac));
-	if (switch_add(&mac, config.vlan, vf->id)) {
+	if (!config.standby && switch_add(&mac, config.vlan, vf->id)) {
 		vf_free(vf);
 		return nic_fail(err, RENIC_E_RESOURCES, NULL, "the MAC table is full");
 	}
@@ -282,9 +292,14 @@ int nic_vf_create(const struct vf_config *config, struct nic_error *err)
 
 	if (rc)
 		return rc;
-	rc = vf_run(vf, err);
-	if (rc)
-		vf_unmake(vf);
+	rc = vf->config.standby ? group_make_standby(vf, err) : 0;
+	if (!rc)
+		rc = vf_run(vf, err);
+	if (!rc)
+		return 0;
+	if (vf->group)
+		group_free(vf->group);
+	vf_unmake(vf);
 	return rc;
 }
 

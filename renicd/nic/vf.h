@@ -20,6 +20,7 @@
 #include "dirty_log.h"
 #include "egress_log.h"
 #include "lcore.h"
+#include "learn.h"
 #include "nic.h"
 #include "port.h"
 #include "rx_fifo.h"
@@ -34,6 +35,7 @@ struct vf_policy {
 	struct rte_ether_addr mac;
 	uint16_t vlan;
 	bool spoofchk;
+	bool standby;	    /* no frame is for it */
 	bool internal_pass; /* the group's internal: pass */
 	uint32_t group_id;  /* 0: in no group */
 	uint32_t max_frame_bytes;
@@ -60,7 +62,7 @@ struct vf_qp {
 	const struct vf_port_ops *ops;
 	struct vf *vf;
 	bool running;	/* the front-end's rings run */
-	bool suspended; /* between checkpoint_begin and resume */
+	bool suspended; /* between checkpoint_begin and resume; in standby */
 	bool hold;	/* protected: what the guest sends goes to the log */
 	bool paused;	/* not running, but was, and its front-end is still connected */
 	bool armed;	/* notifications are on */
@@ -77,7 +79,17 @@ struct vf_qp {
 	bool rewatch;	  /* atomic: the kick descriptor may be another one now */
 	bool high_water;  /* control thread: an event was sent */
 	struct egress_log log;
+	struct learn_table learned; /* the guest's addresses */
 } __rte_cache_aligned;
+
+/* Rounds of announcements; control thread, and the owner lcore during a round. */
+struct vf_announce {
+	unsigned rounds_left;
+	unsigned gap_ms; /* from the next round to the one after it */
+	uint64_t next_tsc;
+	bool due;
+	struct learn_table addrs;
+};
 
 struct vf {
 	TAILQ_ENTRY(vf) next;
@@ -88,6 +100,9 @@ struct vf {
 	uint16_t n_qps;
 	const struct vf_policy *policy; /* atomic pointer */
 	struct group *group;
+	uint64_t term; /* control thread: the last of its groups'; 0: it was in none */
+	uint64_t restored_term, restored_epoch; /* control thread; 0: nothing was restored */
+	struct vf_announce announce;
 	void *port;
 	const struct vf_port_ops *ops;
 	uint16_t n_enabled;	       /* atomic: enabled queue pairs, from 0 on */
@@ -158,6 +173,8 @@ int vf_run(struct vf *vf, struct nic_error *err);
 void vf_unmake(struct vf *vf);
 /* Note it in the journal as it is now. */
 void vf_note(const struct vf *vf);
+/* Is the VF's group protected? Control thread. */
+bool vf_is_protected(const struct vf *vf);
 
 /* Make a policy of the VF's config and group, publish it, free the old one. */
 int vf_publish_policy(struct vf *vf, struct nic_error *err);

@@ -11,8 +11,9 @@
 #include "vhost_ring.h"
 
 enum {
-	PARTS_MAX = 512,  /* pieces of guest memory in one burst */
-	FRAMES_MAX = 32,  /* frames in one burst */
+	PARTS_MAX = 512, /* pieces of guest memory in one burst */
+	FRAMES_MAX = 32, /* frames in one burst */
+	BATCH = 4,
 	CHAIN_MAX = 1024, /* descriptors of one chain: no loops for ever */
 	CLOSED = 2,	  /* of `stale`: and guest memory must not be read */
 	STALE = 1,
@@ -367,6 +368,39 @@ static bool plan_frame(
 	return true;
 }
 
+/* Four frames that fit into four descriptors in a row the library puts there, one each, without a
+ * look at their other flags (librte_vhost's batches for packed rings). */
+static bool plan_batch(
+	const struct vhost_rings *r, struct cursor *at, struct plan *plan, struct rte_mbuf **pkts)
+{
+	const struct vring_packed_desc *ring = &r->rx.vring.desc_packed[at->idx];
+	struct part parts[BATCH];
+
+	if (at->idx % BATCH || at->idx + BATCH > r->rx.vring.size ||
+		plan->n_parts + BATCH > PARTS_MAX)
+		return false;
+	for (uint16_t i = 0; i < BATCH; i++) {
+		uint16_t flags = __atomic_load_n(&ring[i].flags, __ATOMIC_ACQUIRE);
+		uint32_t bytes = pkts[i]->pkt_len + sizeof(struct virtio_net_hdr_mrg_rxbuf);
+		uint32_t len = __atomic_load_n(&ring[i].len, __ATOMIC_RELAXED);
+
+		if (pkts[i]->next || !is_available(flags, at->wrap) || len < bytes)
+			return false;
+		parts[i] = (struct part){
+			.gpa = __atomic_load_n(&ring[i].addr, __ATOMIC_RELAXED), .bytes = bytes};
+	}
+	for (uint16_t i = 0; i < BATCH; i++) {
+		plan->parts[plan->n_parts++] = parts[i];
+		plan->frame_end[plan->n_frames++] = plan->n_parts;
+	}
+	at->idx += BATCH;
+	if (at->idx == r->rx.vring.size) {
+		at->idx = 0;
+		at->wrap = !at->wrap;
+	}
+	return true;
+}
+
 static void plan_burst(
 	const struct vhost_rings *r, struct plan *plan, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -385,9 +419,15 @@ static void plan_burst(
 		if ((uint16_t)(at.end - at.idx) > r->rx.vring.size)
 			return; /* nonsense: the library refuses it too */
 	}
-	for (uint16_t i = 0; i < RTE_MIN(n, (uint16_t)FRAMES_MAX); i++)
+	n = RTE_MIN(n, (uint16_t)FRAMES_MAX);
+	while (plan->n_frames < n) {
+		uint16_t i = plan->n_frames;
+
+		if (r->packed && n - i >= BATCH && plan_batch(r, &at, plan, &pkts[i]))
+			continue;
 		if (!plan_frame(r, &at, plan, pkts[i]))
 			break;
+	}
 }
 
 /* ---- bursts ---- */

@@ -67,8 +67,11 @@ class Guest:
                     break
                 least = 9100 if not self.features & MRG_RXBUF else self.chance.choice(
                     (60, 500, 1526, 4000))
-                chain = self.chain(least, self.chance.randint(1, 4))
                 indirect = self.features & INDIRECT and self.chance.random() < 0.4
+                # librte_vhost takes the descriptors of a packed ring's chain for buffers of
+                # their own where frames fit into each: no driver posts such.
+                parts = 1 if self.packed and not indirect else self.chance.randint(1, 4)
+                chain = self.chain(least, parts)
                 if not ring.post(chain, indirect):
                     self.release(chain)
                     break
@@ -162,7 +165,7 @@ ROWS = {f"{layout}-{name}-{queues}q":
         {"features": features | (RING_PACKED if layout == "packed" else 0), "queues": queues}
         for layout, (name, features), queues in product(
             ("split", "packed"), FEATURES.items(), (1, 2)) if name != "plain" or queues == 1}
-ROUNDS = 400
+ROUNDS = 300
 
 
 @case(timeout=60, rows=ROWS)

@@ -3,6 +3,7 @@
 The driver's side of virtqueues in a VhostFrontEnd's memory (virtio 1.2, sections 2.7 and 2.8):
 chains of any shape are posted, and what the device used of them is collected.
 """
+import ctypes
 import struct
 
 AVAIL_AT, USED_AT, TABLES_AT = 0x4000, 0x8000, 0xA000
@@ -16,6 +17,11 @@ PAGE = 4096
 def pages_of(address, length):
     """The numbers of the pages that these bytes lie in."""
     return range(address // PAGE, (address + length - 1) // PAGE + 1) if length else ()
+
+
+def store_u16(memory, at, value):
+    """One store, as a device that looks on must see it; struct.pack_into() writes zeros first."""
+    ctypes.c_uint16.from_buffer(memory, at).value = value
 
 
 class Ring:
@@ -66,10 +72,9 @@ class SplitRing(Ring):
                                      self.flags | (NEXT if more else 0),
                                      heads[i + 1] if more else 0)
         self.chains[heads[0]] = (chain, heads)
-        struct.pack_into("<H", self.memory,
-                         self.base + AVAIL_AT + 4 + 2 * (self.avail % self.size), heads[0])
+        store_u16(self.memory, self.base + AVAIL_AT + 4 + 2 * (self.avail % self.size), heads[0])
         self.avail = (self.avail + 1) & 0xFFFF
-        struct.pack_into("<H", self.memory, self.base + AVAIL_AT + 2, self.avail)
+        store_u16(self.memory, self.base + AVAIL_AT + 2, self.avail)
         return True
 
     def collect(self):
@@ -122,7 +127,7 @@ class PackedRing(Ring):
             self.next += 1
             if self.next == self.size:
                 self.next, self.wrap = 0, not self.wrap
-        struct.pack_into("<H", self.memory, self.base + 16 * head + 14, head_flags)
+        store_u16(self.memory, self.base + 16 * head + 14, head_flags)
         self.chains[ident] = (chain, n)
         self.free -= n
         return True

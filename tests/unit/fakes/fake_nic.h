@@ -13,6 +13,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include <renic_snapshot.h>
+
 #include "nic/nic.h"
 
 struct fake_nic {
@@ -21,9 +23,13 @@ struct fake_nic {
 	struct group_info groups[8];
 	unsigned n_groups;
 	struct uplink_info uplink;
-	uint64_t last_client; /* of the last protection_* or checkpoint_* call */
-	unsigned last_mask;   /* of the last vf_set or group_set */
-	bool last_flag;	      /* force of vf_delete, discard of protection_stop */
+	uint64_t last_client;		 /* of the last protection_* or checkpoint_* call */
+	uint64_t last_term;		 /* the same */
+	unsigned last_mask;		 /* of the last vf_set or group_set */
+	bool last_flag;			 /* force of vf_delete, discard of protection_stop */
+	unsigned n_restored, rounds;	 /* of the last standby_restore, vf_announce */
+	char restored_vf[NIC_NAME_SIZE]; /* the last one of that */
+	struct renic_snapshot restored;
 	char log_module[64], log_level[16];
 	atomic_uint alive_calls, gone_calls, ticks;
 	atomic_ullong last_gone;

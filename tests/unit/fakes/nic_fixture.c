@@ -267,7 +267,7 @@ void protect(const char *group)
 {
 	struct nic_error err;
 
-	ok(nic_protection_start(group, 0, &err), "protection_start", &err);
+	ok(nic_protection_start(GROUP_COMMAND(group, 0), &err), "protection_start", &err);
 }
 
 static void set_suspended(const char *group, bool suspended)
@@ -284,7 +284,7 @@ uint64_t begin(const char *group)
 	struct checkpoint_info info;
 	struct nic_error err;
 
-	ok(nic_checkpoint_begin(group, 0, &info, &err), "checkpoint_begin", &err);
+	ok(nic_checkpoint_begin(GROUP_COMMAND(group, 0), &info, &err), "checkpoint_begin", &err);
 	set_suspended(group, true);
 	return info.epoch;
 }
@@ -294,7 +294,7 @@ void resume(const char *group)
 	struct nic_error err;
 
 	set_suspended(group, false);
-	ok(nic_checkpoint_resume(group, 0, &err), "checkpoint_resume", &err);
+	ok(nic_checkpoint_resume(GROUP_COMMAND(group, 0), &err), "checkpoint_resume", &err);
 }
 
 void give_up(const char *group)
@@ -302,21 +302,21 @@ void give_up(const char *group)
 	struct nic_error err;
 
 	set_suspended(group, false);
-	ok(nic_checkpoint_abort(group, 0, &err), "checkpoint_abort", &err);
+	ok(nic_checkpoint_abort(GROUP_COMMAND(group, 0), &err), "checkpoint_abort", &err);
 }
 
 void commit(const char *group, uint64_t epoch)
 {
 	struct nic_error err;
 
-	ok(nic_checkpoint_commit(group, epoch, 0, &err), "checkpoint_commit", &err);
+	ok(nic_checkpoint_commit(GROUP_COMMAND(group, 0), epoch, &err), "checkpoint_commit", &err);
 }
 
 void unprotect(const char *group, bool discard)
 {
 	struct nic_error err;
 
-	ok(nic_protection_stop(group, discard, 0, &err), "protection_stop", &err);
+	ok(nic_protection_stop(GROUP_COMMAND(group, 0), discard, &err), "protection_stop", &err);
 }
 
 uint64_t checkpoint(const char *group)
