@@ -41,6 +41,7 @@ const char *const nic_event_names[EVENT_TYPES] = {
 void fake_nic_reset(void)
 {
 	memset(&fake_nic, 0, sizeof(fake_nic));
+	log_settings_clear();
 	n_posted = 0;
 	sink = NULL;
 	if (event_fd >= 0)
@@ -397,6 +398,9 @@ int log_level_set(const char *module, const char *level)
 {
 	if (module && strcmp(module, "bad") == 0)
 		return -EINVAL;
+	if (!log_settings_has_room(module))
+		return -ENOSPC;
+	log_settings_record(module, level);
 	snprintf(fake_nic.log_module, sizeof(fake_nic.log_module), "%s", module ? module : "");
 	snprintf(fake_nic.log_level, sizeof(fake_nic.log_level), "%s", level);
 	return 0;
