@@ -54,11 +54,11 @@ static void version_tells_daemon_protocol_and_dpdk(void **state)
 static void method_list_has_every_method_with_its_parameters(void **state)
 {
 	static const char *const names[] = {"version", "rpc_get_methods", "log_set_level",
-		"uplink_get", "vf_create", "vf_delete", "vf_set", "vf_get", "vf_list", "vf_stats",
-		"vf_reset", "group_create", "group_delete", "group_set", "group_get", "group_list",
-		"protection_start", "protection_stop", "checkpoint_begin", "checkpoint_resume",
-		"checkpoint_abort", "checkpoint_commit", "egress_log_get", "snapshot_get",
-		"events_subscribe", "events_unsubscribe"};
+		"config_save", "config_load", "uplink_get", "vf_create", "vf_delete", "vf_set",
+		"vf_get", "vf_list", "vf_stats", "vf_reset", "group_create", "group_delete",
+		"group_set", "group_get", "group_list", "protection_start", "protection_stop",
+		"checkpoint_begin", "checkpoint_resume", "checkpoint_abort", "checkpoint_commit",
+		"egress_log_get", "snapshot_get", "events_subscribe", "events_unsubscribe"};
 	int fd = fixture_connect(*state);
 	json_t *result = fixture_call(fd, "rpc_get_methods", NULL);
 	json_t *method, *param;

@@ -145,6 +145,8 @@ int nic_vf_create(const struct vf_config *config, struct nic_error *err)
 		return nic_fail(err, RENIC_E_EXISTS, "name", "%s exists", config->name);
 	if (fake_nic.n_vfs == VF_MAX)
 		return nic_fail(err, RENIC_E_RESOURCES, "", "at most %d VFs", VF_MAX);
+	if (strcmp(config->name, fake_nic.refused) == 0)
+		return nic_fail(err, RENIC_E_IO, "socket", "the system says no");
 	memset(vf, 0, sizeof(*vf));
 	vf->config = *config;
 	if (!vf->config.socket[0])
@@ -257,6 +259,10 @@ int nic_group_create(const struct group_config *config, struct nic_error *err)
 	for (i = 0; i < config->n_vfs; i++)
 		if (!find_vf(config->vfs[i], err))
 			return RENIC_E_NOT_FOUND;
+	if (strcmp(config->name, fake_nic.refused) == 0)
+		return nic_fail(err, RENIC_E_IO, "", "the system says no");
+	if (fake_nic.n_groups == FAKE_GROUPS_MAX)
+		return nic_fail(err, RENIC_E_RESOURCES, "", "at most %d groups", FAKE_GROUPS_MAX);
 	memset(group, 0, sizeof(*group));
 	group->config = *config;
 	group->state = "unprotected";
