@@ -176,6 +176,12 @@ void group_fsm_stop(struct group_fsm *fsm)
 	fsm->committed_epoch = 0;
 }
 
+void group_fsm_unsealed(struct group_fsm *fsm)
+{
+	if (fsm->epoch > fsm->committed_epoch + 1)
+		*aborted_flag(fsm, fsm->epoch - 1) = true;
+}
+
 uint32_t group_fsm_sealed(const struct group_fsm *fsm)
 {
 	return fsm->epoch ? (uint32_t)(fsm->epoch - 1 - fsm->committed_epoch) : 0;

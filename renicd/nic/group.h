@@ -65,6 +65,10 @@ void group_fsm_abort(struct group_fsm *fsm);
 void group_fsm_commit(struct group_fsm *fsm, uint64_t epoch);
 void group_fsm_stop(struct group_fsm *fsm);
 
+/* After a crash in the middle of BEGIN: the epoch that it sealed counts as aborted, for nobody was
+ * told of it. */
+void group_fsm_unsealed(struct group_fsm *fsm);
+
 /* Sealed and uncommitted epochs (aborted ones count until a later commit covers them). */
 uint32_t group_fsm_sealed(const struct group_fsm *fsm);
 

@@ -6,7 +6,8 @@
  * Output commit (P1) rests on two facts: a queue pair appends to the log what it took from the
  * guest while `hold` is set, and the log's `committed` moves by nic_checkpoint_commit() and
  * nic_protection_stop() alone. Quiet when suspended (P3): `suspended` is set by the owner
- * between two rounds, and every access to guest memory asks for it.
+ * between two rounds, and every access to guest memory asks for it. What a command decides is in
+ * the journal before it is carried out (P6): after a crash the next daemon carries it out again.
  * Source: Remus (NSDI'08) section 3; design, "Checkpoint protocol".
  */
 #include <string.h>
@@ -86,6 +87,8 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
+enum { COME_BACK_MS = 5000 }; /* after a restart, where the group has no timeout */
+
 /* Whoever drives the group is its replicator, until the connection closes or falls silent. */
 static void adopt(struct group *g, uint64_t client)
 {
@@ -94,6 +97,7 @@ static void adopt(struct group *g, uint64_t client)
 	g->client = client;
 	g->replicator = REPLICATOR_CONNECTED;
 	g->last_alive_ns = now_ns();
+	g->give_up_ns = 0;
 }
 
 static void announce(const struct group *g)
@@ -103,8 +107,10 @@ static void announce(const struct group *g)
 
 static void stop(struct group *g, bool discard)
 {
-	command_run(g, discard ? qp_discard : qp_release_all, 0);
+	g->discard = discard;
 	group_fsm_stop(&g->fsm);
+	group_note(g);
+	command_run(g, discard ? qp_discard : qp_release_all, 0);
 	g->client = 0;
 	g->replicator = REPLICATOR_NONE;
 	announce(g);
@@ -115,6 +121,7 @@ static void stop(struct group *g, bool discard)
 static void replicator_lost(struct group *g, const char *why)
 {
 	g->client = 0;
+	g->give_up_ns = 0;
 	g->replicator = REPLICATOR_LOST;
 	if (g->fsm.state == GROUP_UNPROTECTED)
 		return;
@@ -123,10 +130,23 @@ static void replicator_lost(struct group *g, const char *why)
 	if (g->config.on_replicator_lost != REPLICATOR_RELEASE)
 		return;
 	if (g->fsm.state == GROUP_SUSPENDED) {
-		command_run(g, qp_resume, 0);
 		group_fsm_resume(&g->fsm);
+		group_note(g);
+		command_run(g, qp_resume, 0);
 	}
 	stop(g, false);
+}
+
+void protection_taken_up(struct group *g)
+{
+	uint32_t wait_ms = g->config.replicator_timeout_ms;
+
+	if (g->fsm.state == GROUP_UNPROTECTED)
+		return;
+	g->replicator = REPLICATOR_LOST;
+	if (g->config.on_replicator_lost == REPLICATOR_RELEASE)
+		g->give_up_ns = now_ns() + (wait_ms ? wait_ms : COME_BACK_MS) * 1000000ULL;
+	announce(g);
 }
 
 void nic_client_alive(uint64_t client)
@@ -157,6 +177,8 @@ void protection_check_timeouts(void)
 
 		if (g->client && limit_ns && now - g->last_alive_ns > limit_ns)
 			replicator_lost(g, "silent for longer than replicator_timeout_ms");
+		if (g->give_up_ns && now > g->give_up_ns)
+			replicator_lost(g, "it did not come back after a restart");
 	}
 }
 
@@ -192,6 +214,7 @@ int nic_protection_start(const char *name, uint64_t client, struct nic_error *er
 		return nic_fail(err, RENIC_E_PARAMS, "group", "group \"%s\" has no VFs", name);
 	adopt(g, client);
 	group_fsm_start(&g->fsm);
+	group_note(g);
 	command_run(g, qp_start_hold, g->fsm.epoch);
 	announce(g);
 	return 0;
@@ -221,8 +244,9 @@ int nic_checkpoint_begin(
 	g = enter(name, GROUP_BEGIN, client, err);
 	if (!g)
 		return code_of(err);
-	command_run(g, qp_begin, 0);
 	*info = (struct checkpoint_info){.epoch = group_fsm_begin(&g->fsm)};
+	group_note(g);
+	command_run(g, qp_begin, 0);
 	info->duration_us = (rte_rdtsc() - start) * 1000000 / rte_get_tsc_hz();
 	group_held(g, &info->held_pkts, &info->held_bytes, &age_us);
 	return 0;
@@ -237,8 +261,9 @@ int nic_checkpoint_resume(const char *name, uint64_t client, struct nic_error *e
 	g = enter(name, GROUP_RESUME, client, err);
 	if (!g)
 		return code_of(err);
-	command_run(g, qp_resume, 0);
 	group_fsm_resume(&g->fsm);
+	group_note(g);
+	command_run(g, qp_resume, 0);
 	return 0;
 }
 
@@ -251,8 +276,9 @@ int nic_checkpoint_abort(const char *name, uint64_t client, struct nic_error *er
 	g = enter(name, GROUP_ABORT, client, err);
 	if (!g)
 		return code_of(err);
-	command_run(g, qp_resume, 0);
 	group_fsm_abort(&g->fsm);
+	group_note(g);
+	command_run(g, qp_resume, 0);
 	return 0;
 }
 
@@ -267,8 +293,9 @@ int nic_checkpoint_commit(const char *name, uint64_t epoch, uint64_t client, str
 		return code_of(err);
 	adopt(g, client);
 	if (epoch > g->fsm.committed_epoch) {
-		command_run(g, qp_commit, epoch);
 		group_fsm_commit(&g->fsm, epoch);
+		group_note(g);
+		command_run(g, qp_commit, epoch);
 	}
 	return 0;
 }

@@ -81,6 +81,8 @@ struct vf_qp {
 struct vf {
 	TAILQ_ENTRY(vf) next;
 	struct vf_config config;
+	uint64_t file_hash; /* of its entry in the config file; 0: made over the control socket */
+	bool runs;	    /* it has its port, and lcores poll it */
 	uint16_t id;
 	uint16_t n_qps;
 	const struct vf_policy *policy; /* atomic pointer */
@@ -111,13 +113,15 @@ struct nic {
 	const struct uplink_ops *uplink; /* NULL: none */
 	const struct vf_port_ops *port_ops;
 	char run_dir[NIC_PATH_SIZE];
+	bool ending; /* the logs' file is left as it is */
 };
 
 extern struct nic nic;
 
 struct nic_params {
-	const char *run_dir;
+	const char *run_dir;  /* holds the journal; NULL: there is none */
 	const char *log_path; /* file of the egress logs */
+	bool set_aside;	      /* go on without files that cannot be used */
 	uint32_t log_segments;
 	uint32_t mbufs;
 	bool register_dma;
@@ -127,8 +131,9 @@ struct nic_params {
 /* Before any other call; lcores run already. */
 int nic_init(const struct nic_params *params, struct nic_error *err);
 void nic_set_uplink(const struct uplink_ops *ops);
-/* Deletes every group and VF. The uplink may still bring frames. */
-void nic_clear(void);
+/* The daemon ends: every group and VF goes. keep: the journal and what the logs hold stay in their
+ * files, for the next daemon; else they are empty then. The uplink may still bring frames. */
+void nic_clear(bool keep);
 /* Frees tables and pools: nothing uses them any more, the uplink included. */
 void nic_fini(void);
 
@@ -139,6 +144,17 @@ static inline unsigned nic_pool_count(void)
 }
 
 struct vf *vf_find(const char *name);
+
+/* A VF whose lcores know it, but do not poll it, and that has no port yet. id < 0: any free one.
+ * An egress log of that id in the file becomes its own. */
+int vf_make(const struct vf_config *config, int id, uint64_t file_hash, struct vf **made,
+	struct nic_error *err);
+/* Its guest and its log get going. On failure it is as vf_make() left it. */
+int vf_run(struct vf *vf, struct nic_error *err);
+/* Undoes vf_make(). */
+void vf_unmake(struct vf *vf);
+/* Note it in the journal as it is now. */
+void vf_note(const struct vf *vf);
 
 /* Make a policy of the VF's config and group, publish it, free the old one. */
 int vf_publish_policy(struct vf *vf, struct nic_error *err);

@@ -241,12 +241,16 @@ int nic_vf_set(
 {
 	struct vf *vf = vf_find_or_fail(name, err);
 	struct vf_config config;
+	int rc;
 
 	if (!vf)
 		return RENIC_E_NOT_FOUND;
 	config = vf->config;
 	overlay(&config, values, mask);
-	return vf_reconfigure(vf, &config, err);
+	rc = vf_reconfigure(vf, &config, err);
+	if (!rc)
+		vf_note(vf);
+	return rc;
 }
 
 static void clear_counters(struct vf_qp *qp, void *arg)
@@ -266,7 +270,9 @@ int nic_vf_reset(const char *name, struct nic_error *err)
 	config = vf->config;
 	overlay(&config, &defaults, ~(unsigned)VF_SET_MAC);
 	rc = vf_reconfigure(vf, &config, err);
-	if (!rc)
-		vf_for_each_qp(vf, clear_counters, NULL);
-	return rc;
+	if (rc)
+		return rc;
+	vf_note(vf);
+	vf_for_each_qp(vf, clear_counters, NULL);
+	return 0;
 }

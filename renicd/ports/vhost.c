@@ -464,10 +464,8 @@ static void vhost_destroy(void *port)
 	struct vhost_port *p = port;
 
 	__atomic_store_n(&p->closing, true, __ATOMIC_RELEASE);
-	pthread_mutex_lock(&p->base_lock);
-	if (p->conn_fd >= 0)
-		shutdown(p->conn_fd, SHUT_RDWR); /* the library's thread may be reading it */
-	pthread_mutex_unlock(&p->base_lock);
+	/* Where its thread reads half a message, the library waits for the receive timeout. Were the
+	 * connection shut down instead, it would connect once more, to hang up again at once. */
 	rte_vhost_driver_unregister(p->path);
 	ports_replace(p, NULL);
 	set_conn_fd(p, -1);

@@ -2,6 +2,7 @@
 /* See nic_fixture.h. */
 #include <sched.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <rte_log.h>
 #include <rte_mempool.h>
@@ -122,7 +123,7 @@ int device_teardown(void **state)
 	int rc;
 
 	feed();
-	nic_clear();
+	nic_clear(false);
 	nic_set_uplink(NULL);
 	fake_uplink_reset();
 	if (log_pool_free_count(nic.log_pool) != FIXTURE_SEGMENTS)
@@ -135,6 +136,7 @@ int device_teardown(void **state)
 	nic.ingress_segs = 0;
 	rc |= check_pool(nic.pool) | check_pool(nic.attach_pool);
 	nic_fini();
+	unlink(unit_path("journal"));
 	lcores_stop();
 	fake_port_check();
 	fake_uplink_check();
