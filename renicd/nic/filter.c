@@ -11,8 +11,16 @@
 #include "filter.h"
 #include "learn.h"
 
+/* Out of the way of all other frames. */
+static __rte_noinline void learn(
+	struct vf_qp *qp, const struct vf_policy *policy, const struct rte_mbuf *m)
+{
+	learn_from_frame(&qp->learned, policy->mac.addr_bytes, rte_pktmbuf_mtod(m, const uint8_t *),
+		m->data_len);
+}
+
 /* Returns the reason to drop m, or DROP_REASONS to keep it. */
-static enum drop_reason check_frame(
+static inline enum drop_reason check_frame(
 	struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf *m)
 {
 	const struct rte_ether_hdr *eth;
@@ -24,9 +32,9 @@ static enum drop_reason check_frame(
 	eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 	if (policy->spoofchk && unlikely(!rte_is_same_ether_addr(&eth->src_addr, &policy->mac)))
 		return DROP_SPOOFED_MAC;
-	if (unlikely(learn_may_tell(eth, m->data_len)))
-		learn_from_frame(
-			&qp->learned, policy->mac.addr_bytes, (const uint8_t *)eth, m->data_len);
+	if (unlikely(eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4) &&
+		     learn_may_tell(eth, m->data_len)))
+		learn(qp, policy, m);
 	if (policy->vlan) {
 		if (unlikely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) ||
 			     eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_QINQ)))

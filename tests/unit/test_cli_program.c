@@ -525,6 +525,50 @@ static void write_bytes(const char *path, const void *bytes, size_t n)
 	fclose(file);
 }
 
+static void answer_restore(struct peer *p)
+{
+	const char *as = p->arg;
+
+	peer_expect(p, "\"method\":\"standby_restore\"");
+	if (!strstr(p->line, as))
+		peer_fail(p, "no %s in %s", as, p->line);
+	if (!strstr(p->line, strstr(golden_answer, "\"snapshot\"")))
+		peer_fail(p, "not the file's snapshot: %s", p->line);
+	peer_result(p, "{\"name\":\"g\",\"state\":\"standby\",\"term\":4}");
+}
+
+static int run_restore(const char *line, const char *as)
+{
+	int status;
+
+	peer_start(&peer, answer_restore, (void *)(uintptr_t)as);
+	setenv("RENIC_SOCKET", peer.path, 1);
+	spawn(line);
+	status = wait_for_end();
+	peer_join(&peer);
+	unsetenv("RENIC_SOCKET");
+	return status;
+}
+
+static void a_standby_is_restored_from_files(void **state)
+{
+	char line[512];
+
+	load_golden();
+	snprintf(line, sizeof(line), "standby restore g backup=%s --term 4", golden_path);
+	assert_int_equal(run_restore(line, "\"name\":\"backup\""), 0);
+	assert_contains(out, "standby");
+	assert_int_equal(run_restore(line, "\"term\":4"), 0);
+	snprintf(line, sizeof(line), "standby restore g %s", golden_path);
+	assert_int_equal(run_restore(line, "\"name\":\"web-1.a_b\""), 0);
+	/* What is no snapshot is told, and nothing is sent: there is no daemon. */
+	assert_int_equal(run_alone("standby restore g %s", "/dev/null", ""), 1);
+	assert_contains(errors, "it is empty");
+	assert_int_equal(run_alone("standby restore g a=%s", "/etc/passwd", ""), 1);
+	assert_contains(errors, "/etc/passwd");
+	assert_int_equal(run_alone("standby restore g %s", "/nowhere/at/all", ""), 1);
+}
+
 static void snapshots_are_saved_shown_and_compared(void **state)
 {
 	char dir[] = "/tmp/renicctl-test-XXXXXX", saved[64], line[128];
@@ -652,6 +696,7 @@ int main(void)
 		cmocka_unit_test(commits_are_delayed_and_bounded_in_flight),
 		cmocka_unit_test(protected_group_is_taken_over_and_can_be_left_so),
 		cmocka_unit_test(protect_ends_with_what_went_wrong),
+		cmocka_unit_test(a_standby_is_restored_from_files),
 		cmocka_unit_test(snapshots_are_saved_shown_and_compared),
 		cmocka_unit_test(differences_are_named_with_status_1),
 		cmocka_unit_test(configuration_goes_to_a_file_and_back),
