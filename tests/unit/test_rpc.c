@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "renic_snapshot.h"
 #include "schema.h"
 
 /* The object has exactly the members of a blank-separated list. */
@@ -53,11 +54,11 @@ static void version_tells_daemon_protocol_and_dpdk(void **state)
 static void method_list_has_every_method_with_its_parameters(void **state)
 {
 	static const char *const names[] = {"version", "rpc_get_methods", "log_set_level",
-		"uplink_get", "vf_create", "vf_delete", "vf_set", "vf_get", "vf_list", "vf_stats",
-		"vf_reset", "group_create", "group_delete", "group_set", "group_get", "group_list",
-		"protection_start", "protection_stop", "checkpoint_begin", "checkpoint_resume",
-		"checkpoint_abort", "checkpoint_commit", "egress_log_get", "events_subscribe",
-		"events_unsubscribe"};
+		"config_save", "config_load", "uplink_get", "vf_create", "vf_delete", "vf_set",
+		"vf_get", "vf_list", "vf_stats", "vf_reset", "group_create", "group_delete",
+		"group_set", "group_get", "group_list", "protection_start", "protection_stop",
+		"checkpoint_begin", "checkpoint_resume", "checkpoint_abort", "checkpoint_commit",
+		"egress_log_get", "snapshot_get", "events_subscribe", "events_unsubscribe"};
 	int fd = fixture_connect(*state);
 	json_t *result = fixture_call(fd, "rpc_get_methods", NULL);
 	json_t *method, *param;
@@ -434,6 +435,47 @@ static void egress_log_comes_with_its_descriptor(void **state)
 	close(fd);
 }
 
+static void snapshot_comes_as_base64(void **state)
+{
+	int fd = fixture_connect(*state);
+	struct renic_snapshot snapshot;
+	struct renic_snapshot_error err;
+	uint8_t bytes[RENIC_SNAPSHOT_MAX_BYTES];
+	json_t *result;
+	size_t n;
+
+	json_decref(fixture_call(fd, "vf_create",
+		"{\"name\":\"a\",\"mac\":\"52:54:00:00:00:07\",\"vlan\":9,\"queues\":3}"));
+	result = fixture_call(fd, "snapshot_get", "{\"name\":\"a\"}");
+	assert_members(result, "name snapshot");
+	assert_string_equal(fixture_string(result, "name"), "a");
+	assert_int_equal(
+		renic_base64_decode(fixture_string(result, "snapshot"), bytes, sizeof(bytes), &n),
+		0);
+	if (renic_snapshot_decode(bytes, n, &snapshot, &err))
+		fail_msg("%s", err.message);
+	assert_string_equal(snapshot.name, "a");
+	assert_int_equal(snapshot.vlan, 9);
+	assert_int_equal(snapshot.n_queues, 3);
+	json_decref(result);
+	json_decref(
+		fixture_call_fails(fd, "snapshot_get", "{\"name\":\"nobody\"}", RENIC_E_NOT_FOUND));
+	json_decref(fixture_call_fails(fd, "snapshot_get", NULL, RENIC_E_PARAMS));
+	close(fd);
+}
+
+/* The real device always gives a VF a MAC; a snapshot without one is an error, not an answer. */
+static void snapshot_that_cannot_be_made_is_said(void **state)
+{
+	int fd = fixture_connect(*state);
+
+	json_decref(fixture_call(fd, "vf_create", "{\"name\":\"a\"}"));
+	memset(fake_nic.vfs[0].config.mac, 0, 6);
+	json_decref(fixture_call_fails(fd, "snapshot_get", "{\"name\":\"a\"}", RENIC_E_INTERNAL));
+	json_decref(fixture_call(fd, "version", NULL));
+	close(fd);
+}
+
 static void subscriber_gets_the_types_it_asked_for(void **state)
 {
 	int all = fixture_connect(*state), some = fixture_connect(*state);
@@ -496,6 +538,8 @@ int main(void)
 		TEST(checkpoint_goes_by_its_calls),
 		TEST(device_is_told_which_connection_asks),
 		TEST(egress_log_comes_with_its_descriptor),
+		TEST(snapshot_comes_as_base64),
+		TEST(snapshot_that_cannot_be_made_is_said),
 		TEST(subscriber_gets_the_types_it_asked_for),
 		TEST(unknown_event_types_are_refused),
 	};
