@@ -229,7 +229,8 @@ static int vf_reconfigure(struct vf *vf, const struct vf_config *config, struct 
 		return rc;
 	}
 	moved = memcmp(old_mac.addr_bytes, config->mac, 6) || old_vlan != config->vlan;
-	vf->config = *config;
+	/* Not name and socket: the port's thread reads them at any time. */
+	overlay(&vf->config, config, ~0u);
 	policy_swap(vf, policy);
 	if (moved)
 		switch_remove(&old_mac, old_vlan);
