@@ -174,6 +174,9 @@ static void segment_free(void *addr, void *opaque)
 	void *obj = seg;
 
 	RTE_SET_USED(addr);
+	/* Who finds itself the last holder reads the count relaxed (rte_mbuf_ext_refcnt_update):
+	 * what the others read from the segment comes before what the next owner writes. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	/* The stack has room for all segments: this cannot fail. */
 	rte_stack_push(seg->pool->free, &obj, 1);
 }
