@@ -106,8 +106,9 @@ void nic_fini(void)
 static void check_high_water(struct vf_qp *qp)
 {
 	const struct egress_log_state *log = qp->log.state;
-	uint64_t used = __atomic_load_n(&log->tail, __ATOMIC_RELAXED) -
-			__atomic_load_n(&log->released, __ATOMIC_RELAXED);
+	/* In this order: `released` never exceeds what `tail` is later. */
+	uint64_t released = __atomic_load_n(&log->released, __ATOMIC_ACQUIRE);
+	uint64_t used = __atomic_load_n(&log->tail, __ATOMIC_ACQUIRE) - released;
 	bool high = used * 100 > qp->vf->config.egress_log_bytes * HIGH_WATER_PERCENT;
 
 	if (high && !qp->high_water)
