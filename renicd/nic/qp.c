@@ -34,7 +34,7 @@ static uint16_t out_push(struct vf_qp *qp)
 	out->head += done;
 	if (out->from_log && done) {
 		egress_log_advance(&qp->log, done);
-		qp->counters.released_pkts += done;
+		counter_add(&qp->counters.released_pkts, done);
 	}
 	return done;
 }
@@ -93,7 +93,7 @@ static uint16_t pass_unheld(struct vf_qp *qp, const struct vf_policy *policy,
 			passed = switch_send(&from, &pkts[i], 1) == 1;
 		else if (policy->internal_pass)
 			passed = switch_pass_inside(qp, policy->group_id, pkts[i], &flag);
-		qp->counters.exempt_pkts += passed;
+		counter_add(&qp->counters.exempt_pkts, passed);
 		if (!passed) {
 			pkts[kept] = pkts[i];
 			flags[kept++] = flag;
@@ -140,7 +140,7 @@ static bool may_read_guest(struct vf_qp *qp, const struct vf_policy *policy)
 		return true;
 	}
 	if (!qp->log_full)
-		qp->counters.backpressure++;
+		counter_add(&qp->counters.backpressure, 1);
 	qp->log_full = true;
 	return false;
 }

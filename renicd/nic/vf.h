@@ -17,6 +17,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "counter.h"
 #include "egress_log.h"
 #include "lcore.h"
 #include "nic.h"
@@ -177,7 +178,7 @@ void qp_flush_rx(struct vf_qp *qp, enum drop_reason reason);
 
 static inline void qp_drop(struct vf_qp *qp, struct rte_mbuf *m, enum drop_reason reason)
 {
-	qp->counters.drops[reason]++;
+	counter_add(&qp->counters.drops[reason], 1);
 	rte_pktmbuf_free(m);
 }
 
