@@ -3,12 +3,12 @@
 # `make check`: all rungs of the ladder, each also when one below it failed; ends with the totals
 # of all rungs in one line. A rung is a command that prints "name: N passed, N failed"; one that
 # does not is itself one test.
-#   check.sh [rung...]      default: all of  build werror unit sanitized functional vm
+#   check.sh [rung...]      default: all of  build werror unit sanitized tsan functional vm
 set -uo pipefail
 . "$(dirname "$0")/common.sh"
 cd "$TOP" || exit 1
 
-RUNGS=(build werror unit sanitized functional vm)
+RUNGS=(build werror unit sanitized tsan functional vm)
 HUGE_MIB=1536
 passed=0 failed=0 skipped=0
 work=$(mktemp -d)
@@ -17,16 +17,19 @@ trap 'give_back; rm -rf "$work"' EXIT
 
 export ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS=exitcode=66:history_size=7:print_suppressions=0:suppressions=$TOP/tests/tsan.supp
 
 build() { scripts/build.sh build; }
 
 # The release flags: other warnings than a sanitized build has.
 werror() { scripts/build.sh build-werror -Dwerror=true; }
 
+# unit_in DIR NAME [test...]
 unit_in() {
 	local dir=$1 name=$2
+	shift 2
 	rm -f "$dir/meson-logs/testlog.json"
-	meson test -C "$dir" --no-rebuild --print-errorlogs --timeout-multiplier 4 >"$work/meson.log" 2>&1 ||
+	meson test -C "$dir" --no-rebuild --print-errorlogs --timeout-multiplier 4 "$@" >"$work/meson.log" 2>&1 ||
 		tail -n 5 "$work/meson.log"
 	scripts/unit_totals.py "$dir" "$name"
 }
@@ -37,6 +40,17 @@ sanitized() {
 	scripts/build.sh build-asan --tests -Dbuildtype=debugoptimized \
 		-Db_sanitize=address,undefined -Db_lundef=false || return
 	unit_in build-asan sanitized
+}
+
+# The tests in which threads meet: docs/threads.md.
+TSAN_TESTS=(lcore log_pool qp_2_lcores switch_2_lcores vf_2_lcores protection_2_lcores
+	protection_model_2_lcores stress_device_2_lcores stress_device_3_lcores
+	librenic_call librenic_checkpoint librenic_event control_server)
+
+tsan() {
+	scripts/build.sh build-tsan --tests -Dbuildtype=debugoptimized -Db_sanitize=thread \
+		-Db_lundef=false || return
+	unit_in build-tsan tsan "${TSAN_TESTS[@]}"
 }
 
 functional() { python3 tests/functional/run.py; }
