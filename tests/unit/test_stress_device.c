@@ -13,8 +13,8 @@
  * P3: the fakes see any access to a suspended or stopped guest.
  *
  * The random numbers are the same each time, what the threads make of them is not: a failure may
- * need several runs to show again. d comes and goes; it is not in the sums, but for its unseen
- * frames, which may have been counted by others.
+ * need several runs to show again. d comes and goes: what is for it goes to the wire without it,
+ * it floods, and what became of frames from and to it is known only as far as others counted it.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -27,8 +27,9 @@
 enum {
 	OPERATIONS = 2500,
 	GUESTS = 3,
-	WIRE = 3,  /* sender and place */
-	GUEST = 4, /* d, as sender */
+	WIRE = 3, /* sender and place */
+	D = 4,	  /* sender and place */
+	ALL = 5,  /* place: flooded */
 	SENDERS = 5,
 	PLACES = 4,
 	NUMBERS = 1 << 18, /* frames a sender */
@@ -106,7 +107,9 @@ static void judge(int place, const uint8_t *bytes)
 		return;
 	}
 	s = &sent[who][number];
-	if (s->place != place)
+	if (s->place == ALL)
+		return;
+	if (s->place != place && !(s->place == D && place == WIRE))
 		note("at the wrong place", from, number, place);
 	if (s->stamp > __atomic_load_n(&may_leave, __ATOMIC_ACQUIRE))
 		note("P1: before its commit", from, number, place);
@@ -159,7 +162,7 @@ static uint32_t next_frame(int who, int place, uint8_t *bytes, uint32_t len)
 
 static int random_place(uint64_t *random, int who)
 {
-	int place = (int)draw(random, PLACES);
+	int place = (int)draw(random, PLACES + 1);
 
 	return place == who ? WIRE : place;
 }
@@ -373,11 +376,11 @@ static void send_from_d(void)
 	uint8_t bytes[FRAME_BYTES_MAX];
 
 	for (uint32_t n = random_below(BURST_MAX); n--;) {
-		uint32_t len =
-			next_frame(GUEST, (int)random_below(PLACES), bytes, 60 + random_below(300));
+		uint32_t len = next_frame(D, random_below(2) ? ALL : (int)random_below(PLACES),
+			bytes, 60 + random_below(300));
 
 		if (fake_port_send(port_of('d'), 0, bytes, len))
-			n_sent[GUEST]++;
+			n_sent[D]++;
 	}
 }
 
@@ -426,7 +429,7 @@ static const struct {
 	unsigned weight;
 } operations[] = {
 	{op_protect, 6},
-	{op_unprotect, 3},
+	{op_unprotect, 8},
 	{op_begin, 20},
 	{op_resume, 30},
 	{op_commit, 20},
@@ -492,12 +495,22 @@ static void let_all_out(void)
 	} while (n);
 }
 
-static uint64_t unseen(int who)
+/* Frames that did not come out, and of those how many may have been counted in a place that is gone
+ * by now, or more than once. */
+static uint64_t unseen(int who, uint64_t *doubtful)
 {
 	uint64_t n = 0;
 
-	for (uint32_t i = 0; i < n_sent[who]; i++)
-		n += !sent[who][i].seen;
+	for (uint32_t i = 0; i < n_sent[who]; i++) {
+		const struct sent *s = &sent[who][i];
+
+		if (s->place == ALL)
+			*doubtful += PLACES;
+		else if (who == D || s->place == D)
+			*doubtful += !s->seen;
+		else
+			n += !s->seen;
+	}
 	return n;
 }
 
@@ -515,19 +528,19 @@ static uint64_t counted_drops(void)
 
 static void check_what_is_missing(void)
 {
-	uint64_t missing = 0, counted = counted_drops();
+	uint64_t missing = 0, doubtful = 0, counted = counted_drops();
 
-	for (int who = 0; who < GUEST; who++)
-		missing += unseen(who);
+	for (int who = 0; who < SENDERS; who++)
+		missing += unseen(who, &doubtful);
 	for (int i = 0; i < GUESTS; i++) {
 		assert_int_equal(info_of(names[i]).held_pkts, 0);
 		assert_int_equal(info_of(names[i]).ingress_held_pkts, 0);
 		assert_int_equal(fake_port_unread(guests[i], 0), 0);
 		assert_int_equal(info_of(names[i]).counters.tx_pkts, n_sent[i]);
 	}
-	if (counted < missing || counted > missing + unseen(GUEST))
-		fail_msg("%u frames are missing, %u drops were counted (%u of d's are missing)",
-			(unsigned)missing, (unsigned)counted, (unsigned)unseen(GUEST));
+	if (counted < missing || counted > missing + doubtful)
+		fail_msg("%u frames are missing, %u drops were counted (%u are d's)",
+			(unsigned)missing, (unsigned)counted, (unsigned)doubtful);
 }
 
 static void all_threads_at_random_keep_the_promises(void **state)
@@ -557,8 +570,10 @@ static void all_threads_at_random_keep_the_promises(void **state)
 	check_what_is_missing();
 	/* Or nothing has been tested. */
 	for (int who = 0; who < SENDERS; who++)
-		assert_true(n_sent[who] > unseen(who) + 100);
-	assert_true(control.term > 5);
+		assert_true(n_sent[who] > 100);
+	for (int i = 0; i < GUESTS; i++)
+		assert_true(last[i][WIRE] > 100 && last[WIRE][i] > 100);
+	assert_true(control.term > 3);
 }
 
 int main(int argc, char **argv)
