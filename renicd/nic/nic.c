@@ -118,11 +118,15 @@ static void check_high_water(struct vf_qp *qp)
 	qp->high_water = high;
 }
 
+/* Frames that wait for the link do not keep their lcore awake: it is woken here. */
 static void check_link(void)
 {
-	if (nic.uplink && nic.uplink->poll_link())
-		nic_post_event(nic.uplink->is_up() ? EVENT_UPLINK_UP : EVENT_UPLINK_DOWN, "",
-			"link is %s", nic.uplink->is_up() ? "up" : "down");
+	if (!nic.uplink || !nic.uplink->poll_link())
+		return;
+	for (unsigned i = 0; i < lcores_count(); i++)
+		lcore_wake(i);
+	nic_post_event(nic.uplink->is_up() ? EVENT_UPLINK_UP : EVENT_UPLINK_DOWN, "", "link is %s",
+		nic.uplink->is_up() ? "up" : "down");
 }
 
 void nic_tick(void)

@@ -29,8 +29,10 @@ static uint16_t out_push(struct vf_qp *qp)
 		.group_id = qp_policy(qp)->group_id,
 		.was_held = out->from_log,
 	};
-	uint16_t done = switch_send(&from, &out->pkts[out->head], out->n - out->head);
+	uint16_t done;
 
+	qp->waits_for_link = false;
+	done = switch_send(&from, &out->pkts[out->head], out->n - out->head);
 	out->head += done;
 	if (out->from_log && done) {
 		egress_log_advance(&qp->log, done);
@@ -198,8 +200,9 @@ int qp_arm(void *ctx)
 {
 	struct vf_qp *qp = ctx;
 
-	if (!out_is_empty(qp) || egress_log_has_committed(&qp->log))
-		return POLLER_TIMED; /* a destination refused: try again soon */
+	/* A destination refused: try again soon, but a link that comes up wakes all lcores. */
+	if (!qp->waits_for_link && (!out_is_empty(qp) || egress_log_has_committed(&qp->log)))
+		return POLLER_TIMED;
 	if (!qp_may_touch_guest(qp))
 		return POLLER_NO_FD;
 	if (rx_fifo_count(&qp->rx) || qp->log_full)

@@ -210,8 +210,10 @@ static uint16_t send_to_uplink(
 	const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n, uint16_t tagged)
 {
 	if (unlikely(!nic.uplink->is_up())) {
-		if (from->was_held)
+		if (from->was_held) {
+			from->qp->waits_for_link = true;
 			return 0;
+		}
 		for (uint16_t i = 0; i < n; i++)
 			qp_drop(from->qp, pkts[i], DROP_UPLINK_DOWN);
 		return n;
@@ -307,6 +309,7 @@ static bool flood_to_uplink(const struct switch_from *from, const struct rte_mbu
 	if (!nic.uplink->is_up()) {
 		if (!from->was_held)
 			counter_add(&from->qp->counters.drops[DROP_UPLINK_DOWN], 1);
+		from->qp->waits_for_link = from->was_held;
 		return !from->was_held;
 	}
 	copy = rte_pktmbuf_copy(m, nic.pool, 0, UINT32_MAX);

@@ -133,9 +133,13 @@ static unsigned uplink_poll(void *ctx)
 static int uplink_arm(void *ctx)
 {
 	const struct uplink_lcore *ul = ctx;
+	bool up = uplink_is_up();
 
-	if (ul->rx_fd < 0 || ul->out_n)
+	/* While it is down nothing comes and nothing goes; when it comes up, all lcores wake. */
+	if ((ul->rx_fd < 0 || ul->out_n) && up)
 		return POLLER_TIMED;
+	if (ul->rx_fd < 0)
+		return POLLER_NO_FD;
 	/* Some devices' descriptors need no switching on (net_tap): not supported is fine. */
 	rte_eth_dev_rx_intr_enable(uplink.port_id, ul->queue);
 	return ul->rx_fd;
@@ -162,8 +166,6 @@ static bool uplink_poll_link(void)
 	if (up == uplink.up)
 		return false;
 	__atomic_store_n(&uplink.up, up, __ATOMIC_RELAXED);
-	for (unsigned i = 0; i < lcores_count(); i++)
-		lcore_wake(i);
 	return true;
 }
 
