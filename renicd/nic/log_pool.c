@@ -89,7 +89,9 @@ static int file_open(struct log_pool *pool)
 	pool->map_bytes = align_up(pool->map_bytes, pool->page_bytes);
 	if (ftruncate(pool->fd, (off_t)pool->map_bytes) < 0)
 		return pool_error(pool, "ftruncate", errno);
-	err = posix_fallocate(pool->fd, 0, (off_t)pool->map_bytes);
+	do /* what it has allocated stays: the next try goes on */
+		err = posix_fallocate(pool->fd, 0, (off_t)pool->map_bytes);
+	while (err == EINTR);
 	if (err)
 		return pool_error(pool, "no memory for all segments (hugepages?)", err);
 	return 0;
