@@ -94,7 +94,9 @@ static int file_make(struct log_pool *pool)
 	pool->map_bytes = RTE_ALIGN_CEIL(pool->map_bytes, pool->page_bytes);
 	if (ftruncate(pool->fd, (off_t)pool->map_bytes) < 0)
 		return pool_error(pool, "ftruncate", errno);
-	err = posix_fallocate(pool->fd, 0, (off_t)pool->map_bytes);
+	do /* what it has allocated stays: the next try goes on */
+		err = posix_fallocate(pool->fd, 0, (off_t)pool->map_bytes);
+	while (err == EINTR);
 	if (err)
 		return pool_error(pool, "no memory for all segments (hugepages?)", err);
 	return 0;
@@ -178,6 +180,9 @@ static void segment_free(void *addr, void *opaque)
 	void *obj = seg;
 
 	RTE_SET_USED(addr);
+	/* Who finds itself the last holder reads the count relaxed (rte_mbuf_ext_refcnt_update):
+	 * what the others read from the segment comes before what the next owner writes. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	/* The stack has room for all segments: this cannot fail. */
 	rte_stack_push(seg->pool->free, &obj, 1);
 }

@@ -111,8 +111,9 @@ void nic_fini(void)
 static void check_high_water(struct vf_qp *qp)
 {
 	const struct egress_log_state *log = qp->log.state;
-	uint64_t used = __atomic_load_n(&log->tail, __ATOMIC_RELAXED) -
-			__atomic_load_n(&log->released, __ATOMIC_RELAXED);
+	/* In this order: `released` never exceeds what `tail` is later. */
+	uint64_t released = __atomic_load_n(&log->released, __ATOMIC_ACQUIRE);
+	uint64_t used = __atomic_load_n(&log->tail, __ATOMIC_ACQUIRE) - released;
 	bool high = used * 100 > qp->vf->config.egress_log_bytes * HIGH_WATER_PERCENT;
 
 	if (high && !qp->high_water)
@@ -122,11 +123,15 @@ static void check_high_water(struct vf_qp *qp)
 	qp->high_water = high;
 }
 
+/* Frames that wait for the link do not keep their lcore awake: it is woken here. */
 static void check_link(void)
 {
-	if (nic.uplink && nic.uplink->poll_link())
-		nic_post_event(nic.uplink->is_up() ? EVENT_UPLINK_UP : EVENT_UPLINK_DOWN, "",
-			"link is %s", nic.uplink->is_up() ? "up" : "down");
+	if (!nic.uplink || !nic.uplink->poll_link())
+		return;
+	for (unsigned i = 0; i < lcores_count(); i++)
+		lcore_wake(i);
+	nic_post_event(nic.uplink->is_up() ? EVENT_UPLINK_UP : EVENT_UPLINK_DOWN, "", "link is %s",
+		nic.uplink->is_up() ? "up" : "down");
 }
 
 void nic_tick(void)

@@ -62,7 +62,8 @@ struct uplink_ops {
 	uint16_t (*send)(struct rte_mbuf **pkts, uint16_t n);
 	/* Carrier, as last seen. Any thread. */
 	bool (*is_up)(void);
-	/* Look at the carrier (control thread); true when it changed. */
+	/* Look at the carrier (control thread); true when it changed: then the caller wakes the
+	 * lcores. */
 	bool (*poll_link)(void);
 	void (*info)(struct uplink_info *info);
 	/* Longest frame that it can send, bytes without FCS. */

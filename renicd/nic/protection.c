@@ -73,7 +73,7 @@ static void qp_release_all(struct vf_qp *qp, void *epoch)
 
 static void qp_discard(struct vf_qp *qp, void *epoch)
 {
-	qp->counters.drops[DROP_DISCARDED] += egress_log_discard(&qp->log);
+	counter_add(&qp->counters.drops[DROP_DISCARDED], egress_log_discard(&qp->log));
 	qp->hold = false;
 }
 

@@ -17,6 +17,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "counter.h"
 #include "dirty_log.h"
 #include "egress_log.h"
 #include "lcore.h"
@@ -61,14 +62,15 @@ struct vf_qp {
 	void *port;
 	const struct vf_port_ops *ops;
 	struct vf *vf;
-	bool running;	/* the front-end's rings run */
-	bool suspended; /* between checkpoint_begin and resume; in standby */
-	bool hold;	/* protected: what the guest sends goes to the log */
-	bool paused;	/* not running, but was, and its front-end is still connected */
-	bool armed;	/* notifications are on */
-	bool log_full;	/* the guest's ring is left unread: no room for what it may send */
-	bool rx_behind; /* frames kept over a suspend or stop are not all delivered yet */
-	uint16_t index; /* queue pair number */
+	bool running;	     /* the front-end's rings run */
+	bool suspended;	     /* between checkpoint_begin and resume; in standby */
+	bool hold;	     /* protected: what the guest sends goes to the log */
+	bool paused;	     /* not running, but was, and its front-end is still connected */
+	bool armed;	     /* notifications are on */
+	bool log_full;	     /* the guest's ring is left unread: no room for what it may send */
+	bool waits_for_link; /* what is next in `out` is for the uplink, which is down */
+	bool rx_behind;	     /* frames kept over a suspend or stop are not all delivered yet */
+	uint16_t index;	     /* queue pair number */
 	uint16_t lcore;
 	struct rte_ring *inbox; /* frames for the guest from other lcores; NULL with one lcore */
 	struct out_burst out;
@@ -213,7 +215,7 @@ void qp_flush_rx(struct vf_qp *qp, enum drop_reason reason);
 
 static inline void qp_drop(struct vf_qp *qp, struct rte_mbuf *m, enum drop_reason reason)
 {
-	qp->counters.drops[reason]++;
+	counter_add(&qp->counters.drops[reason], 1);
 	rte_pktmbuf_free(m);
 }
 

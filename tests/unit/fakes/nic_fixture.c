@@ -165,10 +165,12 @@ static uint64_t activity(void)
 		for (uint16_t q = 0; q < vf->n_qps; q++) {
 			const struct vf_qp *qp = vf->qps[q];
 
-			sum += qp->log.appended_pkts + qp->log.released_pkts + qp->rx.tail;
+			sum += counter_read(&qp->log.appended_pkts);
+			sum += counter_read(&qp->log.released_pkts);
+			sum += __atomic_load_n(&qp->rx.tail, __ATOMIC_RELAXED);
 			sum += qp->inbox ? rte_ring_count(qp->inbox) * 1000003ULL : 0;
 			for (int r = 0; r < DROP_REASONS; r++)
-				sum += qp->counters.drops[r];
+				sum += counter_read(&qp->counters.drops[r]);
 		}
 	return sum;
 }
