@@ -183,6 +183,17 @@ static const struct param snapshot_diff_params[] = {
 	END,
 };
 
+static const struct param config_save_params[] = {
+	OPT_ARG("file", VALUE_TEXT, "FILE", "where to; default: stdout"),
+	END,
+};
+
+static const struct param config_load_params[] = {
+	ARG("calls", VALUE_TEXT, "FILE", "as config save wrote it; -: stdin"),
+	FLAG("check", "only tell what is wrong with it", .option = "check"),
+	END,
+};
+
 static const struct param call_params[] = {
 	ARG("method", VALUE_TEXT, "METHOD", "its name"),
 	OPT_ARG("params", VALUE_OBJECT, "PARAMS", "a JSON object"),
@@ -294,6 +305,11 @@ const struct command commands[] = {
 		"The wire side: device, link, counters"),
 	RUNS("egress-log", "get", "egress_log_get", egress_log_params, show_extents, run_egress_log,
 		"Where a VF's held records lie in the egress log's file"),
+	RUNS("config", "save", "config_save", config_save_params, NULL, run_config_save,
+		"Write all that is set into a file: VFs, groups, log levels"),
+	RUNS("config", "load", "config_load", config_load_params, show_record, run_config_load,
+		"Bring back what config save wrote: all of it, or nothing",
+		.note = "What is there already, with the same settings, is skipped."),
 	RUNS("snapshot", "save", "snapshot_get", snapshot_save_params, NULL, run_snapshot_save,
 		"Write a VF's snapshot, as it is now, into a file"),
 	RUNS("snapshot", "show", NULL, snapshot_show_params, show_json, run_snapshot_show,

@@ -8,6 +8,7 @@
 
 #include <renic_snapshot.h>
 
+#include "file.h"
 #include "run.h"
 
 enum { DIFF_SAME = 0, DIFF_DIFFERENT = 1, DIFF_TROUBLE = 2, PATH_SIZE = 128 };
@@ -20,26 +21,13 @@ static int file_failed(const char *path, const char *why)
 
 /* ---- save ---- */
 
-static int write_file(const char *path, const void *bytes, size_t n)
-{
-	FILE *file = fopen(path, "wbe");
-	bool written;
-
-	if (!file)
-		return file_failed(path, strerror(errno));
-	written = fwrite(bytes, 1, n, file) == n;
-	if (fclose(file) || !written)
-		return file_failed(path, strerror(errno));
-	return EXIT_OK;
-}
-
 int run_snapshot_save(struct ctl *ctl, const struct command *command, const json_t *args)
 {
 	json_t *name = json_object_get(args, "name"), *result;
 	uint8_t bytes[RENIC_SNAPSHOT_MAX_BYTES];
 	struct renic_snapshot_error err = {.message = "it is not base64"};
 	struct renic_snapshot snapshot;
-	const char *text;
+	const char *path = json_string_value(json_object_get(args, "file")), *text;
 	size_t n = 0;
 	int status = ctl_call(ctl, command->method, json_pack("{s:O}", "name", name), &result);
 
@@ -49,8 +37,8 @@ int run_snapshot_save(struct ctl *ctl, const struct command *command, const json
 	if (!text || renic_base64_decode(text, bytes, sizeof(bytes), &n) ||
 		renic_snapshot_decode(bytes, n, &snapshot, &err))
 		status = file_failed("renicd's answer", err.message);
-	else
-		status = write_file(json_string_value(json_object_get(args, "file")), bytes, n);
+	else if (file_replace(path, bytes, n))
+		status = file_failed(path, strerror(errno));
 	json_decref(result);
 	return status;
 }

@@ -3,12 +3,17 @@
 # `make check`: all rungs of the ladder, each also when one below it failed; ends with the totals
 # of all rungs in one line. A rung is a command that prints "name: N passed, N failed"; one that
 # does not is itself one test.
-#   check.sh [rung...]      default: all of  build werror unit sanitized functional vm
+#   check.sh [rung...]      default: all of  build werror unit sanitized tsan functional vm
 set -uo pipefail
 . "$(dirname "$0")/common.sh"
 cd "$TOP" || exit 1
 
-RUNGS=(build werror unit sanitized functional vm)
+RUNGS=(build werror unit sanitized tsan functional vm)
+# A rung that hangs is a failure, not a hang of the whole: how long each may take, seconds, on two
+# cores that do nothing else, and all of them together.
+declare -A LIMIT_S=([build]=180 [werror]=180 [unit]=150 [sanitized]=240 [tsan]=180
+	[functional]=330 [vm]=330)
+TOTAL_S=1500
 HUGE_MIB=1536
 passed=0 failed=0 skipped=0
 work=$(mktemp -d)
@@ -17,16 +22,19 @@ trap 'give_back; rm -rf "$work"' EXIT
 
 export ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS=exitcode=66:history_size=7:print_suppressions=0:suppressions=$TOP/tests/tsan.supp
 
 build() { scripts/build.sh build; }
 
 # The release flags: other warnings than a sanitized build has.
 werror() { scripts/build.sh build-werror -Dwerror=true; }
 
+# unit_in DIR NAME [test...]
 unit_in() {
 	local dir=$1 name=$2
+	shift 2
 	rm -f "$dir/meson-logs/testlog.json"
-	meson test -C "$dir" --no-rebuild --print-errorlogs --timeout-multiplier 4 >"$work/meson.log" 2>&1 ||
+	meson test -C "$dir" --no-rebuild --print-errorlogs --timeout-multiplier 4 "$@" >"$work/meson.log" 2>&1 ||
 		tail -n 5 "$work/meson.log"
 	scripts/unit_totals.py "$dir" "$name"
 }
@@ -39,26 +47,36 @@ sanitized() {
 	unit_in build-asan sanitized
 }
 
+# The tests in which threads meet: docs/threads.md.
+TSAN_TESTS=(lcore log_pool qp_2_lcores switch_2_lcores vf_2_lcores protection_2_lcores
+	protection_model_2_lcores stress_device_2_lcores stress_device_3_lcores
+	librenic_call librenic_checkpoint librenic_event control_server)
+
+tsan() {
+	scripts/build.sh build-tsan --tests -Dbuildtype=debugoptimized -Db_sanitize=thread \
+		-Db_lundef=false || return
+	unit_in build-tsan tsan "${TSAN_TESTS[@]}"
+}
+
 functional() { python3 tests/functional/run.py; }
 vm() { python3 tests/vm/run.py; }
 
-# A rung that hangs is a failure, not a hang of the whole.
+# Seconds that rung $1 may take: its own limit, or what is left of the whole.
 limit_s() {
-	case $1 in
-		functional | vm) echo 300 ;;
-		*) echo 240 ;;
-	esac
+	local left=$((TOTAL_S - SECONDS)) own=${LIMIT_S[$1]:-240}
+	echo $((left < own ? left : own))
 }
 
 rung() {
-	local name=$1 started=$SECONDS status totals
+	local name=$1 started=$SECONDS limit status totals
+	limit=$(limit_s "$name")
 	title "== $name"
 	(
 		# In its own process group, so that a hang's children end too.
 		set -m
 		"$name" 2>&1 </dev/null &
 		pid=$!
-		( sleep "$(limit_s "$name")"; echo "$name: no end after $(limit_s "$name") s"; kill -TERM -- "-$pid"; sleep 5; kill -KILL -- "-$pid" ) 2>/dev/null &
+		( sleep $((limit > 0 ? limit : 0)); echo "$name: no end after $limit s"; kill -TERM -- "-$pid"; sleep 5; kill -KILL -- "-$pid" ) 2>/dev/null &
 		guard=$!
 		wait "$pid"
 		status=$?
@@ -75,7 +93,7 @@ rung() {
 		p=1
 	fi
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-	summary+=("$(printf '%-11s %4d passed %3d failed  %4d s' "$name" "$p" "$f" $((SECONDS - started)))")
+	summary+=("$(printf '%-11s %4d passed %3d failed  %4d s of %4d' "$name" "$p" "$f" $((SECONDS - started)) "$limit")")
 }
 
 need_root "make check" check
@@ -93,5 +111,6 @@ give_back
 printf '%s\n' "${summary[@]}"
 totals="$passed passed, $failed failed"
 [ "$skipped" = 0 ] || totals+=", $skipped skipped"
+printf '%-36s %4d s of %4d\n' "" "$SECONDS" "$TOTAL_S"
 echo "$totals"
 [ "$failed" = 0 ]

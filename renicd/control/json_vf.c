@@ -103,12 +103,12 @@ void json_vf(struct json_writer *w, const struct vf_info *info)
 	jw_close(w, '}');
 }
 
-static void json_extent(struct json_writer *w, const char *key, const struct area_extent *e)
+/* An object that begins with these; the caller closes it. */
+static void open_extent(struct json_writer *w, const char *key, const struct area_extent *e)
 {
 	jw_open(w, key, '{');
 	jw_u64(w, "offset", e->offset);
 	jw_u64(w, "bytes", e->bytes);
-	jw_close(w, '}');
 }
 
 void json_vf_checkpoint(
@@ -128,7 +128,12 @@ void json_vf_checkpoint(
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');
-	json_extent(w, "snapshot", &vf->snapshot);
+	open_extent(w, "snapshot", &vf->snapshot);
+	jw_close(w, '}');
+	open_extent(w, "dirty", &vf->dirty);
+	jw_u64(w, "pages", vf->dirty_pages);
+	jw_bool(w, "complete", vf->dirty_complete);
+	jw_close(w, '}');
 	jw_close(w, '}');
 }
 

@@ -167,6 +167,17 @@ static bool parse_mode(const struct param *row, const json_t *value, void *field
 	return true;
 }
 
+/* The elements are judged by whoever carries them out. */
+static bool parse_calls(const struct param *row, const json_t *value, void *field)
+{
+	size_t n = json_array_size(value);
+
+	if (!json_is_array(value) || n < row->min || n > row->max)
+		return false;
+	memcpy(field, &value, sizeof(value));
+	return true;
+}
+
 /* A number in decimal below 2^32 - 1, which means "none" to chown(2). */
 static bool parse_id(const char *s, uint32_t *id)
 {
@@ -308,4 +319,5 @@ const struct param_type_desc param_types[PARAM_TYPES] = {
 	[PARAM_OBJECT] = {"object", NULL, expect_object},
 	[PARAM_LIST] = {"array", NULL, expect_list},
 	[PARAM_MAP] = {"map", NULL, expect_map},
+	[PARAM_CALLS] = {"array of object", parse_calls, expect_list},
 };

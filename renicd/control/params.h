@@ -36,6 +36,8 @@ enum param_type {
 	PARAM_OBJECT,  /* struct at offset; its members by fields */
 	PARAM_LIST,    /* array of min..max elements, each decoded by `element` */
 	PARAM_MAP,     /* as a list, of an object: fields[0] takes a member's key, [1] its value */
+	PARAM_CALLS, /* const json_t *: array of min..max objects, the caller's as long as the call
+		      */
 	PARAM_TYPES,
 };
 

@@ -7,6 +7,7 @@
 
 static const struct rpc_topic *const topics[] = {
 	&rpc_meta,
+	&rpc_config,
 	&rpc_uplink,
 	&rpc_vf,
 	&rpc_group,

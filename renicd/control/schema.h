@@ -23,6 +23,12 @@ void schema_group_defaults(void *group_config);
 enum { LOG_LEVELS = 5, LOG_MODULE_SIZE = 64 };
 extern const char *const log_level_names[LOG_LEVELS]; /* as log_level_set() takes them */
 
+/* Parameters of log_set_level. */
+struct log_level_params {
+	uint8_t level;		      /* index into log_level_names */
+	char module[LOG_MODULE_SIZE]; /* empty: renicd's own */
+};
+
 /* Words for struct fields, indexed by them. */
 extern const char *const socket_role_names[2];	     /* vf_config.server */
 extern const char *const internal_names[2];	     /* group_config.internal_pass */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What checkpoint_begin hands over of each VF besides its answer, in the checkpoint area: the VF's
- * snapshot. The group is suspended: what the lcores own stands still, and is read in place.
- * Control thread.
+ * snapshot, and its DMA dirty log (dirty_log.h), which has been collected there. The group is
+ * suspended: what the lcores own stands still, and is read in place. Control thread.
  */
 #include <string.h>
 
@@ -62,7 +62,12 @@ void nic_checkpoint_foreach(const char *group,
 	struct vf_info info;
 
 	for (uint16_t i = 0; g && i < g->n_vfs; i++) {
-		struct checkpoint_vf place;
+		const struct dirty_info *dirty = &g->vfs[i]->dirty_info;
+		struct checkpoint_vf place = {
+			.dirty = dirty->bitmap,
+			.dirty_pages = dirty->pages,
+			.dirty_complete = dirty->complete,
+		};
 
 		vf_fill_info(g->vfs[i], &info);
 		place.snapshot = write_snapshot(g->vfs[i], &info);

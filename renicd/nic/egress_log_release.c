@@ -225,8 +225,9 @@ void egress_log_advance(struct egress_log *log, uint16_t n)
 			record = (const void *)((const uint8_t *)record + step);
 		} while (pkts < n && offset < end && likely(!(record->flags & EGRESS_RECORD_END)));
 	}
-	count(&log->released_pkts, log->released_pkts + pkts);
-	count(&log->released_bytes, log->released_bytes + bytes);
+	/* After what was appended, for difference(). */
+	publish(&log->released_pkts, log->released_pkts + pkts);
+	publish(&log->released_bytes, log->released_bytes + bytes);
 	publish(&state->released, offset);
 	if (egress_log_is_empty(log)) {
 		egress_log_drained(log);

@@ -64,8 +64,8 @@ uint16_t filter_from_guest(
 		else
 			qp_drop(qp, m, reason);
 	}
-	qp->counters.tx_pkts += n;
-	qp->counters.tx_bytes += bytes;
+	counter_add(&qp->counters.tx_pkts, n);
+	counter_add(&qp->counters.tx_bytes, bytes);
 	return kept;
 }
 

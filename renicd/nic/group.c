@@ -227,6 +227,12 @@ void group_fsm_stop(struct group_fsm *fsm)
 	fsm->committed_epoch = 0;
 }
 
+void group_fsm_unsealed(struct group_fsm *fsm)
+{
+	if (fsm->epoch > fsm->committed_epoch + 1)
+		*aborted_flag(fsm, fsm->epoch - 1) = true;
+}
+
 void group_fsm_standby_start(struct group_fsm *fsm)
 {
 	state_step(fsm, GROUP_STANDBY_START);

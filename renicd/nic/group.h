@@ -103,6 +103,10 @@ void group_fsm_standby_stop(struct group_fsm *fsm);
 /* The next term begins, or `term` where that is larger than the group's. */
 void group_fsm_activate(struct group_fsm *fsm, uint64_t term);
 
+/* After a crash in the middle of BEGIN: the epoch that it sealed counts as aborted, for nobody was
+ * told of it. */
+void group_fsm_unsealed(struct group_fsm *fsm);
+
 /* Sealed and uncommitted epochs (aborted ones count until a later commit covers them). */
 uint32_t group_fsm_sealed(const struct group_fsm *fsm);
 

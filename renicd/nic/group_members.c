@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "group_members.h"
+#include "journal.h"
 
 static const char *const replicator_names[] = {"none", "connected", "lost"};
 
@@ -52,10 +53,12 @@ bool group_internal_pass(const struct group *group)
 	return group && group->config.internal_pass;
 }
 
-static struct group *group_new(const struct group_config *config, struct nic_error *err)
+static struct group *group_new(
+	const struct group_config *config, const struct group_origin *origin, struct nic_error *err)
 {
 	static uint32_t last_id;
-	struct group *g = calloc(1, sizeof(*g));
+	int slot = origin->slot < 0 ? journal_free_slot() : origin->slot;
+	struct group *g = slot < 0 ? NULL : calloc(1, sizeof(*g));
 
 	if (!g) {
 		nic_fail(err, RENIC_E_RESOURCES, NULL, "no memory");
@@ -63,9 +66,16 @@ static struct group *group_new(const struct group_config *config, struct nic_err
 	}
 	g->config = *config;
 	g->id = ++last_id;
+	g->slot = (uint16_t)slot;
+	g->file_hash = origin->file_hash;
+	g->lone = origin->lone;
+	g->discard = origin->discard;
 	group_fsm_init(&g->fsm, 0);
 	if (config->standby)
 		group_fsm_standby_start(&g->fsm);
+	if (origin->fsm)
+		g->fsm = *origin->fsm;
+	g->config.standby = g->fsm.state == GROUP_STANDBY;
 	return g;
 }
 
@@ -82,14 +92,34 @@ void group_free(struct group *g)
 {
 	unlink_members(g);
 	TAILQ_REMOVE(&nic.groups, g, next);
+	journal_drop_group(g->slot);
 	free(g);
+}
+
+void group_note(const struct group *g)
+{
+	struct journal_fsm entry = {.fsm = g->fsm, .discard = g->discard};
+
+	journal_put_fsm(g->slot, &entry);
+}
+
+void group_note_all(const struct group *g)
+{
+	struct journal_group entry = {
+		.config = g->config, .file_hash = g->file_hash, .lone = g->lone};
+
+	group_note(g);
+	journal_put_group(g->slot, &entry);
 }
 
 void group_take_term(struct group *g, uint64_t term)
 {
 	group_fsm_take_term(&g->fsm, term);
-	for (uint16_t i = 0; i < g->n_vfs; i++)
+	group_note(g);
+	for (uint16_t i = 0; i < g->n_vfs; i++) {
 		g->vfs[i]->term = g->fsm.term;
+		vf_note(g->vfs[i]);
+	}
 }
 
 static int link_members(struct group *g, struct nic_error *err)
@@ -160,36 +190,47 @@ static int group_add(struct group *g, struct nic_error *err)
 	rc = link_members(g, err);
 	if (rc)
 		group_free(g);
+	else
+		group_note_all(g);
 	return rc;
+}
+
+static int check_name(const char *name, const struct group_config *config, struct nic_error *err)
+{
+	if (group_find(name))
+		return nic_fail(err, RENIC_E_EXISTS, "name", "a group named \"%s\" exists", name);
+	if (vf_find(name) && !(config->n_vfs == 1 && !strcmp(config->vfs[0], name)))
+		return nic_fail(err, RENIC_E_EXISTS, "name",
+			"a VF is named \"%s\"; it would be taken for the group", name);
+	return 0;
+}
+
+int group_make(
+	const struct group_config *config, const struct group_origin *origin, struct nic_error *err)
+{
+	int rc = check_name(config->name, config, err);
+	struct group *g;
+
+	if (rc)
+		return rc;
+	g = group_new(config, origin, err);
+	return g ? group_add(g, err) : RENIC_E_RESOURCES;
 }
 
 int nic_group_create(const struct group_config *config, struct nic_error *err)
 {
-	struct group *g = group_find(config->name);
-	const struct vf *vf = vf_find(config->name);
-
-	if (g)
-		return nic_fail(
-			err, RENIC_E_EXISTS, "name", "a group named \"%s\" exists", config->name);
-	if (vf && !(config->n_vfs == 1 && !strcmp(config->vfs[0], config->name)))
-		return nic_fail(err, RENIC_E_EXISTS, "name",
-			"a VF is named \"%s\"; it would be taken for the group", config->name);
-	g = group_new(config, err);
-	return g ? group_add(g, err) : RENIC_E_RESOURCES;
+	return group_make(config, &(struct group_origin){.slot = -1}, err);
 }
 
 static struct group *lone_group_new(const struct vf *vf, struct nic_error *err)
 {
 	struct group_config config = {.n_vfs = 1, .standby = vf->config.standby};
-	struct group *g;
 
 	memcpy(config.name, vf->config.name, sizeof(config.name));
 	memcpy(config.vfs[0], vf->config.name, sizeof(config.vfs[0]));
-	g = group_new(&config, err);
-	if (!g)
+	if (group_make(&config, &(struct group_origin){.slot = -1, .lone = true}, err))
 		return NULL;
-	g->lone = true;
-	return group_add(g, err) ? NULL : g;
+	return vf->group;
 }
 
 int group_make_standby(struct vf *vf, struct nic_error *err)
@@ -337,6 +378,7 @@ int nic_group_set(
 		for (uint16_t i = 0; i < g->n_vfs && !rc; i++)
 			rc = vf_publish_policy(g->vfs[i], err);
 	}
+	group_note_all(g);
 	return rc;
 }
 

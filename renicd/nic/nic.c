@@ -15,8 +15,10 @@
 #include "checkpoint_area.h"
 #include "event.h"
 #include "group_members.h"
+#include "journal.h"
 #include "log.h"
 #include "protection.h"
+#include "run_files.h"
 #include "switch.h"
 #include "vf.h"
 
@@ -44,17 +46,14 @@ static int create_pools(const struct nic_params *params, struct nic_error *err)
 		rte_pktmbuf_pool_create("log_frames", n_attach, MBUF_CACHE, 0, 0, SOCKET_ID_ANY);
 	if (!nic.attach_pool)
 		return nic_fail(err, RENIC_E_RESOURCES, "mbufs", "no memory for the log's frames");
-	nic.log_pool =
-		log_pool_create(params->log_path, params->log_segments, params->register_dma);
-	if (!nic.log_pool)
-		return nic_fail(err, RENIC_E_RESOURCES, "egress_log", "%u MiB of log at %s: %s",
-			2 * params->log_segments, params->log_path, strerror(errno));
-	return 0;
+	return run_files_open(params, err);
 }
 
 int nic_init(const struct nic_params *params, struct nic_error *err)
 {
-	snprintf(nic.run_dir, sizeof(nic.run_dir), "%s", params->run_dir);
+	if (params->run_dir)
+		snprintf(nic.run_dir, sizeof(nic.run_dir), "%s", params->run_dir);
+	nic.ending = false;
 	nic.port_ops = params->port_ops;
 	nic.log_for_dma = params->register_dma;
 	if (nic_event_fd() < 0 || switch_init())
@@ -81,11 +80,14 @@ bool nic_replace_by_copy(struct rte_mbuf **m)
 }
 
 /* The end of the daemon: what is held stays unsent. */
-void nic_clear(void)
+void nic_clear(bool keep)
 {
 	struct group *g;
 	struct vf *vf;
 
+	nic.ending = keep;
+	if (keep)
+		journal_freeze();
 	/* Their VFs hold on to what is not committed until they are gone. */
 	while ((g = TAILQ_FIRST(&nic.groups)))
 		group_free(g);
@@ -96,12 +98,10 @@ void nic_clear(void)
 
 void nic_fini(void)
 {
-	if (nic.log_pool)
-		log_pool_destroy(nic.log_pool);
+	run_files_close();
 	rte_mempool_free(nic.attach_pool);
 	rte_mempool_free(nic.pool);
 	nic.attach_pool = nic.pool = NULL;
-	nic.log_pool = NULL;
 	checkpoint_area_destroy();
 	switch_fini();
 	event_fini();
@@ -111,8 +111,9 @@ void nic_fini(void)
 static void check_high_water(struct vf_qp *qp)
 {
 	const struct egress_log_state *log = qp->log.state;
-	uint64_t used = __atomic_load_n(&log->tail, __ATOMIC_RELAXED) -
-			__atomic_load_n(&log->released, __ATOMIC_RELAXED);
+	/* In this order: `released` never exceeds what `tail` is later. */
+	uint64_t released = __atomic_load_n(&log->released, __ATOMIC_ACQUIRE);
+	uint64_t used = __atomic_load_n(&log->tail, __ATOMIC_ACQUIRE) - released;
 	bool high = used * 100 > qp->vf->config.egress_log_bytes * HIGH_WATER_PERCENT;
 
 	if (high && !qp->high_water)
@@ -122,11 +123,15 @@ static void check_high_water(struct vf_qp *qp)
 	qp->high_water = high;
 }
 
+/* Frames that wait for the link do not keep their lcore awake: it is woken here. */
 static void check_link(void)
 {
-	if (nic.uplink && nic.uplink->poll_link())
-		nic_post_event(nic.uplink->is_up() ? EVENT_UPLINK_UP : EVENT_UPLINK_DOWN, "",
-			"link is %s", nic.uplink->is_up() ? "up" : "down");
+	if (!nic.uplink || !nic.uplink->poll_link())
+		return;
+	for (unsigned i = 0; i < lcores_count(); i++)
+		lcore_wake(i);
+	nic_post_event(nic.uplink->is_up() ? EVENT_UPLINK_UP : EVENT_UPLINK_DOWN, "", "link is %s",
+		nic.uplink->is_up() ? "up" : "down");
 }
 
 void nic_tick(void)

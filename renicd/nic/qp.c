@@ -29,12 +29,14 @@ static uint16_t out_push(struct vf_qp *qp)
 		.group_id = qp_policy(qp)->group_id,
 		.was_held = out->from_log,
 	};
-	uint16_t done = switch_send(&from, &out->pkts[out->head], out->n - out->head);
+	uint16_t done;
 
+	qp->waits_for_link = false;
+	done = switch_send(&from, &out->pkts[out->head], out->n - out->head);
 	out->head += done;
 	if (out->from_log && done) {
 		egress_log_advance(&qp->log, done);
-		qp->counters.released_pkts += done;
+		counter_add(&qp->counters.released_pkts, done);
 	}
 	return done;
 }
@@ -93,7 +95,7 @@ static uint16_t pass_unheld(struct vf_qp *qp, const struct vf_policy *policy,
 			passed = switch_send(&from, &pkts[i], 1) == 1;
 		else if (policy->internal_pass)
 			passed = switch_pass_inside(qp, policy->group_id, pkts[i], &flag);
-		qp->counters.exempt_pkts += passed;
+		counter_add(&qp->counters.exempt_pkts, passed);
 		if (!passed) {
 			pkts[kept] = pkts[i];
 			flags[kept++] = flag;
@@ -140,7 +142,7 @@ static bool may_read_guest(struct vf_qp *qp, const struct vf_policy *policy)
 		return true;
 	}
 	if (!qp->log_full)
-		qp->counters.backpressure++;
+		counter_add(&qp->counters.backpressure, 1);
 	qp->log_full = true;
 	return false;
 }
@@ -198,8 +200,9 @@ int qp_arm(void *ctx)
 {
 	struct vf_qp *qp = ctx;
 
-	if (!out_is_empty(qp) || egress_log_has_committed(&qp->log))
-		return POLLER_TIMED; /* a destination refused: try again soon */
+	/* A destination refused: try again soon, but a link that comes up wakes all lcores. */
+	if (!qp->waits_for_link && (!out_is_empty(qp) || egress_log_has_committed(&qp->log)))
+		return POLLER_TIMED;
 	if (!qp_may_touch_guest(qp))
 		return POLLER_NO_FD;
 	if (rx_fifo_count(&qp->rx) || qp->log_full)

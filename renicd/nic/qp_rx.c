@@ -17,8 +17,8 @@ static void rx_count(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 
 	for (uint16_t i = 0; i < n; i++)
 		bytes += pkts[i]->pkt_len;
-	qp->counters.rx_pkts += n;
-	qp->counters.rx_bytes += bytes;
+	counter_add(&qp->counters.rx_pkts, n);
+	counter_add(&qp->counters.rx_bytes, bytes);
 }
 
 static uint16_t rx_to_guest(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
@@ -83,8 +83,9 @@ static void rx_keep(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 	}
 	if (room == n)
 		return;
-	qp->counters.drops[qp_may_touch_guest(qp) ? DROP_RX_NO_BUFFER : DROP_RX_HOLD_FULL] +=
-		n - room;
+	counter_add(
+		&qp->counters.drops[qp_may_touch_guest(qp) ? DROP_RX_NO_BUFFER : DROP_RX_HOLD_FULL],
+		n - room);
 	rte_pktmbuf_free_bulk(&pkts[room], n - room);
 }
 
@@ -122,7 +123,7 @@ static void qp_rx(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 	uint16_t done = 0;
 
 	if (unlikely(!qp->running && !qp->paused)) {
-		qp->counters.drops[DROP_NO_FRONTEND] += n;
+		counter_add(&qp->counters.drops[DROP_NO_FRONTEND], n);
 		rte_pktmbuf_free_bulk(pkts, n);
 		return;
 	}
@@ -140,7 +141,7 @@ void qp_flush_rx(struct vf_qp *qp, enum drop_reason reason)
 	uint16_t n;
 
 	while ((n = rx_fifo_head(&qp->rx, &pkts, UINT16_MAX))) {
-		qp->counters.drops[reason] += n;
+		counter_add(&qp->counters.drops[reason], n);
 		rx_unkeep(qp, n, count_segs(pkts, n));
 		rte_pktmbuf_free_bulk(pkts, n);
 		rx_fifo_drop_head(&qp->rx, n);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Frames that wait for a guest: while it is suspended, or out of receive buffers for a moment.
- * A plain ring of mbuf pointers with one user, the lcore that owns the queue pair.
+ * A plain ring of mbuf pointers with one user, the lcore that owns the queue pair; others may
+ * count what is in it.
  */
 #ifndef RENICD_NIC_RX_FIFO_H
 #define RENICD_NIC_RX_FIFO_H
@@ -16,12 +17,20 @@
 struct rx_fifo {
 	struct rte_mbuf **slots;
 	uint32_t mask;
-	uint32_t head, tail; /* free-running */
+	uint32_t head, tail; /* free-running; stored atomically, for rx_fifo_count_any() */
 };
 
 static inline uint32_t rx_fifo_count(const struct rx_fifo *f)
 {
 	return f->tail - f->head;
+}
+
+/* Any thread, a recent value: head first, which never exceeds what tail is later. */
+static inline uint32_t rx_fifo_count_any(const struct rx_fifo *f)
+{
+	uint32_t head = __atomic_load_n(&f->head, __ATOMIC_ACQUIRE);
+
+	return __atomic_load_n(&f->tail, __ATOMIC_RELAXED) - head;
 }
 
 /* Room for at least n frames. 0 or -ENOMEM. Not on an lcore (allocates). */
@@ -37,7 +46,8 @@ static inline int rx_fifo_init(struct rx_fifo *f, uint32_t n)
 
 static inline void rx_fifo_put(struct rx_fifo *f, struct rte_mbuf *m)
 {
-	f->slots[f->tail++ & f->mask] = m;
+	f->slots[f->tail & f->mask] = m;
+	__atomic_store_n(&f->tail, f->tail + 1, __ATOMIC_RELAXED);
 }
 
 /* The run of frames at the head that lies in one piece; returns its length, at most max. */
@@ -52,7 +62,7 @@ static inline uint16_t rx_fifo_head(const struct rx_fifo *f, struct rte_mbuf ***
 
 static inline void rx_fifo_drop_head(struct rx_fifo *f, uint16_t n)
 {
-	f->head += n;
+	__atomic_store_n(&f->head, f->head + n, __ATOMIC_RELEASE);
 }
 
 #endif

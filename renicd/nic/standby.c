@@ -160,6 +160,7 @@ int nic_standby_start(const struct group_command *cmd, struct nic_error *err)
 	group_take_term(g, cmd->term);
 	group_fsm_standby_start(&g->fsm);
 	g->config.standby = true;
+	group_note_all(g);
 	apply_all(g, changes);
 	for_each_qp(g, qp_drop_ingress, NULL);
 	for (uint16_t i = 0; i < g->n_vfs; i++)
@@ -172,6 +173,7 @@ int nic_standby_start(const struct group_command *cmd, struct nic_error *err)
 static void go_on(struct group *g, struct vf_change *changes)
 {
 	g->config.standby = false;
+	group_note_all(g);
 	apply_all(g, changes);
 	for_each_qp(g, qp_unquiet, NULL);
 	group_post_state(g);

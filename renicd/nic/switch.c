@@ -211,8 +211,10 @@ static uint16_t send_to_uplink(
 	const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n, uint16_t tagged)
 {
 	if (unlikely(!nic.uplink->is_up())) {
-		if (from->was_held)
+		if (from->was_held) {
+			from->qp->waits_for_link = true;
 			return 0;
+		}
 		for (uint16_t i = 0; i < n; i++)
 			qp_drop(from->qp, pkts[i], DROP_UPLINK_DOWN);
 		return n;
@@ -234,7 +236,7 @@ static uint16_t send_to_vf(const struct dest *d, struct rte_mbuf **pkts, const u
 	uint16_t vlan, taken;
 
 	if (unlikely(!vf)) {
-		drops[DROP_NO_ROUTE] += n;
+		counter_add(&drops[DROP_NO_ROUTE], n);
 		rte_pktmbuf_free_bulk(pkts, n);
 		return n;
 	}
@@ -250,7 +252,7 @@ static uint16_t send_to_vf(const struct dest *d, struct rte_mbuf **pkts, const u
 		}
 	}
 	taken = n ? vf_deliver(vf, pkts, n) : 0;
-	drops[DROP_RX_NO_BUFFER] += n - taken;
+	counter_add(&drops[DROP_RX_NO_BUFFER], n - taken);
 	rte_pktmbuf_free_bulk(&pkts[taken], n - taken);
 	return n;
 }
@@ -261,11 +263,11 @@ static void copy_to_vf(struct vf *vf, const struct rte_mbuf *m, uint16_t vid, ui
 	const struct dest d = {.where = vf->id, .vid = vid, .tagged = vid};
 
 	if (unlikely(!copy)) {
-		drops[DROP_NO_MBUF]++;
+		counter_add(&drops[DROP_NO_MBUF], 1);
 		return;
 	}
 	if (send_to_vf(&d, &copy, &vid, 1, drops) == 0) {
-		drops[DROP_RX_NO_BUFFER]++;
+		counter_add(&drops[DROP_RX_NO_BUFFER], 1);
 		rte_pktmbuf_free(copy);
 	}
 }
@@ -302,12 +304,13 @@ static bool flood_to_uplink(const struct switch_from *from, const struct rte_mbu
 	if (!nic.uplink)
 		return true;
 	if (unlikely(is_oversize(m))) {
-		from->qp->counters.drops[DROP_OVERSIZE]++;
+		counter_add(&from->qp->counters.drops[DROP_OVERSIZE], 1);
 		return true;
 	}
 	if (!nic.uplink->is_up()) {
 		if (!from->was_held)
-			from->qp->counters.drops[DROP_UPLINK_DOWN]++;
+			counter_add(&from->qp->counters.drops[DROP_UPLINK_DOWN], 1);
+		from->qp->waits_for_link = from->was_held;
 		return !from->was_held;
 	}
 	copy = rte_pktmbuf_copy(m, nic.pool, 0, UINT32_MAX);
@@ -421,11 +424,11 @@ void switch_from_uplink(struct rte_mbuf **pkts, uint16_t n, uint64_t *drops)
 			if (run.where == DEST_FLOOD)
 				flood_to_vfs(pkts[done], run.vid, -1, 0, GROUP_ALL, drops);
 			else
-				drops[run.reason] += len;
+				counter_add(&drops[run.reason], len);
 			rte_pktmbuf_free_bulk(&pkts[done], len);
 			continue;
 		}
-		drops[DROP_RX_NO_BUFFER] += len - taken;
+		counter_add(&drops[DROP_RX_NO_BUFFER], len - taken);
 		rte_pktmbuf_free_bulk(&pkts[done + taken], len - taken);
 	}
 }

@@ -143,6 +143,9 @@ struct area_extent {
 /* Where checkpoint_begin left what is too large for its answer, of one VF. */
 struct checkpoint_vf {
 	struct area_extent snapshot; /* renic_snapshot.h */
+	struct area_extent dirty;    /* bitmap of guest pages; bytes: up to the last one set */
+	uint64_t dirty_pages;
+	bool dirty_complete; /* false: any page may have been written */
 };
 
 struct uplink_info {

@@ -17,6 +17,8 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "counter.h"
+#include "dirty_log.h"
 #include "egress_log.h"
 #include "lcore.h"
 #include "learn.h"
@@ -60,14 +62,15 @@ struct vf_qp {
 	void *port;
 	const struct vf_port_ops *ops;
 	struct vf *vf;
-	bool running;	/* the front-end's rings run */
-	bool suspended; /* between checkpoint_begin and resume; in standby */
-	bool hold;	/* protected: what the guest sends goes to the log */
-	bool paused;	/* not running, but was, and its front-end is still connected */
-	bool armed;	/* notifications are on */
-	bool log_full;	/* the guest's ring is left unread: no room for what it may send */
-	bool rx_behind; /* frames kept over a suspend or stop are not all delivered yet */
-	uint16_t index; /* queue pair number */
+	bool running;	     /* the front-end's rings run */
+	bool suspended;	     /* between checkpoint_begin and resume; in standby */
+	bool hold;	     /* protected: what the guest sends goes to the log */
+	bool paused;	     /* not running, but was, and its front-end is still connected */
+	bool armed;	     /* notifications are on */
+	bool log_full;	     /* the guest's ring is left unread: no room for what it may send */
+	bool waits_for_link; /* what is next in `out` is for the uplink, which is down */
+	bool rx_behind;	     /* frames kept over a suspend or stop are not all delivered yet */
+	uint16_t index;	     /* queue pair number */
 	uint16_t lcore;
 	struct rte_ring *inbox; /* frames for the guest from other lcores; NULL with one lcore */
 	struct out_burst out;
@@ -93,6 +96,8 @@ struct vf_announce {
 struct vf {
 	TAILQ_ENTRY(vf) next;
 	struct vf_config config;
+	uint64_t file_hash; /* of its entry in the config file; 0: made over the control socket */
+	bool runs;	    /* it has its port, and lcores poll it */
 	uint16_t id;
 	uint16_t n_qps;
 	const struct vf_policy *policy; /* atomic pointer */
@@ -109,6 +114,8 @@ struct vf {
 	enum frontend_state frontend;
 	uint64_t frontend_errors;
 	struct vf_qp *qps[VF_QPS_MAX];
+	struct dirty_info dirty_info; /* of the last checkpoint_begin */
+	struct dirty_log dirty;
 };
 
 /* The device. One a process, as DPDK itself is. */
@@ -126,13 +133,15 @@ struct nic {
 	const struct uplink_ops *uplink; /* NULL: none */
 	const struct vf_port_ops *port_ops;
 	char run_dir[NIC_PATH_SIZE];
+	bool ending; /* the logs' file is left as it is */
 };
 
 extern struct nic nic;
 
 struct nic_params {
-	const char *run_dir;
+	const char *run_dir;  /* holds the journal; NULL: there is none */
 	const char *log_path; /* file of the egress logs */
+	bool set_aside;	      /* go on without files that cannot be used */
 	uint32_t log_segments;
 	uint32_t mbufs;
 	bool register_dma;
@@ -142,8 +151,9 @@ struct nic_params {
 /* Before any other call; lcores run already. */
 int nic_init(const struct nic_params *params, struct nic_error *err);
 void nic_set_uplink(const struct uplink_ops *ops);
-/* Deletes every group and VF. The uplink may still bring frames. */
-void nic_clear(void);
+/* The daemon ends: every group and VF goes. keep: the journal and what the logs hold stay in their
+ * files, for the next daemon; else they are empty then. The uplink may still bring frames. */
+void nic_clear(bool keep);
 /* Frees tables and pools: nothing uses them any more, the uplink included. */
 void nic_fini(void);
 
@@ -158,6 +168,16 @@ struct vf *vf_find(const char *name);
 /* announce.c: what all its queue pairs learned, read by their owners. Control thread. */
 void vf_learned(const struct vf *vf, struct learn_table *all);
 
+/* A VF whose lcores know it, but do not poll it, and that has no port yet. id < 0: any free one.
+ * An egress log of that id in the file becomes its own. */
+int vf_make(const struct vf_config *config, int id, uint64_t file_hash, struct vf **made,
+	struct nic_error *err);
+/* Its guest and its log get going. On failure it is as vf_make() left it. */
+int vf_run(struct vf *vf, struct nic_error *err);
+/* Undoes vf_make(). */
+void vf_unmake(struct vf *vf);
+/* Note it in the journal as it is now. */
+void vf_note(const struct vf *vf);
 /* Is the VF's group protected? Control thread. */
 bool vf_is_protected(const struct vf *vf);
 
@@ -198,7 +218,7 @@ void qp_flush_rx(struct vf_qp *qp, enum drop_reason reason);
 
 static inline void qp_drop(struct vf_qp *qp, struct rte_mbuf *m, enum drop_reason reason)
 {
-	qp->counters.drops[reason]++;
+	counter_add(&qp->counters.drops[reason], 1);
 	rte_pktmbuf_free(m);
 }
 

@@ -246,7 +246,10 @@ void vf_change_apply(struct vf_change *change)
 {
 	struct vf_config old = change->vf->config;
 
-	change->vf->config = change->config;
+	/* Not name and socket: the port's thread reads them at any time. */
+	overlay(&change->vf->config, &change->config, ~0u);
+	change->vf->config.standby = change->config.standby;
+	vf_note(change->vf);
 	policy_swap(change->vf, change->policy);
 	if (!old.standby && !same_place(&old, &change->config))
 		leave_switch(&old);

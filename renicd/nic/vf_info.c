@@ -25,7 +25,7 @@ static void add_counters(struct vf_counters *sum, const struct vf_counters *c)
 
 	_Static_assert(sizeof(*c) % sizeof(uint64_t) == 0, "counters are 64-bit words");
 	for (size_t i = 0; i < sizeof(*c) / sizeof(uint64_t); i++)
-		to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+		to[i] += counter_read(&from[i]);
 }
 
 static void fill_queue(const struct vf *vf, uint16_t q, struct vf_queue_info *info)
@@ -37,11 +37,12 @@ static void fill_queue(const struct vf *vf, uint16_t q, struct vf_queue_info *in
 	info->lcore = qp->lcore;
 	info->held_pkts = egress_log_held_pkts(&qp->log);
 	info->held_bytes = egress_log_held_bytes(&qp->log);
-	info->log_released = __atomic_load_n(&log->released, __ATOMIC_RELAXED);
-	info->log_committed = __atomic_load_n(&log->committed, __ATOMIC_RELAXED);
-	info->log_sealed = __atomic_load_n(&log->sealed, __ATOMIC_RELAXED);
-	info->log_tail = __atomic_load_n(&log->tail, __ATOMIC_RELAXED);
-	info->ingress_held_pkts = rx_fifo_count(&qp->rx);
+	/* The smallest first: however far they grow meanwhile, they are seen in their order. */
+	info->log_released = __atomic_load_n(&log->released, __ATOMIC_ACQUIRE);
+	info->log_committed = __atomic_load_n(&log->committed, __ATOMIC_ACQUIRE);
+	info->log_sealed = __atomic_load_n(&log->sealed, __ATOMIC_ACQUIRE);
+	info->log_tail = __atomic_load_n(&log->tail, __ATOMIC_ACQUIRE);
+	info->ingress_held_pkts = rx_fifo_count_any(&qp->rx);
 	vf->ops->ring_info(vf->port, q, info);
 }
 

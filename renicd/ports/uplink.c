@@ -18,6 +18,7 @@
 #include <rte_malloc.h>
 #include <rte_ring.h>
 
+#include "counter.h"
 #include "lcore.h"
 #include "log.h"
 #include "switch.h"
@@ -56,6 +57,11 @@ static struct {
 	struct uplink_lcore lcores[LCORES_MAX];
 } uplink;
 
+static bool uplink_is_up(void)
+{
+	return __atomic_load_n(&uplink.up, __ATOMIC_RELAXED);
+}
+
 /* ---- data path ---- */
 
 static uint16_t send_on_queue(struct uplink_lcore *ul, struct rte_mbuf **pkts, uint16_t n)
@@ -68,9 +74,9 @@ static uint16_t send_on_queue(struct uplink_lcore *ul, struct rte_mbuf **pkts, u
 	sent = rte_eth_tx_burst(uplink.port_id, ul->queue, pkts, n);
 	for (uint16_t i = sent; i < n; i++)
 		bytes -= pkts[i]->pkt_len;
-	ul->tx_pkts += sent;
-	ul->tx_bytes += bytes;
-	ul->refused += sent < n;
+	counter_add(&ul->tx_pkts, sent);
+	counter_add(&ul->tx_bytes, bytes);
+	counter_add(&ul->refused, sent < n);
 	return sent;
 }
 
@@ -96,7 +102,7 @@ static unsigned drain_rings(struct uplink_lcore *ul)
 		if (!ul->out_n)
 			ul->out_n = (uint16_t)rte_ring_sc_dequeue_burst(
 				uplink.lcores[i].ring, (void **)ul->out, UPLINK_BURST, NULL);
-		if (!ul->out_n || !uplink.up)
+		if (!ul->out_n || !uplink_is_up())
 			continue;
 		sent = send_on_queue(ul, ul->out, ul->out_n);
 		ul->out_n -= sent;
@@ -118,8 +124,8 @@ static unsigned uplink_poll(void *ctx)
 		return work;
 	for (uint16_t i = 0; i < n; i++)
 		bytes += pkts[i]->pkt_len;
-	ul->rx_pkts += n;
-	ul->rx_bytes += bytes;
+	counter_add(&ul->rx_pkts, n);
+	counter_add(&ul->rx_bytes, bytes);
 	switch_from_uplink(pkts, n, ul->drops);
 	return work + n;
 }
@@ -127,9 +133,13 @@ static unsigned uplink_poll(void *ctx)
 static int uplink_arm(void *ctx)
 {
 	const struct uplink_lcore *ul = ctx;
+	bool up = uplink_is_up();
 
-	if (ul->rx_fd < 0 || ul->out_n)
+	/* While it is down nothing comes and nothing goes; when it comes up, all lcores wake. */
+	if ((ul->rx_fd < 0 || ul->out_n) && up)
 		return POLLER_TIMED;
+	if (ul->rx_fd < 0)
+		return POLLER_NO_FD;
 	/* Some devices' descriptors need no switching on (net_tap): not supported is fine. */
 	rte_eth_dev_rx_intr_enable(uplink.port_id, ul->queue);
 	return ul->rx_fd;
@@ -145,11 +155,6 @@ static void uplink_disarm(void *ctx)
 
 /* ---- control thread ---- */
 
-static bool uplink_is_up(void)
-{
-	return __atomic_load_n(&uplink.up, __ATOMIC_RELAXED);
-}
-
 static bool uplink_poll_link(void)
 {
 	struct rte_eth_link link = {0};
@@ -161,8 +166,6 @@ static bool uplink_poll_link(void)
 	if (up == uplink.up)
 		return false;
 	__atomic_store_n(&uplink.up, up, __ATOMIC_RELAXED);
-	for (unsigned i = 0; i < lcores_count(); i++)
-		lcore_wake(i);
 	return true;
 }
 
@@ -187,13 +190,13 @@ static void uplink_fill_info(struct uplink_info *info)
 	for (unsigned i = 0; i < lcores_count(); i++) {
 		const struct uplink_lcore *ul = &uplink.lcores[i];
 
-		info->rx_pkts += ul->rx_pkts;
-		info->rx_bytes += ul->rx_bytes;
-		info->tx_pkts += ul->tx_pkts;
-		info->tx_bytes += ul->tx_bytes;
-		info->refused += ul->refused;
+		info->rx_pkts += counter_read(&ul->rx_pkts);
+		info->rx_bytes += counter_read(&ul->rx_bytes);
+		info->tx_pkts += counter_read(&ul->tx_pkts);
+		info->tx_bytes += counter_read(&ul->tx_bytes);
+		info->refused += counter_read(&ul->refused);
 		for (int r = 0; r < DROP_REASONS; r++)
-			info->drops[r] += ul->drops[r];
+			info->drops[r] += counter_read(&ul->drops[r]);
 	}
 }
 

@@ -630,6 +630,54 @@ static void differences_are_named_with_status_1(void **state)
 	rmdir(dir);
 }
 
+#define SAVED "{\"version\":1,\"calls\":[{\"method\":\"vf_create\",\"params\":{\"name\":\"web\"}}]}"
+
+static void answer_config(struct peer *p)
+{
+	peer_expect(p, "\"method\":\"config_save\"");
+	peer_result(p, SAVED);
+}
+
+static void take_config(struct peer *p)
+{
+	peer_expect(p, "\"method\":\"config_load\",\"params\":" SAVED "}");
+	peer_result(p, "{\"applied\":1,\"skipped\":0,\"checked\":1}");
+}
+
+static void check_config(struct peer *p)
+{
+	peer_expect(p, "\"check\":true");
+	peer_error(p, "{\"code\":-3,\"message\":\"calls[0].params.mac: taken\",\"data\":"
+		      "{\"field\":\"calls[0].params.mac\"}}");
+}
+
+static void configuration_goes_to_a_file_and_back(void **state)
+{
+	char dir[] = "/tmp/renicctl-test-XXXXXX", line[128], path[64];
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/config", dir);
+	write_bytes(path, "old", 3);
+	snprintf(line, sizeof(line), "config save %s", path);
+	assert_int_equal(run(answer_config, line), 0);
+	assert_string_equal(out, "");
+	snprintf(line, sizeof(line), "config load %s", path);
+	assert_int_equal(run(take_config, line), 0);
+	assert_contains(out, "applied");
+	snprintf(line, sizeof(line), "config load --check %s", path);
+	assert_int_equal(run(check_config, line), 1);
+	assert_contains(errors, "field: calls[0].params.mac");
+	assert_int_equal(run(answer_config, "config save"), 0);
+	assert_contains(out, "\"method\": \"vf_create\"");
+	assert_int_equal(run(answer_config, "config save /dev/full"), 1);
+	assert_contains(errors, "/dev/full");
+	write_bytes(path, "{\"calls\": [", 11);
+	assert_int_equal(run_alone("config load %s", path, ""), 1); /* before any daemon */
+	assert_contains(errors, "line 1");
+	unlink(path);
+	assert_int_equal(rmdir(dir), 0); /* nothing else was left in it */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -651,6 +699,7 @@ int main(void)
 		cmocka_unit_test(a_standby_is_restored_from_files),
 		cmocka_unit_test(snapshots_are_saved_shown_and_compared),
 		cmocka_unit_test(differences_are_named_with_status_1),
+		cmocka_unit_test(configuration_goes_to_a_file_and_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -245,7 +245,7 @@ static void clear_ends_groups_in_every_state_and_releases_nothing(void **state)
 	commit("gd", begin("gd")); /* suspended, and that checkpoint is committed */
 	for (char vf = 'a'; vf <= 'd'; vf++)
 		fake_port_set_suspended(port_of(vf), false);
-	nic_clear();
+	nic_clear(false);
 	assert_int_equal(groups(), 0);
 	assert_true(TAILQ_EMPTY(&nic.vfs));
 	fake_uplink_set_credits(FAKE_UPLINK_ENDLESS);

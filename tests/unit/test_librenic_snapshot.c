@@ -526,6 +526,8 @@ WRONG(ring_size_none_index, s->queues[0].tx.used_idx = 1)
 WRONG(split_wrap, s->queues[0].rx.size = 256; s->queues[0].rx.used_wrap = true)
 WRONG(packed_index, s->features = RENIC_FEATURE_PACKED; s->queues[0].tx.size = 256;
 	s->queues[0].tx.avail_idx = 256)
+WRONG(packed_used_index, s->features = RENIC_FEATURE_PACKED; s->queues[0].rx.size = 256;
+	s->queues[0].rx.used_idx = 256)
 WRONG(ipv4_17, s->n_ipv4 = 17)
 WRONG(ipv6_17, s->n_ipv6 = 17)
 WRONG(counter_negative, s->released_pkts = UINT64_MAX)
@@ -559,6 +561,7 @@ static const struct wrong_value wrong_values[] = {
 	{"rings[0].tx_avail_idx", ring_size_none_index},
 	{"rings[0].rx_avail_idx", split_wrap},
 	{"rings[0].tx_avail_idx", packed_index},
+	{"rings[0].rx_avail_idx", packed_used_index},
 	{"ipv4", ipv4_17},
 	{"ipv6", ipv6_17},
 	{"released_pkts", counter_negative},

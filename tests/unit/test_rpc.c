@@ -54,12 +54,12 @@ static void version_tells_daemon_protocol_and_dpdk(void **state)
 static void method_list_has_every_method_with_its_parameters(void **state)
 {
 	static const char *const names[] = {"version", "rpc_get_methods", "log_set_level",
-		"uplink_get", "vf_create", "vf_delete", "vf_set", "vf_get", "vf_list", "vf_stats",
-		"vf_reset", "group_create", "group_delete", "group_set", "group_get", "group_list",
-		"protection_start", "protection_stop", "checkpoint_begin", "checkpoint_resume",
-		"checkpoint_abort", "checkpoint_commit", "standby_start", "standby_stop",
-		"standby_restore", "activate", "vf_announce", "egress_log_get", "snapshot_get",
-		"events_subscribe", "events_unsubscribe"};
+		"config_save", "config_load", "uplink_get", "vf_create", "vf_delete", "vf_set",
+		"vf_get", "vf_list", "vf_stats", "vf_reset", "group_create", "group_delete",
+		"group_set", "group_get", "group_list", "protection_start", "protection_stop",
+		"checkpoint_begin", "checkpoint_resume", "checkpoint_abort", "checkpoint_commit",
+		"standby_start", "standby_stop", "standby_restore", "activate", "vf_announce",
+		"egress_log_get", "snapshot_get", "events_subscribe", "events_unsubscribe"};
 	int fd = fixture_connect(*state);
 	json_t *result = fixture_call(fd, "rpc_get_methods", NULL);
 	json_t *method, *param;
@@ -337,7 +337,7 @@ static void begin_answers_epoch_and_each_vf_in_short(void **state)
 	assert_int_equal(number(result, "held_bytes"), 1100);
 	assert_int_equal(json_array_size(json_object_get(result, "vfs")), 2);
 	vf = json_array_get(json_object_get(result, "vfs"), 1);
-	assert_members(vf, "name held_pkts held_bytes rings snapshot");
+	assert_members(vf, "name held_pkts held_bytes rings snapshot dirty");
 	assert_int_equal(number(json_object_get(vf, "snapshot"), "offset"), 65536);
 	assert_int_equal(number(json_object_get(vf, "snapshot"), "bytes"), 701);
 	assert_string_equal(fixture_string(vf, "name"), "a");

@@ -41,6 +41,7 @@ const char *const nic_event_names[EVENT_TYPES] = {
 void fake_nic_reset(void)
 {
 	memset(&fake_nic, 0, sizeof(fake_nic));
+	log_settings_clear();
 	n_posted = 0;
 	sink = NULL;
 	if (event_fd >= 0)
@@ -144,6 +145,8 @@ int nic_vf_create(const struct vf_config *config, struct nic_error *err)
 		return nic_fail(err, RENIC_E_EXISTS, "name", "%s exists", config->name);
 	if (fake_nic.n_vfs == VF_MAX)
 		return nic_fail(err, RENIC_E_RESOURCES, "", "at most %d VFs", VF_MAX);
+	if (strcmp(config->name, fake_nic.refused) == 0)
+		return nic_fail(err, RENIC_E_IO, "socket", "the system says no");
 	memset(vf, 0, sizeof(*vf));
 	vf->config = *config;
 	if (!vf->config.socket[0])
@@ -257,6 +260,10 @@ int nic_group_create(const struct group_config *config, struct nic_error *err)
 	for (i = 0; i < config->n_vfs; i++)
 		if (!find_vf(config->vfs[i], err))
 			return RENIC_E_NOT_FOUND;
+	if (strcmp(config->name, fake_nic.refused) == 0)
+		return nic_fail(err, RENIC_E_IO, "", "the system says no");
+	if (fake_nic.n_groups == FAKE_GROUPS_MAX)
+		return nic_fail(err, RENIC_E_RESOURCES, "", "at most %d groups", FAKE_GROUPS_MAX);
 	memset(group, 0, sizeof(*group));
 	group->config = *config;
 	group->state = "unprotected";
@@ -458,6 +465,9 @@ int log_level_set(const char *module, const char *level)
 {
 	if (module && strcmp(module, "bad") == 0)
 		return -EINVAL;
+	if (!log_settings_has_room(module))
+		return -ENOSPC;
+	log_settings_record(module, level);
 	snprintf(fake_nic.log_module, sizeof(fake_nic.log_module), "%s", module ? module : "");
 	snprintf(fake_nic.log_level, sizeof(fake_nic.log_level), "%s", level);
 	return 0;

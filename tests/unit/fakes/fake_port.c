@@ -192,7 +192,7 @@ static uint16_t to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16
 			free(f);
 			break;
 		}
-		if (q->room < FAKE_ROOM_ENDLESS)
+		if (__atomic_load_n(&q->room, __ATOMIC_RELAXED) < FAKE_ROOM_ENDLESS)
 			__atomic_fetch_sub(&q->room, 1, __ATOMIC_RELAXED);
 	}
 	__atomic_fetch_add(&moved, done, __ATOMIC_RELAXED);
@@ -230,8 +230,8 @@ static void ring_info(void *port, uint16_t qp, struct vf_queue_info *info)
 	const struct fake_port *p = port;
 
 	info->rx_size = info->tx_size = FAKE_RING_SIZE;
-	info->tx_avail_idx = (uint16_t)p->queues[qp].tx.head;
-	info->rx_avail_idx = (uint16_t)p->queues[qp].rx.tail;
+	info->tx_avail_idx = (uint16_t)__atomic_load_n(&p->queues[qp].tx.head, __ATOMIC_RELAXED);
+	info->rx_avail_idx = (uint16_t)__atomic_load_n(&p->queues[qp].rx.tail, __ATOMIC_RELAXED);
 }
 
 static uint64_t features(void *port)
@@ -365,7 +365,7 @@ void fake_port_bring_up(struct fake_port *p)
 
 bool fake_port_is_running(const struct fake_port *p)
 {
-	return p->running;
+	return __atomic_load_n(&p->running, __ATOMIC_ACQUIRE);
 }
 
 /* ---- the guest ---- */

@@ -2,6 +2,7 @@
 /* See nic_fixture.h. */
 #include <sched.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <rte_log.h>
 #include <rte_mempool.h>
@@ -122,7 +123,7 @@ int device_teardown(void **state)
 	int rc;
 
 	feed();
-	nic_clear();
+	nic_clear(false);
 	nic_set_uplink(NULL);
 	fake_uplink_reset();
 	if (log_pool_free_count(nic.log_pool) != FIXTURE_SEGMENTS)
@@ -135,6 +136,7 @@ int device_teardown(void **state)
 	nic.ingress_segs = 0;
 	rc |= check_pool(nic.pool) | check_pool(nic.attach_pool);
 	nic_fini();
+	unlink(unit_path("journal"));
 	lcores_stop();
 	fake_port_check();
 	fake_uplink_check();
@@ -163,10 +165,12 @@ static uint64_t activity(void)
 		for (uint16_t q = 0; q < vf->n_qps; q++) {
 			const struct vf_qp *qp = vf->qps[q];
 
-			sum += qp->log.appended_pkts + qp->log.released_pkts + qp->rx.tail;
+			sum += counter_read(&qp->log.appended_pkts);
+			sum += counter_read(&qp->log.released_pkts);
+			sum += __atomic_load_n(&qp->rx.tail, __ATOMIC_RELAXED);
 			sum += qp->inbox ? rte_ring_count(qp->inbox) * 1000003ULL : 0;
 			for (int r = 0; r < DROP_REASONS; r++)
-				sum += qp->counters.drops[r];
+				sum += counter_read(&qp->counters.drops[r]);
 		}
 	return sum;
 }
