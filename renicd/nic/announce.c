@@ -190,18 +190,33 @@ void announce_tick(void)
 			plan_next_round(vf);
 }
 
+struct merge {
+	const struct vf_qp *qp;
+	struct learn_table *all;
+};
+
 static void merge_learned(void *arg)
 {
-	struct vf_qp *qp = arg;
+	const struct merge *merge = arg;
 
-	learn_merge(&qp->vf->announce.addrs, &qp->learned);
+	learn_merge(merge->all, &merge->qp->learned);
+}
+
+void vf_learned(const struct vf *vf, struct learn_table *all)
+{
+	*all = (struct learn_table){0};
+	for (uint16_t q = 0; q < vf->n_qps; q++) { /* one after the other: they share all */
+		struct merge merge = {.qp = vf->qps[q], .all = all};
+
+		lcore_call(vf->qps[q]->lcore, merge_learned, &merge);
+	}
 }
 
 void announce_start(struct vf *vf, unsigned rounds)
 {
 	vf->announce = (struct vf_announce){.rounds_left = rounds, .gap_ms = FIRST_GAP_MS};
-	for (uint16_t q = 0; q < vf->n_qps && !vf_is_protected(vf); q++)
-		lcore_call(vf->qps[q]->lcore, merge_learned, vf->qps[q]);
+	if (!vf_is_protected(vf))
+		vf_learned(vf, &vf->announce.addrs);
 	announce_tick();
 }
 

@@ -12,16 +12,33 @@
 
 _Static_assert((int)RENIC_SNAPSHOT_MAX_BYTES <= (int)CHECKPOINT_SNAPSHOT_BYTES, "slot too small");
 
+static void put_addresses(const struct learn_table *all, struct renic_snapshot *s)
+{
+	s->n_ipv4 = all->n_ipv4;
+	s->n_ipv6 = all->n_ipv6;
+	memcpy(s->ipv4, all->ipv4, sizeof(s->ipv4));
+	memcpy(s->ipv6, all->ipv6, sizeof(s->ipv6));
+}
+
+/* Of a suspended VF: nobody writes the tables. */
 static void add_addresses(const struct vf *vf, struct renic_snapshot *s)
 {
 	struct learn_table all = {0};
 
 	for (uint16_t q = 0; q < vf->n_qps; q++)
 		learn_merge(&all, &vf->qps[q]->learned);
-	s->n_ipv4 = all.n_ipv4;
-	s->n_ipv6 = all.n_ipv6;
-	memcpy(s->ipv4, all.ipv4, sizeof(s->ipv4));
-	memcpy(s->ipv6, all.ipv6, sizeof(s->ipv6));
+	put_addresses(&all, s);
+}
+
+void nic_vf_addresses(const char *name, struct renic_snapshot *s)
+{
+	const struct vf *vf = vf_find(name);
+	struct learn_table all;
+
+	if (!vf)
+		return;
+	vf_learned(vf, &all);
+	put_addresses(&all, s);
 }
 
 static struct area_extent write_snapshot(const struct vf *vf, const struct vf_info *info)

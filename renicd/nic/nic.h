@@ -66,11 +66,16 @@ int nic_checkpoint_resume(const struct group_command *cmd, struct nic_error *err
 int nic_checkpoint_abort(const struct group_command *cmd, struct nic_error *err);
 int nic_checkpoint_commit(const struct group_command *cmd, uint64_t epoch, struct nic_error *err);
 
+struct renic_snapshot;
+
 /* Of each VF of a group that was just suspended: what it is now, and what was written of it into
  * the checkpoint area, which is valid until the group's next checkpoint_begin. */
 void nic_checkpoint_foreach(const char *group,
 	void (*visit)(const struct vf_info *info, const struct checkpoint_vf *vf, void *arg),
 	void *arg);
+
+/* The addresses that the VF's guest was seen to use, into the snapshot. */
+void nic_vf_addresses(const char *name, struct renic_snapshot *s);
 
 /* The checkpoint area's file, a new read-only descriptor that the caller closes; or an error. */
 int nic_checkpoint_fd(struct nic_error *err);
@@ -83,8 +88,6 @@ int nic_standby_start(const struct group_command *cmd, struct nic_error *err);
 
 /* Back to `unprotected` in the same term. RENIC_E_EXISTS while another VF has a member's MAC. */
 int nic_standby_stop(const struct group_command *cmd, struct nic_error *err);
-
-struct renic_snapshot;
 
 struct standby_snapshot {
 	const char *vf;

@@ -214,8 +214,6 @@ static int make_listed_vfs(
 		if (vf_find(listed->vfs[i].name))
 			continue;
 		rc = vf_make(&listed->vfs[i], -1, vf_config_hash(&listed->vfs[i]), &vf, err);
-		if (!rc && vf->config.standby)
-			rc = group_make_standby(vf, err);
 		if (rc) {
 			*list = "vfs";
 			*index = i;
@@ -287,6 +285,18 @@ static int make_listed_groups(
 		}
 	}
 	return 0;
+}
+
+/* Standbys that the file lists and that are new. */
+static int make_lone_standbys(struct nic_error *err)
+{
+	struct vf *vf;
+	int rc = 0;
+
+	TAILQ_FOREACH (vf, &nic.vfs, next)
+		if (!rc && vf->config.standby && !vf->group)
+			rc = group_make_standby(vf, err);
+	return rc;
 }
 
 /* ---- queues ---- */
@@ -399,6 +409,8 @@ int nic_start(
 		rc = make_listed_vfs(listed, list, index, err);
 	for (uint16_t slot = 0; slot < GROUP_MAX && !rc; slot++)
 		rc = recover_group(listed, slot, err);
+	if (!rc)
+		rc = make_lone_standbys(err);
 	if (!rc)
 		rc = make_listed_groups(listed, list, index, err);
 	if (!rc)

@@ -106,7 +106,9 @@ int nic_snapshot_get(const char *vf, struct renic_snapshot *s, struct nic_error 
 	struct vf_info info;
 	int rc = nic_vf_get(vf, &info, err);
 
-	if (rc == 0)
-		nic_snapshot_fill(&info, info.term, s);
-	return rc;
+	if (rc)
+		return rc;
+	nic_snapshot_fill(&info, info.term, s);
+	nic_vf_addresses(vf, s);
+	return 0;
 }

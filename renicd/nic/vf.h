@@ -165,6 +165,9 @@ static inline unsigned nic_pool_count(void)
 
 struct vf *vf_find(const char *name);
 
+/* announce.c: what all its queue pairs learned, read by their owners. Control thread. */
+void vf_learned(const struct vf *vf, struct learn_table *all);
+
 /* A VF whose lcores know it, but do not poll it, and that has no port yet. id < 0: any free one.
  * An egress log of that id in the file becomes its own. */
 int vf_make(const struct vf_config *config, int id, uint64_t file_hash, struct vf **made,

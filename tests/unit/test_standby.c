@@ -11,6 +11,7 @@
 #include "announce.h"
 #include "checkpoint_area.h"
 #include "nic_fixture.h"
+#include "snapshot.h"
 #include "switch.h"
 
 static int code(int rc, const struct nic_error *err)
@@ -390,6 +391,8 @@ static void wire_gets_announcement(uint16_t vlan)
 
 static void an_activation_announces_the_guest(void **state)
 {
+	struct renic_snapshot s;
+
 	vf_add('a', 0);
 	guest_shows_its_addresses('a', 2);
 	standby("a");
@@ -399,6 +402,9 @@ static void an_activation_announces_the_guest(void **state)
 	settle();
 	wire_gets_announcement(0);
 	wire_gets_nothing();
+	assert_int_equal(nic_snapshot_get("a", &s, NULL), 0);
+	assert_int_equal(s.n_ipv4 + s.n_ipv6, 2);
+	assert_memory_equal(s.ipv4[0], ip4, 4);
 }
 
 static void announcements_have_the_vfs_tag_and_reach_its_vlan(void **state)

@@ -32,6 +32,8 @@ def sigterm_ends_cleanly_and_leaves_nothing_behind(env):
     for number, ending in enumerate((signal.SIGTERM, signal.SIGINT)):
         # the daemon's own choice of a place for the log
         daemon = env.renicd_alone(name=f"renicd{number}", egress_log={"size_mb": 64})
+        for vf in daemon.call("vf_list"):  # back from the journal
+            daemon.call("vf_delete", name=vf["name"])
         guest = env.guest(daemon, env.framegen(), 1, role="server")
         daemon.call("vf_create", name="idle", role="server")
         daemon.call("protection_start", group="vf1")

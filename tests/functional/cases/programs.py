@@ -64,6 +64,15 @@ def renicctl_speaks_every_method(env):
     snapshot = os.path.join(env.directory, "snapshot")
     ask(env, daemon, "snapshot", "save", "vf1", snapshot)
     equal(ask(env, daemon, "snapshot", "show", snapshot)["tx_pkts"], 100, "snapshot show")
+    equal(ask(env, daemon, "standby", "start", "web")["state"], "standby", "standby start")
+    web = os.path.join(env.directory, "web")
+    ask(env, daemon, "snapshot", "save", "web", web)
+    equal(ask(env, daemon, "standby", "restore", "web", f"web={web}")["state"], "standby",
+          "standby restore")
+    equal(ask(env, daemon, "activate", "web")["term"], 2, "activate")
+    ask(env, daemon, "standby", "start", "web")
+    equal(ask(env, daemon, "standby", "stop", "web")["state"], "unprotected", "standby stop")
+    ask(env, daemon, "vf", "announce", "web")
     ask(env, daemon, "log", "level", "debug")
     config = os.path.join(env.directory, "config")
     ask(env, daemon, "config", "save", config)
@@ -76,6 +85,7 @@ def renicctl_speaks_every_method(env):
               "group_delete", "group_set", "group_get", "group_list", "protection_start",
               "protection_stop", "checkpoint_begin", "checkpoint_resume", "checkpoint_abort",
               "checkpoint_commit", "egress_log_get", "snapshot_get", "config_save", "config_load",
+              "standby_start", "standby_stop", "standby_restore", "activate", "vf_announce",
               "events_subscribe", "events_unsubscribe"}
     equal(methods - spoken, set(), "methods that this test does not try")
 
