@@ -356,7 +356,7 @@ int main(int argc, char **argv)
 	attach_pool = pool_make("attach", SOURCE_MBUFS, 0);
 	if (!options.log_only)
 		held_pool = pool_make("held", options.held_mbufs, DATA_ROOM);
-	log_pool = log_pool_create(options.log_file, options.log_mib / 2, false);
+	log_pool = log_pool_create(options.log_file, options.log_mib / 2, 1, false);
 	if (!guest || !log_pool)
 		rte_exit(EXIT_FAILURE, "%s: %s\n", options.log_file, strerror(errno));
 	printf("one core, epochs of %u us, log in %s; this core writes %.1f GB/s to memory\n",

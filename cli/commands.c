@@ -42,8 +42,17 @@ static const struct param group_name[] = {
 	ARG("name", VALUE_TEXT, "NAME", "a protection group"),
 	END,
 };
+#define TERM                                                                                       \
+	OPTION("term", VALUE_NUMBER, "TERM", "refuse unless the group is in this term",            \
+		.option = "term", .min = 1, .max = INT64_MAX)
+
+#define RAISE_TERM                                                                                 \
+	OPTION("term", VALUE_NUMBER, "TERM", "the term to be in; not an earlier one",              \
+		.option = "term", .min = 1, .max = INT64_MAX)
+
 static const struct param group[] = {
 	ARG("group", VALUE_TEXT, "GROUP", "a protection group, or a lone VF"),
+	TERM,
 	END,
 };
 
@@ -60,6 +69,7 @@ static const struct param vf_create_params[] = {
 	KEY("egress_log_bytes", VALUE_BYTES, "BYTES", "most held per TX queue, as 64M"),
 	KEY("socket", VALUE_TEXT, "PATH", "vhost-user socket; default: NAME.sock"),
 	KEY("hold_exempt", VALUE_TEXT, "FILTER", "pcap-filter of frames that are not held"),
+	KEY("standby", VALUE_SWITCH, "on|off", "a backup's VF: quiet until activated; default off"),
 	END,
 };
 
@@ -90,6 +100,7 @@ static const struct param group_create_params[] = {
 	ARG("name", VALUE_TEXT, "NAME", "letters, digits, '_', '.', '-'"),
 	REST("vfs", "VF[,VF]", "its VFs"),
 	GROUP_SETTINGS,
+	KEY("standby", VALUE_SWITCH, "on|off", "a group of standby VFs; default off"),
 	END,
 };
 
@@ -103,12 +114,35 @@ static const struct param protection_stop_params[] = {
 	ARG("group", VALUE_TEXT, "GROUP", "a protection group, or a lone VF"),
 	FLAG("held", "drop what is not committed; without: it leaves", .option = "discard",
 		.set = "discard"),
+	TERM,
+	END,
+};
+
+static const struct param raise_params[] = {
+	ARG("group", VALUE_TEXT, "GROUP", "a protection group, or a lone VF"),
+	RAISE_TERM,
+	END,
+};
+
+static const struct param restore_params[] = {
+	ARG("group", VALUE_TEXT, "GROUP", "a protection group, or a lone VF"),
+	REST("snapshots", "[VF=]FILE[,...]",
+		"a snapshot for each VF; default VF: the one that it names"),
+	RAISE_TERM,
+	END,
+};
+
+static const struct param announce_params[] = {
+	ARG("name", VALUE_TEXT, "NAME", "a VF"),
+	OPTION("rounds", VALUE_NUMBER, "N", "how often, at growing distances; default 5",
+		.option = "rounds", .letter = 'n', .min = 1, .max = 100),
 	END,
 };
 
 static const struct param commit_params[] = {
 	ARG("group", VALUE_TEXT, "GROUP", "a protection group, or a lone VF"),
 	ARG("epoch", VALUE_NUMBER, "EPOCH", "as checkpoint begin answered; earlier ones too"),
+	TERM,
 	END,
 };
 
@@ -129,6 +163,34 @@ static const struct param egress_log_params[] = {
 	ARG("name", VALUE_TEXT, "NAME", "a VF"),
 	OPTION("output", VALUE_TEXT, "FILE", "copy the held records' bytes into FILE",
 		.option = "output", .letter = 'o'),
+	END,
+};
+
+static const struct param snapshot_save_params[] = {
+	ARG("name", VALUE_TEXT, "VF", "a VF"),
+	ARG("file", VALUE_TEXT, "FILE", "where to; a file of that name is replaced"),
+	END,
+};
+
+static const struct param snapshot_show_params[] = {
+	ARG("file", VALUE_TEXT, "FILE", "a snapshot"),
+	END,
+};
+
+static const struct param snapshot_diff_params[] = {
+	ARG("a", VALUE_TEXT, "A", "a snapshot"),
+	ARG("b", VALUE_TEXT, "B", "another one"),
+	END,
+};
+
+static const struct param config_save_params[] = {
+	OPT_ARG("file", VALUE_TEXT, "FILE", "where to; default: stdout"),
+	END,
+};
+
+static const struct param config_load_params[] = {
+	ARG("calls", VALUE_TEXT, "FILE", "as config save wrote it; -: stdin"),
+	FLAG("check", "only tell what is wrong with it", .option = "check"),
 	END,
 };
 
@@ -155,6 +217,7 @@ static const struct param protect_params[] = {
 	OPTION("in_flight", VALUE_NUMBER, "N",
 		"most sealed, uncommitted epochs; then the epoch stays open; default 16",
 		.option = "in-flight", .min = 1, .max = IN_FLIGHT_MAX),
+	TERM,
 	FLAG("leave_held", "leave the group protected at the end, and held what is held",
 		.option = "leave-held"),
 	END,
@@ -207,7 +270,7 @@ const struct command commands[] = {
 		"Change a protection group"),
 	CALLS("group", "delete", "group_delete", group_name, show_nothing,
 		"Delete a protection group; its VFs stay"),
-	CALLS("protection", "start", "protection_start", group, show_group_row,
+	CALLS("protection", "start", "protection_start", raise_params, show_group_row,
 		"From now on hold what the group's VFs send"),
 	CALLS("protection", "stop", "protection_stop", protection_stop_params, show_group_row,
 		"Hold no longer; what is held leaves"),
@@ -219,6 +282,16 @@ const struct command commands[] = {
 		"The copy failed: the VFs go on, frames leave with a later commit"),
 	CALLS("checkpoint", "commit", "checkpoint_commit", commit_params, show_record,
 		"The backup has it: frames up to EPOCH leave"),
+	CALLS("standby", "start", "standby_start", raise_params, show_group_row,
+		"A backup's group: nothing leaves, nothing enters"),
+	CALLS("standby", "stop", "standby_stop", group, show_group_row,
+		"A standby no longer, without taking over"),
+	RUNS("standby", "restore", "standby_restore", restore_params, show_group_row,
+		run_standby_restore, "Load a checkpoint's snapshots into a standby group"),
+	CALLS("activate", NULL, "activate", raise_params, show_group_row,
+		"The standby takes over: a new term, its guests are announced"),
+	CALLS("vf", "announce", "vf_announce", announce_params, show_nothing,
+		"Tell the network where the VF's guest is"),
 	RUNS("protect", NULL, NULL, protect_params, NULL, run_protect,
 		"Begin, resume and commit by the clock, without copying a VM",
 		.note = "Starts protection if need be. Ctrl-C (SIGINT, SIGTERM) ends it: "
@@ -232,6 +305,20 @@ const struct command commands[] = {
 		"The wire side: device, link, counters"),
 	RUNS("egress-log", "get", "egress_log_get", egress_log_params, show_extents, run_egress_log,
 		"Where a VF's held records lie in the egress log's file"),
+	RUNS("config", "save", "config_save", config_save_params, NULL, run_config_save,
+		"Write all that is set into a file: VFs, groups, log levels"),
+	RUNS("config", "load", "config_load", config_load_params, show_record, run_config_load,
+		"Bring back what config save wrote: all of it, or nothing",
+		.note = "What is there already, with the same settings, is skipped."),
+	RUNS("snapshot", "save", "snapshot_get", snapshot_save_params, NULL, run_snapshot_save,
+		"Write a VF's snapshot, as it is now, into a file"),
+	RUNS("snapshot", "show", NULL, snapshot_show_params, show_json, run_snapshot_show,
+		"Print a snapshot as JSON; needs no daemon"),
+	RUNS("snapshot", "diff", NULL, snapshot_diff_params, NULL, run_snapshot_diff,
+		"What differs between two snapshots; needs no daemon",
+		.note = "Exit status, as diff(1): 0 they are the same, 1 they differ, 2 one cannot "
+			"be "
+			"read."),
 	RUNS("events", NULL, "events_subscribe", events_params, NULL, run_events,
 		"Follow events, a line each"),
 	CALLS("log", "level", "log_set_level", log_level_params, show_nothing,

@@ -294,12 +294,15 @@ int run_protect(struct ctl *ctl, const struct command *command, const json_t *ar
 		.in_flight = (unsigned)given(args, "in_flight", 16),
 		.leave_held = json_is_true(json_object_get(args, "leave_held")),
 	};
+	uint64_t term = (uint64_t)given(args, "term", 0);
 	int status = open_clocks(&p); /* first: from here on no signal ends us half-way */
 
 	if (!status)
 		status = ctl_connect(ctl);
-	if (!status)
+	if (!status) {
+		renic_set_term(ctl->client, term);
 		status = run(&p);
+	}
 	close(p.signal_fd);
 	close(p.tick_fd);
 	close(p.due_fd);

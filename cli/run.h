@@ -10,6 +10,12 @@ int run_method(struct ctl *ctl, const struct command *command, const json_t *arg
 int run_events(struct ctl *ctl, const struct command *command, const json_t *args);
 int run_egress_log(struct ctl *ctl, const struct command *command, const json_t *args);
 int run_protect(struct ctl *ctl, const struct command *command, const json_t *args);
+int run_config_save(struct ctl *ctl, const struct command *command, const json_t *args);
+int run_config_load(struct ctl *ctl, const struct command *command, const json_t *args);
+int run_snapshot_save(struct ctl *ctl, const struct command *command, const json_t *args);
+int run_snapshot_show(struct ctl *ctl, const struct command *command, const json_t *args);
+int run_snapshot_diff(struct ctl *ctl, const struct command *command, const json_t *args);
+int run_standby_restore(struct ctl *ctl, const struct command *command, const json_t *args);
 int run_top(struct ctl *ctl, const struct command *command, const json_t *args);
 
 #endif

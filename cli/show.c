@@ -50,6 +50,7 @@ static const struct column sealed_columns[] = {
 static const struct column group_columns[] = {
 	{"NAME", "name", CELL_TEXT},
 	{"STATE", "state", CELL_TEXT},
+	{"TERM", "term", CELL_COUNT},
 	{"EPOCH", "epoch", CELL_COUNT},
 	{"COMMITTED", "committed_epoch", CELL_COUNT},
 	{"SEALED", "sealed_epochs", CELL_COUNT},

@@ -25,9 +25,12 @@ int log_level_set(const char *module, const char *level)
 	for (size_t i = 0; i < RTE_DIM(levels); i++) {
 		if (strcmp(level, levels[i].name))
 			continue;
-		if (!module)
-			module = "renicd";
-		return rte_log_set_level_pattern(module, levels[i].level) < 0 ? -EINVAL : 0;
+		if (!log_settings_has_room(module))
+			return -ENOSPC;
+		if (rte_log_set_level_pattern(module ? module : "renicd", levels[i].level) < 0)
+			return -EINVAL;
+		log_settings_record(module, level);
+		return 0;
 	}
 	return -EINVAL;
 }

@@ -8,6 +8,8 @@
 
 #include <rte_log.h>
 
+#include "log_settings.h"
+
 extern int renicd_logtype;
 
 #define RENIC_LOG(level, fmt, ...)                                                                 \
@@ -21,8 +23,8 @@ extern int renicd_logtype;
 
 /*
  * Set the level ("error", "warning", "notice", "info", "debug") of the daemon's own lines
- * (module NULL), or of DPDK's log types that match a pattern ("lib.vhost.*", "pmd.net.tap").
- * Any thread. 0 or -EINVAL.
+ * (module NULL), or of DPDK's log types that match a pattern ("lib.vhost.*", "pmd.net.tap"), and
+ * remember that (log_settings.h). Its thread is theirs. 0; -EINVAL; -ENOSPC: too many patterns.
  */
 int log_level_set(const char *module, const char *level);
 

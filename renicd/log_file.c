@@ -22,6 +22,7 @@
 enum { HUGE_2M = 2 << 20 };
 
 static char our_mount[256];
+static char log_path[512]; /* as last answered */
 
 static bool is_hugetlbfs_2m(const char *dir)
 {
@@ -73,6 +74,8 @@ static int mount_own(const char *run_dir, char *dir, size_t size, struct nic_err
 
 void log_file_cleanup(void)
 {
+	if (access(log_path, F_OK) == 0)
+		return; /* it holds frames: the next daemon finds the mount */
 	if (our_mount[0] && umount(our_mount) < 0)
 		LOG_WARN("umount %s: %s", our_mount, strerror(errno));
 	else if (our_mount[0])
@@ -100,5 +103,6 @@ int log_file_path(const char *run_dir, const char *dir, bool hugepages, char *pa
 			*c = '_';
 	if (snprintf(path, size, "%s/%s.egress", chosen, name) >= (int)size)
 		return nic_fail_value(err, "run_dir", run_dir, "a shorter path");
+	snprintf(log_path, sizeof(log_path), "%s", path);
 	return 0;
 }

@@ -5,7 +5,7 @@
  * The control socket's lock comes first: it says that no other daemon works in this run
  * directory. Then DPDK, the lcores, the device, the uplink, what the config file lists; then the
  * socket is served. The end is the same in reverse. Frames that are held when the daemon ends
- * are not let out.
+ * stay in the egress log's file, for the next one.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -24,20 +24,29 @@
 #include "lcore.h"
 #include "log.h"
 #include "log_file.h"
+#include "recover.h"
 #include "renicd_version.h"
 #include "uplink.h"
 #include "vf.h"
 #include "vhost.h"
 
-enum { EXIT_USAGE = 2, LOG_PATH_SIZE = 512, SEGMENT_MB = LOG_SEGMENT_BYTES >> 20 };
+enum {
+	EXIT_USAGE = 2,
+	OPTION_SET_ASIDE = 256,
+	LOG_PATH_SIZE = 512,
+	SEGMENT_MB = LOG_SEGMENT_BYTES >> 20
+};
 
 static const char help[] =
-	"Usage: renicd [-c FILE] [-t]\n"
+	"Usage: renicd [-c FILE] [-t] [--set-aside]\n"
 	"A software NIC for fault-tolerant virtual machines: virtual functions over vhost-user,\n"
 	"whose egress is held until the checkpoint that contains its cause is committed.\n"
 	"\n"
 	"  -c, --config FILE   config file (JSON); without one: defaults, no uplink, no VFs\n"
 	"  -t, --test          check the config file and exit\n"
+	"      --set-aside     if the files that an earlier daemon left in the run directory "
+	"cannot\n"
+	"                      be used, rename them and go on without what they hold\n"
 	"  -h, --help          this text\n"
 	"  -V, --version       version of renicd and of DPDK\n"
 	"\n"
@@ -47,6 +56,7 @@ static const char help[] =
 static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'},
 	{"test", no_argument, NULL, 't'},
+	{"set-aside", no_argument, NULL, OPTION_SET_ASIDE},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{0},
@@ -98,13 +108,21 @@ static int start_eal(const struct renicd_config *config, struct nic_error *err)
 	return eal_start(&params, err);
 }
 
-static int start_device(const struct renicd_config *config, struct nic_error *err)
+/* What the command line says. */
+struct run_options {
+	const char *config_path;
+	bool test, set_aside;
+};
+
+static int start_device(const struct renicd_config *config, const struct run_options *run_options,
+	struct nic_error *err)
 {
 	const struct config_egress_log *log = &config->egress_log;
 	char path[LOG_PATH_SIZE];
 	struct nic_params params = {
 		.run_dir = config->run_dir,
 		.log_path = path,
+		.set_aside = run_options->set_aside,
 		.log_segments = RTE_MAX(log->size_mb / SEGMENT_MB, 2u),
 		.mbufs = config->mbufs,
 		.register_dma = eal_is_pci(config->uplink.devargs),
@@ -140,38 +158,41 @@ static int name_entry(const char *path, const char *list, uint16_t i, struct nic
 	return err->code;
 }
 
-static int create_listed(
-	const struct renicd_config *config, const char *path, struct nic_error *err)
+static int start_listed(const struct renicd_config *config, const char *path, struct nic_error *err)
 {
-	for (uint16_t i = 0; i < config->n_vfs; i++)
-		if (nic_vf_create(&config->vfs[i], err))
-			return name_entry(path, "vfs", i, err);
-	for (uint16_t i = 0; i < config->n_groups; i++)
-		if (nic_group_create(&config->groups[i], err))
-			return name_entry(path, "groups", i, err);
-	return 0;
+	struct nic_listed listed = {
+		.vfs = config->vfs,
+		.n_vfs = config->n_vfs,
+		.groups = config->groups,
+		.n_groups = config->n_groups,
+	};
+	const char *list;
+	uint16_t index;
+	int rc = nic_start(&listed, &list, &index, err);
+
+	return rc && list ? name_entry(path, list, index, err) : rc;
 }
 
 /* DPDK is there; run until told to end. */
-static int run_device(const struct renicd_config *config, const char *path,
+static int run_device(const struct renicd_config *config, const struct run_options *run_options,
 	struct control_server *server, struct nic_error *err)
 {
 	int rc = lcores_start(config->busy_poll);
 
 	if (rc)
 		return nic_fail(err, RENIC_E_RESOURCES, "data_cpus", "lcores: %s", strerror(-rc));
-	rc = start_device(config, err);
+	rc = start_device(config, run_options, err);
 	if (!rc)
 		rc = start_uplink(config, err);
 	if (!rc)
-		rc = create_listed(config, path, err);
+		rc = start_listed(config, run_options->config_path, err);
 	if (!rc) {
 		LOG_NOTICE("ready: %u data lcores, control socket %s", lcores_count(),
 			config->control.socket);
 		control_server_run(server);
 		LOG_NOTICE("ending");
 	}
-	nic_clear();
+	nic_clear(true);
 	uplink_close();
 	nic_fini();
 	lcores_stop();
@@ -179,7 +200,8 @@ static int run_device(const struct renicd_config *config, const char *path,
 	return rc;
 }
 
-static int run(const struct renicd_config *config, const char *path, struct nic_error *err)
+static int run(const struct renicd_config *config, const struct run_options *run_options,
+	struct nic_error *err)
 {
 	struct control_server *server = NULL;
 	int rc = make_run_dir(config->run_dir, err);
@@ -191,7 +213,7 @@ static int run(const struct renicd_config *config, const char *path, struct nic_
 	rc = start_eal(config, err);
 	if (!rc) {
 		set_log_levels(&config->log);
-		rc = run_device(config, path, server, err);
+		rc = run_device(config, run_options, server, err);
 		rte_eal_cleanup();
 	}
 	control_server_stop(server);
@@ -200,19 +222,21 @@ static int run(const struct renicd_config *config, const char *path, struct nic_
 
 int main(int argc, char **argv)
 {
+	struct run_options run_options = {0};
 	struct renicd_config config;
 	struct nic_error err = {0};
-	const char *path = NULL;
-	bool test = false;
 	int opt, rc = 0;
 
 	while ((opt = getopt_long(argc, argv, "c:thV", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
-			path = optarg;
+			run_options.config_path = optarg;
 			break;
 		case 't':
-			test = true;
+			run_options.test = true;
+			break;
+		case OPTION_SET_ASIDE:
+			run_options.set_aside = true;
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -231,10 +255,10 @@ int main(int argc, char **argv)
 	}
 	control_block_signals();
 	config_defaults(&config);
-	if (path)
-		rc = config_load_file(path, &config, &err);
-	if (!rc && !test)
-		rc = run(&config, path, &err);
+	if (run_options.config_path)
+		rc = config_load_file(run_options.config_path, &config, &err);
+	if (!rc && !run_options.test)
+		rc = run(&config, &run_options, &err);
 	if (rc)
 		fprintf(stderr, "renicd: %s\n", err.message);
 	config_free(&config);

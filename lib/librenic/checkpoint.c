@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client.h"
 
@@ -31,20 +32,35 @@ static int check_group(const char *group, struct renic_error *err)
 	return RENIC_E_ARGUMENT;
 }
 
-/* Call a method that takes the group's name and `more` (JSON members after a comma, or ""). */
-static int call_group(struct renic_client *client, const char *method, const char *group,
+void renic_set_term(struct renic_client *client, uint64_t term)
+{
+	client->term = term;
+}
+
+/* Call a method that takes the group's name and `more` (JSON members after a comma, or ""). What
+ * descriptors come with the reply stay in the stream. */
+static int exchange_group(struct renic_client *client, const char *method, const char *group,
 	const char *more, struct span *result, struct renic_error *err)
 {
-	char request[512];
+	char request[512], term[40] = "";
 	int len, ret = check_group(group, err);
 
 	if (ret)
 		return ret;
+	if (client->term)
+		snprintf(term, sizeof(term), ",\"term\":%" PRIu64, client->term);
 	len = snprintf(request, sizeof(request),
 		"{\"jsonrpc\":\"2.0\",\"id\":%" PRIu64 ",\"method\":\"%s\","
-		"\"params\":{\"group\":\"%s\"%s}}\n",
-		++client->last_id, method, group, more);
-	ret = client_exchange(client, request, (size_t)len, result, err);
+		"\"params\":{\"group\":\"%s\"%s%s}}\n",
+		++client->last_id, method, group, more, term);
+	return client_exchange(client, request, (size_t)len, result, err);
+}
+
+static int call_group(struct renic_client *client, const char *method, const char *group,
+	const char *more, struct span *result, struct renic_error *err)
+{
+	int ret = exchange_group(client, method, group, more, result, err);
+
 	stream_drop_fds(&client->stream, UINT64_MAX);
 	return ret;
 }
@@ -93,17 +109,44 @@ static bool read_checkpoint(struct span result, struct renic_checkpoint *checkpo
 	return all && !skim.failed;
 }
 
+/* The first descriptor that came with the reply, or -1; the others are closed. */
+static int take_fd(struct stream *stream)
+{
+	int fd = -1;
+
+	if (stream->n_fds) {
+		fd = stream->fds[0];
+		stream->fds[0] = stream->fds[--stream->n_fds];
+		stream->fd_end[0] = stream->fd_end[stream->n_fds];
+	}
+	stream_drop_fds(stream, UINT64_MAX);
+	return fd;
+}
+
+int renic_checkpoint_begin_fd(struct renic_client *client, const char *group,
+	struct renic_checkpoint *checkpoint, int *fd, struct renic_error *err)
+{
+	struct span result = {0};
+	int ret = exchange_group(client, "checkpoint_begin", group, "", &result, err);
+
+	*fd = -1;
+	if (!ret && !read_checkpoint(result, checkpoint))
+		ret = stream_refuse(&client->stream, err, "checkpoint_begin's result");
+	if (ret)
+		stream_drop_fds(&client->stream, UINT64_MAX);
+	else
+		*fd = take_fd(&client->stream);
+	return ret;
+}
+
 int renic_checkpoint_begin(struct renic_client *client, const char *group,
 	struct renic_checkpoint *checkpoint, struct renic_error *err)
 {
-	struct span result = {0};
-	int ret = call_group(client, "checkpoint_begin", group, "", &result, err);
+	int fd, ret = renic_checkpoint_begin_fd(client, group, checkpoint, &fd, err);
 
-	if (ret)
-		return ret;
-	if (!read_checkpoint(result, checkpoint))
-		return stream_refuse(&client->stream, err, "checkpoint_begin's result");
-	return 0;
+	if (fd >= 0)
+		close(fd);
+	return ret;
 }
 
 int renic_checkpoint_resume(struct renic_client *client, const char *group, struct renic_error *err)

@@ -41,6 +41,7 @@ struct queued_event {
 struct renic_client {
 	struct stream stream;
 	int timeout_ms;
+	uint64_t term;	  /* that group commands carry; 0: none */
 	uint64_t last_id; /* of the latest request; ids count up from 1 */
 	STAILQ_HEAD(, queued_event) events;
 	unsigned n_events;

@@ -19,6 +19,7 @@ void json_group(struct json_writer *w, const struct group_info *info)
 	jw_str(w, "on_replicator_lost", replicator_policy_names[c->on_replicator_lost]);
 	jw_bool(w, "lone", info->lone);
 	jw_str(w, "state", info->state);
+	jw_u64(w, "term", info->term);
 	jw_u64(w, "epoch", info->epoch);
 	jw_u64(w, "committed_epoch", info->committed_epoch);
 	jw_u64(w, "sealed_epochs", info->sealed_epochs);

@@ -60,6 +60,19 @@ static void json_ring(struct json_writer *w, uint16_t queue, const struct vf_que
 	jw_close(w, '}');
 }
 
+/* The snapshot that was loaded last, or null. */
+static void json_restored(struct json_writer *w, const struct vf_info *info)
+{
+	if (!info->restored_term) {
+		jw_raw(w, "restored", "null", 4);
+		return;
+	}
+	jw_open(w, "restored", '{');
+	jw_u64(w, "term", info->restored_term);
+	jw_u64(w, "epoch", info->restored_epoch);
+	jw_close(w, '}');
+}
+
 void json_vf(struct json_writer *w, const struct vf_info *info)
 {
 	char features[20];
@@ -76,7 +89,9 @@ void json_vf(struct json_writer *w, const struct vf_info *info)
 	jw_str(w, "features", features);
 	jw_str(w, "role", info->role);
 	jw_bool(w, "suspended", info->suspended);
+	jw_u64(w, "term", info->term);
 	jw_u64(w, "epoch", info->epoch);
+	json_restored(w, info);
 	jw_u64(w, "held_pkts", info->held_pkts);
 	jw_u64(w, "held_bytes", info->held_bytes);
 	jw_u64(w, "held_age_us", info->held_age_us);
@@ -88,7 +103,16 @@ void json_vf(struct json_writer *w, const struct vf_info *info)
 	jw_close(w, '}');
 }
 
-void json_vf_checkpoint(struct json_writer *w, const struct vf_info *info)
+/* An object that begins with these; the caller closes it. */
+static void open_extent(struct json_writer *w, const char *key, const struct area_extent *e)
+{
+	jw_open(w, key, '{');
+	jw_u64(w, "offset", e->offset);
+	jw_u64(w, "bytes", e->bytes);
+}
+
+void json_vf_checkpoint(
+	struct json_writer *w, const struct vf_info *info, const struct checkpoint_vf *vf)
 {
 	uint16_t i;
 
@@ -104,6 +128,12 @@ void json_vf_checkpoint(struct json_writer *w, const struct vf_info *info)
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');
+	open_extent(w, "snapshot", &vf->snapshot);
+	jw_close(w, '}');
+	open_extent(w, "dirty", &vf->dirty);
+	jw_u64(w, "pages", vf->dirty_pages);
+	jw_bool(w, "complete", vf->dirty_complete);
+	jw_close(w, '}');
 	jw_close(w, '}');
 }
 

@@ -12,9 +12,11 @@ void json_vf(struct json_writer *w, const struct vf_info *info);
 /* As vf_stats has it. */
 void json_vf_stats(struct json_writer *w, const struct vf_info *info);
 
-/* As checkpoint_begin has it: name, what is held, ring indices. What does not change from
+/* As checkpoint_begin has it: name, what is held, ring indices, and where the
+ * checkpoint area has the rest. What does not change from
  * one checkpoint to the next is left to vf_get. */
-void json_vf_checkpoint(struct json_writer *w, const struct vf_info *info);
+void json_vf_checkpoint(
+	struct json_writer *w, const struct vf_info *info, const struct checkpoint_vf *vf);
 
 /* {reason: count}, every reason, as member `key`. */
 void json_drops(struct json_writer *w, const char *key, const uint64_t drops[DROP_REASONS]);

@@ -144,6 +144,18 @@ static bool parse_mac(const struct param *row, const json_t *value, void *field)
 	return true;
 }
 
+/* What is in it is for the reader to judge; a NUL inside is not base64. */
+static bool parse_base64(const struct param *row, const json_t *value, void *field)
+{
+	const char *s = json_string_value(value);
+	size_t len = json_string_length(value);
+
+	if (!s || !len || len > row->max || strlen(s) != len)
+		return false;
+	*(const char **)field = s;
+	return true;
+}
+
 static bool parse_mode(const struct param *row, const json_t *value, void *field)
 {
 	const char *s = json_string_value(value);
@@ -152,6 +164,17 @@ static bool parse_mode(const struct param *row, const json_t *value, void *field
 	if (!s || len < 3 || len > 4 || strspn(s, "01234567") != len || (len == 4 && s[0] != '0'))
 		return false;
 	store(field, row->size, strtoul(s, NULL, 8));
+	return true;
+}
+
+/* The elements are judged by whoever carries them out. */
+static bool parse_calls(const struct param *row, const json_t *value, void *field)
+{
+	size_t n = json_array_size(value);
+
+	if (!json_is_array(value) || n < row->min || n > row->max)
+		return false;
+	memcpy(field, &value, sizeof(value));
 	return true;
 }
 
@@ -242,6 +265,12 @@ static void expect_mac(const struct param *row, char *buf, size_t size)
 	snprintf(buf, size, "a unicast MAC address such as 52:54:00:12:34:56");
 }
 
+static void expect_base64(const struct param *row, char *buf, size_t size)
+{
+	snprintf(buf, size, "base64 (RFC 4648) of at most %llu characters",
+		(unsigned long long)row->max);
+}
+
 static void expect_mode(const struct param *row, char *buf, size_t size)
 {
 	snprintf(buf, size, "an octal file mode such as \"0660\"");
@@ -286,7 +315,9 @@ const struct param_type_desc param_types[PARAM_TYPES] = {
 	[PARAM_MODE] = {"mode", parse_mode, expect_mode},
 	[PARAM_USER] = {"user", parse_user, expect_user},
 	[PARAM_GROUP] = {"group", parse_group, expect_group},
+	[PARAM_BASE64] = {"base64", parse_base64, expect_base64},
 	[PARAM_OBJECT] = {"object", NULL, expect_object},
 	[PARAM_LIST] = {"array", NULL, expect_list},
 	[PARAM_MAP] = {"map", NULL, expect_map},
+	[PARAM_CALLS] = {"array of object", parse_calls, expect_list},
 };

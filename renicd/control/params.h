@@ -32,9 +32,12 @@ enum param_type {
 	PARAM_MODE,    /* unsigned of `size` bytes: octal file mode in a string */
 	PARAM_USER,    /* uid_t: a user's name or number */
 	PARAM_GROUP,   /* gid_t: a group's name or number */
+	PARAM_BASE64,  /* const char *: into the JSON value, at most max characters */
 	PARAM_OBJECT,  /* struct at offset; its members by fields */
 	PARAM_LIST,    /* array of min..max elements, each decoded by `element` */
 	PARAM_MAP,     /* as a list, of an object: fields[0] takes a member's key, [1] its value */
+	PARAM_CALLS, /* const json_t *: array of min..max objects, the caller's as long as the call
+		      */
 	PARAM_TYPES,
 };
 

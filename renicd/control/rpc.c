@@ -7,10 +7,13 @@
 
 static const struct rpc_topic *const topics[] = {
 	&rpc_meta,
+	&rpc_config,
 	&rpc_uplink,
 	&rpc_vf,
 	&rpc_group,
 	&rpc_checkpoint,
+	&rpc_standby,
+	&rpc_snapshot,
 	&rpc_events,
 };
 

@@ -22,7 +22,7 @@
 
 enum {
 	RPC_REPLY_FDS_MAX = 16,	  /* descriptors with one answer (a batch may ask for several) */
-	RPC_PARAMS_BYTES = 10240, /* largest decoded parameters: struct group_config */
+	RPC_PARAMS_BYTES = 10496, /* largest decoded parameters: standby_restore's */
 };
 
 /* The peer of one connection, as handlers may know it. */
@@ -78,12 +78,17 @@ struct rpc_topic {
 		(table), sizeof(table) / sizeof((table)[0])                                        \
 	}
 
-extern const struct rpc_topic rpc_meta, rpc_uplink, rpc_vf, rpc_group, rpc_checkpoint, rpc_events;
+extern const struct rpc_topic rpc_meta, rpc_uplink, rpc_vf, rpc_group, rpc_checkpoint, rpc_standby,
+	rpc_snapshot, rpc_config, rpc_events;
 
 /* The parameters of the many methods that take just a name, under whatever member name. */
 struct rpc_name {
 	char name[NIC_NAME_SIZE];
 };
+
+/* log_set_level, without its answer; in rpc_meta.c. RENIC_E_PARAMS, RENIC_E_RESOURCES. */
+struct log_level_params;
+int log_level_apply(const struct log_level_params *p, struct nic_error *err);
 
 /* NULL: no such method. */
 const struct rpc_method *rpc_find(const char *name);

@@ -7,36 +7,39 @@
  * checkpoint_begin is on a paused VM's clock: it writes no more than the replicator needs.
  * Control thread.
  */
+#include <unistd.h>
+
+#include "group_command.h"
 #include "json_group.h"
 #include "json_vf.h"
-#include "rpc.h"
-
-struct group_ref {
-	char group[NIC_NAME_SIZE];
-};
 
 struct stop_params {
 	char group[NIC_NAME_SIZE];
+	uint64_t term;
 	bool discard;
 };
 
 struct commit_params {
 	char group[NIC_NAME_SIZE];
+	uint64_t term;
 	uint64_t epoch;
 };
 
-#define GROUP_ROW(params)                                                                          \
-	{                                                                                          \
-		.name = "group", .type = PARAM_NAME, .required = true, PARAM_FIELD(params, group), \
-		.help = "name of a group, or of a VF that is in none",                             \
-	}
-
 static const char *const held_names[] = {"release", "discard"};
 
-static const struct param ref_table[] = {GROUP_ROW(struct group_ref)};
+static const struct param ref_table[] = {
+	GROUP_ROW(struct group_ref),
+	TERM_ROW(struct group_ref, TERM_SAME_HELP),
+};
+
+static const struct param start_table[] = {
+	GROUP_ROW(struct group_ref),
+	TERM_ROW(struct group_ref, TERM_RAISE_HELP),
+};
 
 static const struct param stop_table[] = {
 	GROUP_ROW(struct stop_params),
+	TERM_ROW(struct stop_params, TERM_SAME_HELP),
 	{
 		.name = "held",
 		.type = PARAM_ENUM,
@@ -49,6 +52,7 @@ static const struct param stop_table[] = {
 
 static const struct param commit_table[] = {
 	GROUP_ROW(struct commit_params),
+	TERM_ROW(struct commit_params, TERM_SAME_HELP),
 	{
 		.name = "epoch",
 		.type = PARAM_UINT,
@@ -73,7 +77,8 @@ static int answer_group(const char *name, struct rpc_call *call, struct nic_erro
 static int protection_start(struct rpc_call *call, struct nic_error *err)
 {
 	const struct group_ref *p = call->params;
-	int rc = nic_protection_start(p->group, call->peer->client, err);
+	struct group_command cmd = group_command(call, p->group, p->term);
+	int rc = nic_protection_start(&cmd, err);
 
 	return rc ? rc : answer_group(p->group, call, err);
 }
@@ -81,43 +86,56 @@ static int protection_start(struct rpc_call *call, struct nic_error *err)
 static int protection_stop(struct rpc_call *call, struct nic_error *err)
 {
 	const struct stop_params *p = call->params;
-	int rc = nic_protection_stop(p->group, p->discard, call->peer->client, err);
+	struct group_command cmd = group_command(call, p->group, p->term);
+	int rc = nic_protection_stop(&cmd, p->discard, err);
 
 	return rc ? rc : answer_group(p->group, call, err);
 }
 
-/* The group's VFs as they are now, suspended. A VF cannot vanish in between: there is one
- * control thread. */
-static void answer_vfs(const char *name, struct json_writer *out)
+static void answer_vf(const struct vf_info *info, const struct checkpoint_vf *vf, void *arg)
 {
-	struct group_info group;
-	struct vf_info vf;
-	uint16_t i;
+	struct json_writer *out = arg;
 
-	jw_open(out, "vfs", '[');
-	if (nic_group_get(name, &group, NULL) == 0)
-		for (i = 0; i < group.config.n_vfs; i++)
-			if (nic_vf_get(group.config.vfs[i], &vf, NULL) == 0)
-				json_vf_checkpoint(out, &vf);
-	jw_close(out, ']');
+	json_vf_checkpoint(out, info, vf);
+}
+
+/* The checkpoint area goes along with the answer. */
+static int answer_area(struct rpc_call *call, struct nic_error *err)
+{
+	int fd = nic_checkpoint_fd(err);
+
+	if (fd < 0)
+		return fd;
+	if (rpc_reply_add_fd(call->reply, fd))
+		return 0;
+	close(fd);
+	return nic_fail(err, RENIC_E_RESOURCES, "", "one answer carries at most %d descriptors",
+		RPC_REPLY_FDS_MAX);
 }
 
 static int checkpoint_begin(struct rpc_call *call, struct nic_error *err)
 {
 	const struct group_ref *p = call->params;
 	struct json_writer *out = call->out;
+	struct group_command cmd = group_command(call, p->group, p->term);
 	struct checkpoint_info info;
-	int rc = nic_checkpoint_begin(p->group, call->peer->client, &info, err);
+	int rc = answer_area(call, err);
 
+	/* First what may fail: an error has not suspended anything. */
+	if (rc == 0)
+		rc = nic_checkpoint_begin(&cmd, &info, err);
 	if (rc)
 		return rc;
 	jw_open(out, NULL, '{');
 	jw_str(out, "group", p->group);
+	jw_u64(out, "term", info.term);
 	jw_u64(out, "epoch", info.epoch);
 	jw_u64(out, "held_pkts", info.held_pkts);
 	jw_u64(out, "held_bytes", info.held_bytes);
 	jw_u64(out, "duration_us", info.duration_us);
-	answer_vfs(p->group, out);
+	jw_open(out, "vfs", '[');
+	nic_checkpoint_foreach(p->group, answer_vf, out);
+	jw_close(out, ']');
 	jw_close(out, '}');
 	return 0;
 }
@@ -125,7 +143,8 @@ static int checkpoint_begin(struct rpc_call *call, struct nic_error *err)
 static int checkpoint_resume(struct rpc_call *call, struct nic_error *err)
 {
 	const struct group_ref *p = call->params;
-	int rc = nic_checkpoint_resume(p->group, call->peer->client, err);
+	struct group_command cmd = group_command(call, p->group, p->term);
+	int rc = nic_checkpoint_resume(&cmd, err);
 
 	if (rc == 0)
 		jw_bool(call->out, NULL, true);
@@ -135,7 +154,8 @@ static int checkpoint_resume(struct rpc_call *call, struct nic_error *err)
 static int checkpoint_abort(struct rpc_call *call, struct nic_error *err)
 {
 	const struct group_ref *p = call->params;
-	int rc = nic_checkpoint_abort(p->group, call->peer->client, err);
+	struct group_command cmd = group_command(call, p->group, p->term);
+	int rc = nic_checkpoint_abort(&cmd, err);
 
 	if (rc == 0)
 		jw_bool(call->out, NULL, true);
@@ -145,8 +165,9 @@ static int checkpoint_abort(struct rpc_call *call, struct nic_error *err)
 static int checkpoint_commit(struct rpc_call *call, struct nic_error *err)
 {
 	const struct commit_params *p = call->params;
+	struct group_command cmd = group_command(call, p->group, p->term);
 	struct group_info info;
-	int rc = nic_checkpoint_commit(p->group, p->epoch, call->peer->client, err);
+	int rc = nic_checkpoint_commit(&cmd, p->epoch, err);
 
 	/* An older epoch than the last committed one is fine: the answer tells which that is. */
 	if (rc == 0)
@@ -164,7 +185,7 @@ static const struct rpc_method methods[] = {
 	{
 		.name = "protection_start",
 		.handler = protection_start,
-		RPC_PARAMS(ref_table),
+		RPC_PARAMS(start_table),
 		.params_size = sizeof(struct group_ref),
 		.help = "hold what the group's VFs send until a checkpoint is committed",
 	},

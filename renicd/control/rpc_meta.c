@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* About the daemon itself: version, rpc_get_methods, log_set_level. Control thread;
  * docs/protocol.md, "Methods". */
+#include <errno.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -11,17 +12,12 @@
 
 enum { PROTOCOL_VERSION = 1 }; /* grows when a released method changes incompatibly */
 
-struct log_params {
-	uint8_t level;
-	char module[LOG_MODULE_SIZE];
-};
-
 static const struct param log_table[] = {
 	{
 		.name = "level",
 		.type = PARAM_ENUM,
 		.required = true,
-		PARAM_FIELD(struct log_params, level),
+		PARAM_FIELD(struct log_level_params, level),
 		.choices = log_level_names,
 		.n_choices = LOG_LEVELS,
 		.help = "least important lines that are written",
@@ -29,7 +25,7 @@ static const struct param log_table[] = {
 	{
 		.name = "module",
 		.type = PARAM_PATTERN,
-		PARAM_FIELD(struct log_params, module),
+		PARAM_FIELD(struct log_level_params, module),
 		.help = "DPDK log types by pattern, such as lib.vhost.*; without: renicd's own",
 	},
 };
@@ -100,15 +96,25 @@ static int rpc_get_methods(struct rpc_call *call, struct nic_error *err)
 	return 0;
 }
 
+int log_level_apply(const struct log_level_params *p, struct nic_error *err)
+{
+	int rc = log_level_set(p->module[0] ? p->module : NULL, log_level_names[p->level]);
+
+	if (rc == -ENOSPC)
+		return nic_fail(err, RENIC_E_RESOURCES, "module",
+			"levels of at most %d modules can be set", LOG_SETTINGS_MAX);
+	if (rc)
+		return nic_fail_value(err, "module", p->module, "a pattern that names log types");
+	return 0;
+}
+
 static int log_set_level(struct rpc_call *call, struct nic_error *err)
 {
-	const struct log_params *p = call->params;
-	const char *module = p->module[0] ? p->module : NULL;
+	int rc = log_level_apply(call->params, err);
 
-	if (log_level_set(module, log_level_names[p->level]) != 0)
-		return nic_fail_value(err, "module", p->module, "a pattern that names log types");
-	jw_bool(call->out, NULL, true);
-	return 0;
+	if (rc == 0)
+		jw_bool(call->out, NULL, true);
+	return rc;
 }
 
 static const struct rpc_method methods[] = {
@@ -128,7 +134,7 @@ static const struct rpc_method methods[] = {
 		.name = "log_set_level",
 		.handler = log_set_level,
 		RPC_PARAMS(log_table),
-		.params_size = sizeof(struct log_params),
+		.params_size = sizeof(struct log_level_params),
 		.help = "more or fewer log lines",
 	},
 };

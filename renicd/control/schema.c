@@ -115,6 +115,12 @@ const struct param vf_create_params[VF_CREATE_PARAMS] = {
 		.help = "path of the vhost-user socket (default RUN_DIR/NAME.sock)",
 	},
 	VF_ROW_HOLD_EXEMPT,
+	{
+		.name = "standby",
+		.type = PARAM_BOOL,
+		PARAM_FIELD(struct vf_config, standby),
+		.help = "a backup's VF: nothing leaves, nothing enters, until it is activated",
+	},
 };
 
 const struct param vf_set_params[VF_SET_PARAMS] = {
@@ -175,6 +181,12 @@ const struct param group_create_params[GROUP_CREATE_PARAMS] = {
 	GROUP_ROW_INTERNAL,
 	GROUP_ROW_TIMEOUT,
 	GROUP_ROW_POLICY,
+	{
+		.name = "standby",
+		.type = PARAM_BOOL,
+		PARAM_FIELD(struct group_config, standby),
+		.help = "a group of standby VFs",
+	},
 };
 
 const struct param group_set_params[GROUP_SET_PARAMS] = {

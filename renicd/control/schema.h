@@ -9,7 +9,7 @@
 #include "nic/types.h"
 #include "params.h"
 
-enum { VF_CREATE_PARAMS = 12, VF_SET_PARAMS = 7, GROUP_CREATE_PARAMS = 5, GROUP_SET_PARAMS = 4 };
+enum { VF_CREATE_PARAMS = 13, VF_SET_PARAMS = 7, GROUP_CREATE_PARAMS = 6, GROUP_SET_PARAMS = 4 };
 
 extern const struct param vf_create_params[VF_CREATE_PARAMS];
 extern const struct param vf_set_params[VF_SET_PARAMS]; /* bit: enum vf_set_mask */
@@ -22,6 +22,12 @@ void schema_group_defaults(void *group_config);
 
 enum { LOG_LEVELS = 5, LOG_MODULE_SIZE = 64 };
 extern const char *const log_level_names[LOG_LEVELS]; /* as log_level_set() takes them */
+
+/* Parameters of log_set_level. */
+struct log_level_params {
+	uint8_t level;		      /* index into log_level_names */
+	char module[LOG_MODULE_SIZE]; /* empty: renicd's own */
+};
 
 /* Words for struct fields, indexed by them. */
 extern const char *const socket_role_names[2];	     /* vf_config.server */

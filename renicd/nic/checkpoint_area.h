@@ -23,8 +23,7 @@ enum {
 	CHECKPOINT_BITMAP_BYTES = 32 << 20, /* a bit a 4 KiB page: 1 TiB of guest addresses */
 };
 
-#define CHECKPOINT_SLOT_BYTES                                                                      \
-	(CHECKPOINT_SNAPSHOT_BYTES + 2 * (uint64_t)CHECKPOINT_BITMAP_BYTES)
+#define CHECKPOINT_SLOT_BYTES (CHECKPOINT_SNAPSHOT_BYTES + 2 * (uint64_t)CHECKPOINT_BITMAP_BYTES)
 
 /* Control thread. */
 int checkpoint_area_create(struct nic_error *err);

@@ -160,21 +160,18 @@ static void mark_truncate(struct egress_log *log, uint64_t offset)
 
 /* ---- life ---- */
 
-int egress_log_init(
+int egress_log_alloc(
 	struct egress_log *log, struct log_pool *pool, uint32_t state_index, uint64_t quota_bytes)
 {
 	uint64_t quota = quota_bytes / LOG_SEGMENT_BYTES + !!(quota_bytes % LOG_SEGMENT_BYTES);
-	struct egress_log_state *state;
 	uint32_t ring;
 
 	if (state_index >= LOG_STATES_MAX)
 		return -EINVAL;
-	state = log_pool_state(pool, state_index);
-	if (state->in_use)
-		return -EBUSY;
 	quota = RTE_MIN(quota, (uint64_t)log_pool_size(pool));
 	quota = RTE_MAX(quota, 2u);
-	ring = (uint32_t)rte_align64pow2(quota + 2);
+	/* All that the pool has: what an earlier quota allowed may be there. */
+	ring = (uint32_t)rte_align64pow2((uint64_t)log_pool_size(pool) + 2);
 	memset(log, 0, sizeof(*log));
 	log->segments = calloc(ring, sizeof(*log->segments));
 	if (!log->segments)
@@ -183,10 +180,29 @@ int egress_log_init(
 	log->index = state_index;
 	log->segments_mask = ring - 1;
 	log->segments_max = (uint32_t)quota;
-	log->state = state;
-	memset(state, 0, sizeof(*state));
-	__atomic_store_n(&state->in_use, 1, __ATOMIC_RELEASE);
+	log->state = log_pool_state(pool, state_index);
 	return 0;
+}
+
+int egress_log_init(
+	struct egress_log *log, struct log_pool *pool, uint32_t state_index, uint64_t quota_bytes)
+{
+	int rc;
+
+	if (state_index < LOG_STATES_MAX && log_pool_state(pool, state_index)->in_use)
+		return -EBUSY;
+	rc = egress_log_alloc(log, pool, state_index, quota_bytes);
+	if (rc)
+		return rc;
+	memset(log->state, 0, sizeof(*log->state));
+	__atomic_store_n(&log->state->in_use, 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+void egress_log_detach(struct egress_log *log)
+{
+	free(log->segments);
+	memset(log, 0, sizeof(*log));
 }
 
 void egress_log_fini(struct egress_log *log)
@@ -195,8 +211,7 @@ void egress_log_fini(struct egress_log *log)
 		return;
 	__atomic_store_n(&log->state->in_use, 0, __ATOMIC_RELEASE);
 	egress_log_drop_from(log, 0);
-	free(log->segments);
-	memset(log, 0, sizeof(*log));
+	egress_log_detach(log);
 }
 
 /* ---- append ---- */

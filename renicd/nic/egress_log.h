@@ -110,6 +110,19 @@ struct egress_log {
 int egress_log_init(
 	struct egress_log *log, struct log_pool *pool, uint32_t state_index, uint64_t quota_bytes);
 
+/*
+ * As egress_log_init(), for a log that an earlier daemon left in the pool's file: what it holds is
+ * held again, with the ends of its epochs found by their records. A log that the file does not
+ * have is an empty one. The frames' age counts from now_tsc. 0, -EINVAL, -ENOMEM; -EBADMSG: damaged
+ * (log_pool_open() has checked it). Not on an lcore, and no lcore knows the log yet.
+ */
+int egress_log_recover(struct egress_log *log, struct log_pool *pool, uint32_t state_index,
+	uint64_t quota_bytes, uint64_t now_tsc);
+
+/* Frees what this process has of the log; the file keeps it, for a later egress_log_recover(). Not
+ * on an lcore, and the owner no longer uses it. */
+void egress_log_detach(struct egress_log *log);
+
 /* Gives everything back; held frames are gone (the caller has counted them). Not on an lcore, and
  * the owner no longer uses it. */
 void egress_log_fini(struct egress_log *log);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What egress_log.c (append, epochs) and egress_log_release.c (peek, advance) share: the format of
- * records and the owner's helpers. For these two files only.
+ * What egress_log.c (append, epochs), egress_log_release.c (peek, advance) and egress_log_recover.c
+ * share: the format of records and the owner's helpers. For these files only.
  */
 #ifndef RENICD_NIC_EGRESS_LOG_PRIV_H
 #define RENICD_NIC_EGRESS_LOG_PRIV_H
@@ -70,6 +70,10 @@ static inline void count(uint64_t *counter, uint64_t value)
 {
 	__atomic_store_n(counter, value, __ATOMIC_RELAXED);
 }
+
+/* A log of no segments, on the state as it is. As egress_log_init() says. */
+int egress_log_alloc(
+	struct egress_log *log, struct log_pool *pool, uint32_t state_index, uint64_t quota_bytes);
 
 /* Everything has been released: give back all segments, go on at the next part's start. */
 void egress_log_drained(struct egress_log *log);

@@ -9,9 +9,19 @@
 #include <rte_prefetch.h>
 
 #include "filter.h"
+#include "learn.h"
+
+/* Out of the way of all other frames. */
+static __rte_noinline void learn(
+	struct vf_qp *qp, const struct vf_policy *policy, const struct rte_mbuf *m)
+{
+	learn_from_frame(&qp->learned, policy->mac.addr_bytes, rte_pktmbuf_mtod(m, const uint8_t *),
+		m->data_len);
+}
 
 /* Returns the reason to drop m, or DROP_REASONS to keep it. */
-static enum drop_reason check_frame(const struct vf_policy *policy, struct rte_mbuf *m)
+static inline enum drop_reason check_frame(
+	struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf *m)
 {
 	const struct rte_ether_hdr *eth;
 
@@ -22,6 +32,9 @@ static enum drop_reason check_frame(const struct vf_policy *policy, struct rte_m
 	eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 	if (policy->spoofchk && unlikely(!rte_is_same_ether_addr(&eth->src_addr, &policy->mac)))
 		return DROP_SPOOFED_MAC;
+	if (unlikely(eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4) &&
+		     learn_may_tell(eth, m->data_len)))
+		learn(qp, policy, m);
 	if (policy->vlan) {
 		if (unlikely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) ||
 			     eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_QINQ)))
@@ -45,7 +58,7 @@ uint16_t filter_from_guest(
 		if (i + 4 < n)
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + 4], void *));
 		bytes += m->pkt_len;
-		reason = check_frame(policy, m);
+		reason = check_frame(qp, policy, m);
 		if (likely(reason == DROP_REASONS))
 			pkts[kept++] = m;
 		else

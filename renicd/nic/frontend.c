@@ -98,3 +98,8 @@ uint16_t vf_queue_pairs(const struct vf *vf)
 {
 	return vf->n_qps;
 }
+
+struct dirty_log *vf_dirty_log(struct vf *vf)
+{
+	return &vf->dirty;
+}

@@ -28,12 +28,17 @@ static const struct group_arc {
 	{GROUP_SUSPENDED, GROUP_RESUME, GROUP_PROTECTED},
 	{GROUP_SUSPENDED, GROUP_ABORT, GROUP_PROTECTED},
 	{GROUP_SUSPENDED, GROUP_COMMIT, GROUP_SUSPENDED},
+	{GROUP_UNPROTECTED, GROUP_STANDBY_START, GROUP_STANDBY},
+	{GROUP_STANDBY, GROUP_RESTORE, GROUP_STANDBY},
+	{GROUP_STANDBY, GROUP_ACTIVATE, GROUP_UNPROTECTED},
+	{GROUP_STANDBY, GROUP_STANDBY_STOP, GROUP_UNPROTECTED},
 };
 
 const char *const group_state_names[GROUP_STATES] = {
 	[GROUP_UNPROTECTED] = "unprotected",
 	[GROUP_PROTECTED] = "protected",
 	[GROUP_SUSPENDED] = "suspended",
+	[GROUP_STANDBY] = "standby",
 };
 
 const char *const group_op_names[GROUP_OPS] = {
@@ -43,6 +48,18 @@ const char *const group_op_names[GROUP_OPS] = {
 	[GROUP_ABORT] = "checkpoint_abort",
 	[GROUP_COMMIT] = "checkpoint_commit",
 	[GROUP_STOP] = "protection_stop",
+	[GROUP_STANDBY_START] = "standby_start",
+	[GROUP_STANDBY_STOP] = "standby_stop",
+	[GROUP_RESTORE] = "standby_restore",
+	[GROUP_ACTIVATE] = "activate",
+};
+
+/* What may carry a larger term, which the group then takes. */
+static const bool op_may_raise_term[GROUP_OPS] = {
+	[GROUP_START] = true,
+	[GROUP_STANDBY_START] = true,
+	[GROUP_RESTORE] = true,
+	[GROUP_ACTIVATE] = true,
 };
 
 static const struct group_arc *arc_find(enum group_state state, enum group_op op)
@@ -105,6 +122,29 @@ int group_check(const struct group_fsm *fsm, enum group_op op, struct nic_error 
 	return 0;
 }
 
+int group_check_term(
+	const struct group_fsm *fsm, enum group_op op, uint64_t term, struct nic_error *err)
+{
+	bool activate_last = op == GROUP_ACTIVATE && fsm->term == GROUP_TERM_MAX;
+	const char *more = op_may_raise_term[op] ? " or a larger one" : "";
+
+	if (activate_last)
+		return nic_fail(err, RENIC_E_TERM, "term", "term %llu is the last one",
+			(unsigned long long)fsm->term);
+	if (!term || term == fsm->term ||
+		(op_may_raise_term[op] && term > fsm->term && term <= GROUP_TERM_MAX))
+		return 0;
+	nic_fail(err, RENIC_E_TERM, "term", "%s in term %llu, but the group's is %llu%s",
+		group_op_names[op], (unsigned long long)term, (unsigned long long)fsm->term,
+		term < fsm->term ? ": it was activated since" : "");
+	if (err) {
+		snprintf(err->given, sizeof(err->given), "%llu", (unsigned long long)term);
+		snprintf(err->expected, sizeof(err->expected), "%llu%s",
+			(unsigned long long)fsm->term, more);
+	}
+	return RENIC_E_TERM;
+}
+
 static int fail_epoch(struct nic_error *err, uint64_t epoch, const char *expected)
 {
 	char given[24];
@@ -134,6 +174,17 @@ int group_check_commit(const struct group_fsm *fsm, uint64_t epoch, struct nic_e
 		return fail_epoch(err, epoch, expected);
 	}
 	return 0;
+}
+
+void group_fsm_init(struct group_fsm *fsm, uint64_t term)
+{
+	*fsm = (struct group_fsm){.state = GROUP_UNPROTECTED, .term = term ? term : 1};
+}
+
+void group_fsm_take_term(struct group_fsm *fsm, uint64_t term)
+{
+	if (term > fsm->term)
+		fsm->term = term;
 }
 
 void group_fsm_start(struct group_fsm *fsm)
@@ -174,6 +225,28 @@ void group_fsm_stop(struct group_fsm *fsm)
 	state_step(fsm, GROUP_STOP);
 	fsm->epoch = 0;
 	fsm->committed_epoch = 0;
+}
+
+void group_fsm_unsealed(struct group_fsm *fsm)
+{
+	if (fsm->epoch > fsm->committed_epoch + 1)
+		*aborted_flag(fsm, fsm->epoch - 1) = true;
+}
+
+void group_fsm_standby_start(struct group_fsm *fsm)
+{
+	state_step(fsm, GROUP_STANDBY_START);
+}
+
+void group_fsm_standby_stop(struct group_fsm *fsm)
+{
+	state_step(fsm, GROUP_STANDBY_STOP);
+}
+
+void group_fsm_activate(struct group_fsm *fsm, uint64_t term)
+{
+	state_step(fsm, GROUP_ACTIVATE);
+	fsm->term = term > fsm->term ? term : fsm->term + 1;
 }
 
 uint32_t group_fsm_sealed(const struct group_fsm *fsm)

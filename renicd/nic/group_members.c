@@ -6,8 +6,17 @@
 #include <string.h>
 
 #include "group_members.h"
+#include "journal.h"
 
 static const char *const replicator_names[] = {"none", "connected", "lost"};
+
+/* A VF's part in each state of its group. */
+static const char *const role_names[GROUP_STATES] = {
+	[GROUP_UNPROTECTED] = "unprotected",
+	[GROUP_PROTECTED] = "protected",
+	[GROUP_SUSPENDED] = "protected",
+	[GROUP_STANDBY] = "standby",
+};
 
 __attribute__((format(printf, 4, 5))) static int fail_in_state(
 	enum group_state state, const char *field, struct nic_error *err, const char *fmt, ...)
@@ -44,10 +53,12 @@ bool group_internal_pass(const struct group *group)
 	return group && group->config.internal_pass;
 }
 
-static struct group *group_new(const struct group_config *config, struct nic_error *err)
+static struct group *group_new(
+	const struct group_config *config, const struct group_origin *origin, struct nic_error *err)
 {
 	static uint32_t last_id;
-	struct group *g = calloc(1, sizeof(*g));
+	int slot = origin->slot < 0 ? journal_free_slot() : origin->slot;
+	struct group *g = slot < 0 ? NULL : calloc(1, sizeof(*g));
 
 	if (!g) {
 		nic_fail(err, RENIC_E_RESOURCES, NULL, "no memory");
@@ -55,6 +66,16 @@ static struct group *group_new(const struct group_config *config, struct nic_err
 	}
 	g->config = *config;
 	g->id = ++last_id;
+	g->slot = (uint16_t)slot;
+	g->file_hash = origin->file_hash;
+	g->lone = origin->lone;
+	g->discard = origin->discard;
+	group_fsm_init(&g->fsm, 0);
+	if (config->standby)
+		group_fsm_standby_start(&g->fsm);
+	if (origin->fsm)
+		g->fsm = *origin->fsm;
+	g->config.standby = g->fsm.state == GROUP_STANDBY;
 	return g;
 }
 
@@ -71,13 +92,42 @@ void group_free(struct group *g)
 {
 	unlink_members(g);
 	TAILQ_REMOVE(&nic.groups, g, next);
+	journal_drop_group(g->slot);
 	free(g);
+}
+
+void group_note(const struct group *g)
+{
+	struct journal_fsm entry = {.fsm = g->fsm, .discard = g->discard};
+
+	journal_put_fsm(g->slot, &entry);
+}
+
+void group_note_all(const struct group *g)
+{
+	struct journal_group entry = {
+		.config = g->config, .file_hash = g->file_hash, .lone = g->lone};
+
+	group_note(g);
+	journal_put_group(g->slot, &entry);
+}
+
+void group_take_term(struct group *g, uint64_t term)
+{
+	group_fsm_take_term(&g->fsm, term);
+	group_note(g);
+	for (uint16_t i = 0; i < g->n_vfs; i++) {
+		g->vfs[i]->term = g->fsm.term;
+		vf_note(g->vfs[i]);
+	}
 }
 
 static int link_members(struct group *g, struct nic_error *err)
 {
 	int rc;
 
+	for (uint16_t i = 0; i < g->n_vfs; i++)
+		group_take_term(g, g->vfs[i]->term);
 	for (uint16_t i = 0; i < g->n_vfs; i++) {
 		g->vfs[i]->group = g;
 		rc = vf_publish_policy(g->vfs[i], err);
@@ -87,9 +137,27 @@ static int link_members(struct group *g, struct nic_error *err)
 	return 0;
 }
 
+/* A VF may join from a group of its own that is in the state in which the new one begins. */
+static int check_joins(const struct vf *vf, bool standby, struct nic_error *err)
+{
+	const char *name = vf->config.name;
+
+	if (vf->group && !vf->group->lone)
+		return nic_fail(err, RENIC_E_BUSY, "vfs", "VF \"%s\" is in group \"%s\"", name,
+			vf->group->config.name);
+	if (standby != vf->config.standby)
+		return nic_fail(err, RENIC_E_BUSY, "vfs", "VF \"%s\" is %s standby", name,
+			standby ? "no" : "a");
+	if (vf->group && !standby && vf->group->fsm.state != GROUP_UNPROTECTED)
+		return nic_fail(err, RENIC_E_BUSY, "vfs", "VF \"%s\" is protected", name);
+	return 0;
+}
+
 /* Find the VFs that the config names; none may be in a group that is in use. */
 static int find_members(struct group *g, struct nic_error *err)
 {
+	int rc;
+
 	for (uint16_t i = 0; i < g->config.n_vfs; i++) {
 		struct vf *vf = vf_find(g->config.vfs[i]);
 
@@ -99,9 +167,9 @@ static int find_members(struct group *g, struct nic_error *err)
 		for (uint16_t k = 0; k < g->n_vfs; k++)
 			if (g->vfs[k] == vf)
 				return nic_fail_value(err, "vfs", g->config.vfs[i], "each VF once");
-		if (vf->group && (!vf->group->lone || vf->group->fsm.state != GROUP_UNPROTECTED))
-			return nic_fail(err, RENIC_E_BUSY, "vfs", "VF \"%s\" is in group \"%s\"",
-				g->config.vfs[i], vf->group->config.name);
+		rc = check_joins(vf, g->config.standby, err);
+		if (rc)
+			return rc;
 		g->vfs[g->n_vfs++] = vf;
 	}
 	return 0;
@@ -122,36 +190,58 @@ static int group_add(struct group *g, struct nic_error *err)
 	rc = link_members(g, err);
 	if (rc)
 		group_free(g);
+	else
+		group_note_all(g);
 	return rc;
+}
+
+static int check_name(const char *name, const struct group_config *config, struct nic_error *err)
+{
+	if (group_find(name))
+		return nic_fail(err, RENIC_E_EXISTS, "name", "a group named \"%s\" exists", name);
+	if (vf_find(name) && !(config->n_vfs == 1 && !strcmp(config->vfs[0], name)))
+		return nic_fail(err, RENIC_E_EXISTS, "name",
+			"a VF is named \"%s\"; it would be taken for the group", name);
+	return 0;
+}
+
+int group_make(
+	const struct group_config *config, const struct group_origin *origin, struct nic_error *err)
+{
+	int rc = check_name(config->name, config, err);
+	struct group *g;
+
+	if (rc)
+		return rc;
+	g = group_new(config, origin, err);
+	return g ? group_add(g, err) : RENIC_E_RESOURCES;
 }
 
 int nic_group_create(const struct group_config *config, struct nic_error *err)
 {
-	struct group *g = group_find(config->name);
-	const struct vf *vf = vf_find(config->name);
-
-	if (g)
-		return nic_fail(
-			err, RENIC_E_EXISTS, "name", "a group named \"%s\" exists", config->name);
-	if (vf && !(config->n_vfs == 1 && !strcmp(config->vfs[0], config->name)))
-		return nic_fail(err, RENIC_E_EXISTS, "name",
-			"a VF is named \"%s\"; it would be taken for the group", config->name);
-	g = group_new(config, err);
-	return g ? group_add(g, err) : RENIC_E_RESOURCES;
+	return group_make(config, &(struct group_origin){.slot = -1}, err);
 }
 
 static struct group *lone_group_new(const struct vf *vf, struct nic_error *err)
 {
-	struct group_config config = {.n_vfs = 1};
-	struct group *g;
+	struct group_config config = {.n_vfs = 1, .standby = vf->config.standby};
 
 	memcpy(config.name, vf->config.name, sizeof(config.name));
 	memcpy(config.vfs[0], vf->config.name, sizeof(config.vfs[0]));
-	g = group_new(&config, err);
-	if (!g)
+	if (group_make(&config, &(struct group_origin){.slot = -1, .lone = true}, err))
 		return NULL;
-	g->lone = true;
-	return group_add(g, err) ? NULL : g;
+	return vf->group;
+}
+
+int group_make_standby(struct vf *vf, struct nic_error *err)
+{
+	const char *name = vf->config.name;
+
+	if (group_find(name))
+		return nic_fail(err, RENIC_E_EXISTS, "name", "a group named \"%s\" exists", name);
+	if (lone_group_new(vf, err))
+		return 0;
+	return err ? err->code : RENIC_E_RESOURCES;
 }
 
 static struct group *resolve(const char *name, bool make, struct nic_error *err)
@@ -199,9 +289,30 @@ static int refuse_unless_unprotected(const struct group *g, struct nic_error *er
 {
 	if (g->fsm.state == GROUP_UNPROTECTED)
 		return 0;
-	return fail_in_state(g->fsm.state, "name", err,
-		"group \"%s\" is %s: stop the protection first", g->config.name,
-		group_state_names[g->fsm.state]);
+	return fail_in_state(g->fsm.state, "name", err, "group \"%s\" is %s: stop %s first",
+		g->config.name, group_state_names[g->fsm.state],
+		g->fsm.state == GROUP_STANDBY ? "that" : "the protection");
+}
+
+/* The members of a standby group stay standbys, each by itself. */
+static int dissolve_standby(struct group *g, struct nic_error *err)
+{
+	uint16_t n_vfs = g->n_vfs;
+	struct vf *vfs[VF_MAX];
+	int rc = 0;
+
+	if (g->lone)
+		return fail_in_state(g->fsm.state, "name", err,
+			"VF \"%s\" is a standby: stop that, or delete the VF", g->config.name);
+	for (uint16_t i = 0; i < n_vfs; i++)
+		if (group_find(g->vfs[i]->config.name) && group_find(g->vfs[i]->config.name) != g)
+			return nic_fail(err, RENIC_E_EXISTS, "name",
+				"a group has the name of VF \"%s\"", g->vfs[i]->config.name);
+	memcpy(vfs, g->vfs, sizeof(vfs));
+	group_free(g);
+	for (uint16_t i = 0; i < n_vfs && !rc; i++)
+		rc = group_make_standby(vfs[i], err);
+	return rc;
 }
 
 void group_held(const struct group *g, uint64_t *pkts, uint64_t *bytes, uint64_t *age_us)
@@ -218,6 +329,8 @@ int nic_group_delete(const char *name, struct nic_error *err)
 
 	if (!g)
 		return RENIC_E_NOT_FOUND;
+	if (g->fsm.state == GROUP_STANDBY)
+		return dissolve_standby(g, err);
 	rc = refuse_unless_unprotected(g, err);
 	if (rc)
 		return rc;
@@ -236,7 +349,7 @@ int group_check_let_go(struct vf *vf, struct nic_error *err)
 	struct group *g = vf->group;
 	int rc;
 
-	if (!g)
+	if (!g || (g->lone && g->fsm.state == GROUP_STANDBY))
 		return 0;
 	rc = refuse_unless_unprotected(g, err);
 	if (rc)
@@ -265,6 +378,7 @@ int nic_group_set(
 		for (uint16_t i = 0; i < g->n_vfs && !rc; i++)
 			rc = vf_publish_policy(g->vfs[i], err);
 	}
+	group_note_all(g);
 	return rc;
 }
 
@@ -274,6 +388,7 @@ static void group_fill(const struct group *g, struct group_info *info)
 	info->config = g->config;
 	info->lone = g->lone;
 	info->state = group_state_names[g->fsm.state];
+	info->term = g->fsm.term;
 	info->epoch = g->fsm.epoch;
 	info->committed_epoch = g->fsm.committed_epoch;
 	info->sealed_epochs = group_fsm_sealed(&g->fsm);
@@ -302,16 +417,28 @@ void nic_group_foreach(void (*visit)(const struct group_info *info, void *arg), 
 	}
 }
 
+void group_post_state(const struct group *g)
+{
+	nic_post_event(EVENT_GROUP_STATE, g->config.name, "%s", group_state_names[g->fsm.state]);
+}
+
+bool vf_is_protected(const struct vf *vf)
+{
+	const struct group *g = vf->group;
+
+	return g && (g->fsm.state == GROUP_PROTECTED || g->fsm.state == GROUP_SUSPENDED);
+}
+
 void group_describe_vf(const struct vf *vf, struct vf_info *info)
 {
 	const struct group *g = vf->group;
 
 	info->role = "unprotected";
+	info->term = vf->term ? vf->term : 1;
 	if (!g)
 		return;
 	memcpy(info->group, g->config.name, sizeof(info->group));
 	info->epoch = g->fsm.epoch;
 	info->suspended = g->fsm.state == GROUP_SUSPENDED;
-	if (g->fsm.state != GROUP_UNPROTECTED)
-		info->role = "protected";
+	info->role = role_names[g->fsm.state];
 }

@@ -31,6 +31,7 @@
 #include <rte_stack.h>
 
 #include "egress_log.h"
+#include "log_check.h"
 #include "log_pool.h"
 
 struct segment {
@@ -58,11 +59,6 @@ struct log_pool {
 static_assert(sizeof(struct egress_log_state) == 64, "part of the file format");
 static_assert(sizeof(struct log_segment_label) == sizeof(uint64_t), "stored as one word");
 
-static uint64_t align_up(uint64_t n, uint64_t to)
-{
-	return (n + to - 1) / to * to;
-}
-
 static int pool_error(const struct log_pool *pool, const char *what, int error)
 {
 	RTE_LOG(ERR, USER1, "log pool %s: %s: %s\n", pool->path, what, strerror(error));
@@ -71,22 +67,31 @@ static int pool_error(const struct log_pool *pool, const char *what, int error)
 
 /* ---- the file ---- */
 
-/* Makes the file and gives it all its memory, so that a lack shows here. */
-static int file_open(struct log_pool *pool)
+static int file_open(struct log_pool *pool, int flags)
 {
 	struct statfs fs;
-	int err;
 
-	if (unlink(pool->path) < 0 && errno != ENOENT)
-		return pool_error(pool, "unlink", errno);
-	pool->fd = open(pool->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (pool->fd < 0)
-		return pool_error(pool, "open", errno);
+	pool->fd = open(pool->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+	if (pool->fd < 0) /* whether one should be there, the caller knows */
+		return errno == ENOENT ? -ENOENT : pool_error(pool, "open", errno);
 	if (fstatfs(pool->fd, &fs) < 0)
 		return pool_error(pool, "statfs", errno);
 	pool->page_bytes =
 		fs.f_type == HUGETLBFS_MAGIC ? (size_t)fs.f_bsize : (size_t)sysconf(_SC_PAGESIZE);
-	pool->map_bytes = align_up(pool->map_bytes, pool->page_bytes);
+	return 0;
+}
+
+/* Makes the file and gives it all its memory, so that a lack shows here. */
+static int file_make(struct log_pool *pool)
+{
+	int err;
+
+	if (unlink(pool->path) < 0 && errno != ENOENT)
+		return pool_error(pool, "unlink", errno);
+	err = -file_open(pool, O_CREAT | O_EXCL);
+	if (err)
+		return -err;
+	pool->map_bytes = RTE_ALIGN_CEIL(pool->map_bytes, pool->page_bytes);
 	if (ftruncate(pool->fd, (off_t)pool->map_bytes) < 0)
 		return pool_error(pool, "ftruncate", errno);
 	do /* what it has allocated stays: the next try goes on */
@@ -110,12 +115,10 @@ static int file_map(struct log_pool *pool)
 
 /* Lays out the header. A new file is zeros, so every state is unused already; the magic comes
  * last: a file that has it is complete. */
-static void file_format(struct log_pool *pool, uint64_t states_offset, uint64_t labels_offset)
+static void file_format(struct log_pool *pool, const struct log_layout *at, uint64_t instance)
 {
 	struct log_file_header *header = (struct log_file_header *)pool->map;
 
-	pool->states = (struct egress_log_state *)(pool->map + states_offset);
-	pool->labels = (uint64_t *)(pool->map + labels_offset);
 	memset(pool->labels, 0xff, pool->segments * sizeof(*pool->labels));
 	header->version = LOG_FILE_VERSION;
 	header->segment_bytes = LOG_SEGMENT_BYTES;
@@ -123,9 +126,10 @@ static void file_format(struct log_pool *pool, uint64_t states_offset, uint64_t 
 	header->states = LOG_STATES_MAX;
 	header->state_bytes = sizeof(struct egress_log_state);
 	header->label_bytes = sizeof(struct log_segment_label);
-	header->states_offset = states_offset;
-	header->labels_offset = labels_offset;
-	header->data_offset = pool->data_offset;
+	header->states_offset = at->states_offset;
+	header->labels_offset = at->labels_offset;
+	header->data_offset = at->data_offset;
+	header->instance = instance;
 	atomic_thread_fence(memory_order_release);
 	memcpy(header->magic, LOG_FILE_MAGIC, sizeof(header->magic));
 }
@@ -196,6 +200,40 @@ static struct rte_stack *free_stack_create(uint32_t segments)
 	return stack;
 }
 
+static struct log_segment_label label_of(const struct log_pool *pool, uint32_t segment)
+{
+	struct log_segment_label label;
+
+	memcpy(&label, &pool->labels[segment], sizeof(label));
+	return label;
+}
+
+uint32_t log_pool_find(const struct log_pool *pool, uint32_t log_index, uint32_t part)
+{
+	for (uint32_t i = 0; i < pool->segments; i++) {
+		struct log_segment_label label = label_of(pool, i);
+
+		if (label.log_index == log_index && label.part == part)
+			return i;
+	}
+	return LOG_SEGMENT_NONE;
+}
+
+/* A segment that a log of the file needs is the log's; any other is free. In a new file all are. */
+static void segment_adopt(struct log_pool *pool, uint32_t segment)
+{
+	struct log_segment_label label = label_of(pool, segment);
+
+	if (label.log_index < LOG_STATES_MAX &&
+		log_state_needs_part(&pool->states[label.log_index], label.part) &&
+		log_pool_find(pool, label.log_index, label.part) == segment) {
+		rte_mbuf_ext_refcnt_set(&pool->segs[segment].shinfo, 1);
+		return;
+	}
+	log_pool_unlabel(pool, segment);
+	segment_free(NULL, &pool->segs[segment]);
+}
+
 static int segments_create(struct log_pool *pool)
 {
 	size_t bytes = pool->segments * sizeof(*pool->segs);
@@ -215,21 +253,18 @@ static int segments_create(struct log_pool *pool)
 		seg->iova = segment_iova(pool, seg->addr);
 		seg->shinfo.free_cb = segment_free;
 		seg->shinfo.fcb_opaque = seg;
-		segment_free(NULL, seg);
+		segment_adopt(pool, i);
 	}
 	return 0;
 }
 
 /* ---- public ---- */
 
-struct log_pool *log_pool_create(const char *path, uint32_t segments, bool register_dma)
+static struct log_pool *pool_new(const char *path)
 {
-	uint64_t states_offset = align_up(sizeof(struct log_file_header), 4096);
-	uint64_t labels_offset = states_offset + LOG_STATES_MAX * sizeof(struct egress_log_state);
 	struct log_pool *pool;
-	int ret;
 
-	if (!path || strlen(path) >= sizeof(pool->path) || segments == 0) {
+	if (!path || strlen(path) >= sizeof(pool->path)) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -238,41 +273,150 @@ struct log_pool *log_pool_create(const char *path, uint32_t segments, bool regis
 		return NULL;
 	strcpy(pool->path, path);
 	pool->fd = -1;
+	return pool;
+}
+
+static void pool_lay_out(struct log_pool *pool, const struct log_layout *at)
+{
+	pool->data_offset = at->data_offset;
+	pool->states = (struct egress_log_state *)(pool->map + at->states_offset);
+	pool->labels = (uint64_t *)(pool->map + at->labels_offset);
+}
+
+static int pool_finish(struct log_pool *pool, bool register_dma)
+{
+	int ret = register_dma ? dma_register(pool) : 0;
+
+	return ret ? ret : segments_create(pool);
+}
+
+struct log_pool *log_pool_create(
+	const char *path, uint32_t segments, uint64_t instance, bool register_dma)
+{
+	struct log_pool *pool = pool_new(segments ? path : NULL);
+	struct log_layout at;
+	int ret;
+
+	if (!pool)
+		return NULL;
+	log_layout_of(segments, &at);
 	pool->segments = segments;
-	pool->data_offset =
-		align_up(labels_offset + segments * sizeof(uint64_t), LOG_SEGMENT_BYTES);
-	pool->map_bytes = pool->data_offset + (uint64_t)segments * LOG_SEGMENT_BYTES;
-	ret = file_open(pool);
+	pool->map_bytes = at.bytes;
+	ret = file_make(pool);
 	if (!ret)
 		ret = file_map(pool);
-	if (!ret && register_dma)
-		ret = dma_register(pool);
-	if (!ret)
-		ret = segments_create(pool);
+	if (!ret) {
+		pool_lay_out(pool, &at);
+		file_format(pool, &at, instance);
+		ret = pool_finish(pool, register_dma);
+	}
 	if (ret) {
 		log_pool_destroy(pool);
 		errno = -ret;
 		return NULL;
 	}
-	file_format(pool, states_offset, labels_offset);
 	return pool;
 }
 
-void log_pool_destroy(struct log_pool *pool)
+/* Maps what is there, and only then believes its header. */
+static int file_reuse(struct log_pool *pool, char *why, size_t why_size)
 {
+	struct log_layout at;
+	struct stat st;
+	int ret = file_open(pool, 0);
+
+	if (ret)
+		return ret;
+	if (fstat(pool->fd, &st) < 0)
+		return -errno;
+	pool->map_bytes = (size_t)st.st_size;
+	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(struct log_file_header)) {
+		snprintf(why, why_size, "it is no file of an egress log");
+		return -EBADMSG;
+	}
+	ret = posix_fallocate(pool->fd, 0, st.st_size); /* no hole to fall into */
+	if (ret)
+		return pool_error(pool, "no memory for all segments (hugepages?)", ret);
+	ret = file_map(pool);
+	if (ret)
+		return ret;
+	if (log_check_file(pool->map, pool->map_bytes, why, why_size))
+		return -EBADMSG;
+	pool->segments = ((const struct log_file_header *)pool->map)->segments;
+	log_layout_of(pool->segments, &at);
+	pool_lay_out(pool, &at);
+	return 0;
+}
+
+struct log_pool *log_pool_open(const char *path, bool register_dma, char *why, size_t why_size)
+{
+	struct log_pool *pool = pool_new(path);
+	int ret;
+
 	if (!pool)
-		return;
+		return NULL;
+	why[0] = '\0';
+	ret = file_reuse(pool, why, why_size);
+	if (!ret)
+		ret = pool_finish(pool, register_dma);
+	if (ret) {
+		log_pool_close(pool);
+		errno = -ret;
+		return NULL;
+	}
+	return pool;
+}
+
+uint64_t log_pool_instance(const struct log_pool *pool)
+{
+	return ((const struct log_file_header *)pool->map)->instance;
+}
+
+bool log_pool_holds(const struct log_pool *pool)
+{
+	for (uint32_t i = 0; i < LOG_STATES_MAX; i++)
+		if (log_state_holds(&pool->states[i]))
+			return true;
+	return false;
+}
+
+void log_pool_forget(struct log_pool *pool, uint32_t log_index)
+{
+	__atomic_store_n(&pool->states[log_index].in_use, 0, __ATOMIC_RELEASE);
+	for (uint32_t i = 0; i < pool->segments; i++) {
+		if (label_of(pool, i).log_index != log_index)
+			continue;
+		log_pool_unlabel(pool, i);
+		log_pool_release(pool, i);
+	}
+}
+
+static void pool_free(struct log_pool *pool)
+{
 	rte_stack_free(pool->free);
 	free(pool->segs);
 	if (pool->registered)
 		rte_extmem_unregister(pool->map, pool->map_bytes);
 	if (pool->map)
 		munmap(pool->map, pool->map_bytes);
-	if (pool->fd >= 0) {
-		unlink(pool->path);
+	if (pool->fd >= 0)
 		close(pool->fd);
-	}
 	free(pool);
+}
+
+void log_pool_close(struct log_pool *pool)
+{
+	if (pool)
+		pool_free(pool);
+}
+
+void log_pool_destroy(struct log_pool *pool)
+{
+	if (!pool)
+		return;
+	if (pool->fd >= 0)
+		unlink(pool->path);
+	pool_free(pool);
 }
 
 uint32_t log_pool_take(struct log_pool *pool)

@@ -30,7 +30,7 @@ struct log_pool;
 
 /* What the file begins with; little-endian. */
 #define LOG_FILE_MAGIC "RENICLOG"
-enum { LOG_FILE_VERSION = 1 };
+enum { LOG_FILE_VERSION = 2 };
 
 struct log_file_header {
 	char magic[8]; /* LOG_FILE_MAGIC, without a NUL; written last at creation */
@@ -43,6 +43,7 @@ struct log_file_header {
 	uint64_t states_offset; /* of the array of struct egress_log_state, in the file */
 	uint64_t labels_offset; /* of the array of struct log_segment_label, in the file */
 	uint64_t data_offset;	/* of segment 0, in the file */
+	uint64_t instance;	/* random; the journal that belongs to the file has it too */
 };
 
 /* What a segment holds: bytes [part, part + 1) * LOG_SEGMENT_BYTES of log number log_index.
@@ -64,11 +65,34 @@ struct log_segment_label {
  * segment. All memory is allocated here: ENOSPC or ENOMEM now, never a SIGBUS later.
  * Control thread. Returns NULL with errno set; no file is left then.
  */
-struct log_pool *log_pool_create(const char *path, uint32_t segments, bool register_dma);
+struct log_pool *log_pool_create(
+	const char *path, uint32_t segments, uint64_t instance, bool register_dma);
+
+/*
+ * Open a file that an earlier daemon left, whole (log_check_file()). Segments that its logs need
+ * stay theirs, for egress_log_recover(); the others are free. Control thread. Returns NULL with
+ * errno set (EBADMSG: the file is not whole, *why says what is wrong); the file is left as it was.
+ */
+struct log_pool *log_pool_open(const char *path, bool register_dma, char *why, size_t why_size);
+
+/* As log_pool_create() was told. */
+uint64_t log_pool_instance(const struct log_pool *pool);
+
+/* Has any log frames in the file? The owners are done with the logs. */
+bool log_pool_holds(const struct log_pool *pool);
+
+/* A log that was left in the file and has no owner any more: its segments are free again. */
+void log_pool_forget(struct log_pool *pool, uint32_t log_index);
+
+/* Unmaps; the file stays for the next daemon. Else as log_pool_destroy(). */
+void log_pool_close(struct log_pool *pool);
 
 /* Unmaps and unlinks; no log may be using the pool, and no mbuf may point into it. NULL is fine.
  * Control thread. */
 void log_pool_destroy(struct log_pool *pool);
+
+/* The segment that holds that part of that log, or LOG_SEGMENT_NONE. Slow: looks at all. */
+uint32_t log_pool_find(const struct log_pool *pool, uint32_t log_index, uint32_t part);
 
 /* Take the segment freed last, or LOG_SEGMENT_NONE. The log's own reference is counted. */
 uint32_t log_pool_take(struct log_pool *pool);

@@ -11,10 +11,14 @@
 #include <rte_errno.h>
 #include <rte_malloc.h>
 
+#include "announce.h"
+#include "checkpoint_area.h"
 #include "event.h"
 #include "group_members.h"
+#include "journal.h"
 #include "log.h"
 #include "protection.h"
+#include "run_files.h"
 #include "switch.h"
 #include "vf.h"
 
@@ -42,21 +46,20 @@ static int create_pools(const struct nic_params *params, struct nic_error *err)
 		rte_pktmbuf_pool_create("log_frames", n_attach, MBUF_CACHE, 0, 0, SOCKET_ID_ANY);
 	if (!nic.attach_pool)
 		return nic_fail(err, RENIC_E_RESOURCES, "mbufs", "no memory for the log's frames");
-	nic.log_pool =
-		log_pool_create(params->log_path, params->log_segments, params->register_dma);
-	if (!nic.log_pool)
-		return nic_fail(err, RENIC_E_RESOURCES, "egress_log", "%u MiB of log at %s: %s",
-			2 * params->log_segments, params->log_path, strerror(errno));
-	return 0;
+	return run_files_open(params, err);
 }
 
 int nic_init(const struct nic_params *params, struct nic_error *err)
 {
-	snprintf(nic.run_dir, sizeof(nic.run_dir), "%s", params->run_dir);
+	if (params->run_dir)
+		snprintf(nic.run_dir, sizeof(nic.run_dir), "%s", params->run_dir);
+	nic.ending = false;
 	nic.port_ops = params->port_ops;
 	nic.log_for_dma = params->register_dma;
 	if (nic_event_fd() < 0 || switch_init())
 		return nic_fail(err, RENIC_E_RESOURCES, NULL, "no memory for the MAC table");
+	if (checkpoint_area_create(err))
+		return err ? err->code : RENIC_E_RESOURCES;
 	return create_pools(params, err);
 }
 
@@ -77,11 +80,14 @@ bool nic_replace_by_copy(struct rte_mbuf **m)
 }
 
 /* The end of the daemon: what is held stays unsent. */
-void nic_clear(void)
+void nic_clear(bool keep)
 {
 	struct group *g;
 	struct vf *vf;
 
+	nic.ending = keep;
+	if (keep)
+		journal_freeze();
 	/* Their VFs hold on to what is not committed until they are gone. */
 	while ((g = TAILQ_FIRST(&nic.groups)))
 		group_free(g);
@@ -92,12 +98,11 @@ void nic_clear(void)
 
 void nic_fini(void)
 {
-	if (nic.log_pool)
-		log_pool_destroy(nic.log_pool);
+	run_files_close();
 	rte_mempool_free(nic.attach_pool);
 	rte_mempool_free(nic.pool);
 	nic.attach_pool = nic.pool = NULL;
-	nic.log_pool = NULL;
+	checkpoint_area_destroy();
 	switch_fini();
 	event_fini();
 }
@@ -136,6 +141,7 @@ void nic_tick(void)
 	struct vf *vf;
 
 	protection_check_timeouts();
+	announce_tick();
 	if (now_tsc >= next_tsc) {
 		next_tsc = now_tsc + rte_get_tsc_hz() / 1000 * LINK_POLL_MS;
 		check_link();

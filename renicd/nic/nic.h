@@ -37,7 +37,7 @@ void nic_vf_foreach(void (*visit)(const struct vf_info *info, void *arg), void *
 
 /* ---- protection groups: design, "Checkpoint protocol" (Remus, NSDI'08, section 3) ----
  * Where a `group` is asked for, the name of a VF that is in no group serves too: it is then a
- * group of one. `client` is a token of the control connection (0: none, e.g. config file). */
+ * group of one. */
 
 int nic_group_create(const struct group_config *config, struct nic_error *err);
 int nic_group_delete(const char *name, struct nic_error *err);
@@ -46,17 +46,68 @@ int nic_group_set(
 int nic_group_get(const char *name, struct group_info *info, struct nic_error *err);
 void nic_group_foreach(void (*visit)(const struct group_info *info, void *arg), void *arg);
 
-int nic_protection_start(const char *group, uint64_t client, struct nic_error *err);
+/* Who asks what of which group. */
+struct group_command {
+	const char *group;
+	uint64_t client; /* token of the control connection; 0: none */
+	uint64_t term;	 /* that the caller believes to be in; 0: it does not say */
+};
+
+/* Each of these refuses a term that is not the group's with RENIC_E_TERM; start may carry a larger
+ * one, which the group then takes. */
+int nic_protection_start(const struct group_command *cmd, struct nic_error *err);
 
 /* discard: drop what is uncommitted (counted); else release it. */
-int nic_protection_stop(const char *group, bool discard, uint64_t client, struct nic_error *err);
+int nic_protection_stop(const struct group_command *cmd, bool discard, struct nic_error *err);
 
 int nic_checkpoint_begin(
-	const char *group, uint64_t client, struct checkpoint_info *info, struct nic_error *err);
-int nic_checkpoint_resume(const char *group, uint64_t client, struct nic_error *err);
-int nic_checkpoint_abort(const char *group, uint64_t client, struct nic_error *err);
-int nic_checkpoint_commit(
-	const char *group, uint64_t epoch, uint64_t client, struct nic_error *err);
+	const struct group_command *cmd, struct checkpoint_info *info, struct nic_error *err);
+int nic_checkpoint_resume(const struct group_command *cmd, struct nic_error *err);
+int nic_checkpoint_abort(const struct group_command *cmd, struct nic_error *err);
+int nic_checkpoint_commit(const struct group_command *cmd, uint64_t epoch, struct nic_error *err);
+
+/* Of each VF of a group that was just suspended: what it is now, and what was written of it into
+ * the checkpoint area, which is valid until the group's next checkpoint_begin. */
+void nic_checkpoint_foreach(const char *group,
+	void (*visit)(const struct vf_info *info, const struct checkpoint_vf *vf, void *arg),
+	void *arg);
+
+/* The checkpoint area's file, a new read-only descriptor that the caller closes; or an error. */
+int nic_checkpoint_fd(struct nic_error *err);
+
+/* ---- standby and failover: docs/protocol.md, "Failover" ---- */
+
+/* Neither in nor out from now on. RENIC_E_BUSY while frames of the group wait to leave. May carry
+ * a larger term. */
+int nic_standby_start(const struct group_command *cmd, struct nic_error *err);
+
+/* Back to `unprotected` in the same term. RENIC_E_EXISTS while another VF has a member's MAC. */
+int nic_standby_stop(const struct group_command *cmd, struct nic_error *err);
+
+struct renic_snapshot;
+
+struct standby_snapshot {
+	const char *vf;
+	const struct renic_snapshot *snapshot; /* has been decoded: its values are in range */
+};
+
+/*
+ * Load a checkpoint's snapshots into a standby group, one for each member: policy, counters and
+ * the guest's addresses; the group takes the snapshots' term. All of it is checked before anything
+ * changes: RENIC_E_PARAMS where VFs or values do not fit, RENIC_E_UNSUPPORTED for rings that the VF
+ * does not offer, RENIC_E_TERM for a snapshot of an older term.
+ */
+int nic_standby_restore(const struct group_command *cmd, const struct standby_snapshot *snapshots,
+	uint16_t n, struct nic_error *err);
+
+/* The standby takes over: the next term (or cmd's, where larger) begins, frames pass, the
+ * addresses are announced. RENIC_E_EXISTS while another active VF has a member's MAC and VLAN. */
+int nic_activate(const struct group_command *cmd, struct nic_error *err);
+
+enum { ANNOUNCE_ROUNDS = 5, ANNOUNCE_ROUNDS_MAX = 100 };
+
+/* Tell the network where the VF's guest is, in so many rounds. RENIC_E_STATE in standby. */
+int nic_vf_announce(const char *name, unsigned rounds, struct nic_error *err);
 
 /* A control connection said something / went away: the replicator's sign of life. */
 void nic_client_alive(uint64_t client);

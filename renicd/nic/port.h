@@ -16,6 +16,7 @@
 #include "error.h"
 #include "types.h"
 
+struct dirty_log;
 struct rte_mbuf;
 struct rte_mempool;
 struct vf;
@@ -52,6 +53,8 @@ void vf_frontend_queue(struct vf *vf, uint16_t qp, bool enabled);
 void vf_frontend_disconnected(struct vf *vf, const char *error);
 const char *vf_name(const struct vf *vf);
 uint16_t vf_queue_pairs(const struct vf *vf);
+/* Where a port's owner lcores log what they write to guest memory, while it is on. */
+struct dirty_log *vf_dirty_log(struct vf *vf);
 
 struct uplink_ops {
 	/* Send up to n frames from data lcore lcore_self(); those taken are no longer the

@@ -6,7 +6,8 @@
  * Output commit (P1) rests on two facts: a queue pair appends to the log what it took from the
  * guest while `hold` is set, and the log's `committed` moves by nic_checkpoint_commit() and
  * nic_protection_stop() alone. Quiet when suspended (P3): `suspended` is set by the owner
- * between two rounds, and every access to guest memory asks for it.
+ * between two rounds, and every access to guest memory asks for it. What a command decides is in
+ * the journal before it is carried out (P6): after a crash the next daemon carries it out again.
  * Source: Remus (NSDI'08) section 3; design, "Checkpoint protocol".
  */
 #include <string.h>
@@ -86,6 +87,8 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
+enum { COME_BACK_MS = 5000 }; /* after a restart, where the group has no timeout */
+
 /* Whoever drives the group is its replicator, until the connection closes or falls silent. */
 static void adopt(struct group *g, uint64_t client)
 {
@@ -94,20 +97,27 @@ static void adopt(struct group *g, uint64_t client)
 	g->client = client;
 	g->replicator = REPLICATOR_CONNECTED;
 	g->last_alive_ns = now_ns();
+	g->give_up_ns = 0;
 }
 
-static void announce(const struct group *g)
+/* The guests' memory: what the device writes from now on is logged. */
+static void log_dirty(struct group *g, bool complete)
 {
-	nic_post_event(EVENT_GROUP_STATE, g->config.name, "%s", group_state_names[g->fsm.state]);
+	for (uint16_t v = 0; v < g->n_vfs; v++)
+		dirty_log_start(&g->vfs[v]->dirty, complete);
 }
 
 static void stop(struct group *g, bool discard)
 {
-	command_run(g, discard ? qp_discard : qp_release_all, 0);
+	g->discard = discard;
 	group_fsm_stop(&g->fsm);
+	group_note(g);
+	command_run(g, discard ? qp_discard : qp_release_all, 0);
+	for (uint16_t v = 0; v < g->n_vfs; v++)
+		dirty_log_stop(&g->vfs[v]->dirty);
 	g->client = 0;
 	g->replicator = REPLICATOR_NONE;
-	announce(g);
+	group_post_state(g);
 }
 
 /* With policy hold all stays as it is, a checkpoint under way included: who comes next resumes
@@ -115,18 +125,31 @@ static void stop(struct group *g, bool discard)
 static void replicator_lost(struct group *g, const char *why)
 {
 	g->client = 0;
+	g->give_up_ns = 0;
 	g->replicator = REPLICATOR_LOST;
-	if (g->fsm.state == GROUP_UNPROTECTED)
+	if (g->fsm.state != GROUP_PROTECTED && g->fsm.state != GROUP_SUSPENDED)
 		return;
 	nic_post_event(EVENT_REPLICATOR_LOST, g->config.name, "%s; policy: %s", why,
 		g->config.on_replicator_lost == REPLICATOR_RELEASE ? "release" : "hold");
 	if (g->config.on_replicator_lost != REPLICATOR_RELEASE)
 		return;
 	if (g->fsm.state == GROUP_SUSPENDED) {
-		command_run(g, qp_resume, 0);
 		group_fsm_resume(&g->fsm);
+		group_note(g);
+		command_run(g, qp_resume, 0);
 	}
 	stop(g, false);
+}
+
+void protection_taken_up(struct group *g)
+{
+	uint32_t wait_ms = g->config.replicator_timeout_ms;
+
+	log_dirty(g, false);
+	g->replicator = REPLICATOR_LOST;
+	if (g->config.on_replicator_lost == REPLICATOR_RELEASE)
+		g->give_up_ns = now_ns() + (wait_ms ? wait_ms : COME_BACK_MS) * 1000000ULL;
+	group_post_state(g);
 }
 
 void nic_client_alive(uint64_t client)
@@ -157,20 +180,29 @@ void protection_check_timeouts(void)
 
 		if (g->client && limit_ns && now - g->last_alive_ns > limit_ns)
 			replicator_lost(g, "silent for longer than replicator_timeout_ms");
+		if (g->give_up_ns && now > g->give_up_ns)
+			replicator_lost(g, "it did not come back after a restart");
 	}
 }
 
 /* ---- what the control socket asks ---- */
 
-/* The group, if `op` is legal now; the caller becomes its replicator. */
-static struct group *enter(
-	const char *name, enum group_op op, uint64_t client, struct nic_error *err)
+static int check(const struct group *g, const struct group_command *cmd, enum group_op op,
+	struct nic_error *err)
 {
-	struct group *g = group_resolve(name, err);
+	int rc = group_check_term(&g->fsm, op, cmd->term, err);
 
-	if (!g || group_check(&g->fsm, op, err))
+	return rc ? rc : group_check(&g->fsm, op, err);
+}
+
+/* The group, if `op` is legal now; the caller becomes its replicator. */
+static struct group *enter(const struct group_command *cmd, enum group_op op, struct nic_error *err)
+{
+	struct group *g = group_resolve(cmd->group, err);
+
+	if (!g || check(g, cmd, op, err))
 		return NULL;
-	adopt(g, client);
+	adopt(g, cmd->client);
 	return g;
 }
 
@@ -179,31 +211,35 @@ static int code_of(const struct nic_error *err)
 	return err->code;
 }
 
-int nic_protection_start(const char *name, uint64_t client, struct nic_error *err)
+int nic_protection_start(const struct group_command *cmd, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = group_resolve_or_make(name, err);
-	if (!g || group_check(&g->fsm, GROUP_START, err))
+	g = group_resolve_or_make(cmd->group, err);
+	if (!g || check(g, cmd, GROUP_START, err))
 		return code_of(err);
 	if (!g->n_vfs)
-		return nic_fail(err, RENIC_E_PARAMS, "group", "group \"%s\" has no VFs", name);
-	adopt(g, client);
+		return nic_fail(
+			err, RENIC_E_PARAMS, "group", "group \"%s\" has no VFs", cmd->group);
+	adopt(g, cmd->client);
+	group_take_term(g, cmd->term);
 	group_fsm_start(&g->fsm);
+	group_note(g);
+	log_dirty(g, true);
 	command_run(g, qp_start_hold, g->fsm.epoch);
-	announce(g);
+	group_post_state(g);
 	return 0;
 }
 
-int nic_protection_stop(const char *name, bool discard, uint64_t client, struct nic_error *err)
+int nic_protection_stop(const struct group_command *cmd, bool discard, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = enter(name, GROUP_STOP, client, err);
+	g = enter(cmd, GROUP_STOP, err);
 	if (!g)
 		return code_of(err);
 	stop(g, discard);
@@ -211,64 +247,74 @@ int nic_protection_stop(const char *name, bool discard, uint64_t client, struct 
 }
 
 int nic_checkpoint_begin(
-	const char *name, uint64_t client, struct checkpoint_info *info, struct nic_error *err)
+	const struct group_command *cmd, struct checkpoint_info *info, struct nic_error *err)
 {
 	uint64_t start = rte_rdtsc(), age_us = 0;
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = enter(name, GROUP_BEGIN, client, err);
+	g = enter(cmd, GROUP_BEGIN, err);
 	if (!g)
 		return code_of(err);
+	*info = (struct checkpoint_info){
+		.term = g->fsm.term,
+		.epoch = group_fsm_begin(&g->fsm),
+	};
+	group_note(g);
 	command_run(g, qp_begin, 0);
-	*info = (struct checkpoint_info){.epoch = group_fsm_begin(&g->fsm)};
+	for (uint16_t v = 0; v < g->n_vfs; v++)
+		dirty_log_flip(&g->vfs[v]->dirty, &g->vfs[v]->dirty_info);
 	info->duration_us = (rte_rdtsc() - start) * 1000000 / rte_get_tsc_hz();
 	group_held(g, &info->held_pkts, &info->held_bytes, &age_us);
 	return 0;
 }
 
-int nic_checkpoint_resume(const char *name, uint64_t client, struct nic_error *err)
+int nic_checkpoint_resume(const struct group_command *cmd, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = enter(name, GROUP_RESUME, client, err);
+	g = enter(cmd, GROUP_RESUME, err);
 	if (!g)
 		return code_of(err);
-	command_run(g, qp_resume, 0);
 	group_fsm_resume(&g->fsm);
+	group_note(g);
+	command_run(g, qp_resume, 0);
 	return 0;
 }
 
-int nic_checkpoint_abort(const char *name, uint64_t client, struct nic_error *err)
+int nic_checkpoint_abort(const struct group_command *cmd, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = enter(name, GROUP_ABORT, client, err);
+	g = enter(cmd, GROUP_ABORT, err);
 	if (!g)
 		return code_of(err);
-	command_run(g, qp_resume, 0);
 	group_fsm_abort(&g->fsm);
+	group_note(g);
+	command_run(g, qp_resume, 0);
 	return 0;
 }
 
-int nic_checkpoint_commit(const char *name, uint64_t epoch, uint64_t client, struct nic_error *err)
+int nic_checkpoint_commit(const struct group_command *cmd, uint64_t epoch, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
 
 	err = err ? err : &local;
-	g = group_resolve(name, err);
-	if (!g || group_check_commit(&g->fsm, epoch, err))
+	g = group_resolve(cmd->group, err);
+	if (!g || group_check_term(&g->fsm, GROUP_COMMIT, cmd->term, err) ||
+		group_check_commit(&g->fsm, epoch, err))
 		return code_of(err);
-	adopt(g, client);
+	adopt(g, cmd->client);
 	if (epoch > g->fsm.committed_epoch) {
-		command_run(g, qp_commit, epoch);
 		group_fsm_commit(&g->fsm, epoch);
+		group_note(g);
+		command_run(g, qp_commit, epoch);
 	}
 	return 0;
 }

@@ -147,13 +147,14 @@ static bool is_oversize(const struct rte_mbuf *m)
 	return m->pkt_len + tag > nic.uplink->max_frame_bytes;
 }
 
-/* While a VF moves to another VLAN the table has it in both: its policy decides. */
+/* While a VF moves to another VLAN the table has it in both, and while it becomes active before
+ * it is: its policy decides. */
 static bool vf_takes_vlan(int id, uint16_t vid)
 {
 	const struct vf *vf = vf_by_id(id);
-	uint16_t vlan = vf ? vf_policy(vf)->vlan : 0;
+	const struct vf_policy *policy = vf ? vf_policy(vf) : NULL;
 
-	return !vlan || vlan == vid;
+	return !policy || (!policy->standby && (!policy->vlan || policy->vlan == vid));
 }
 
 static int lookup_cached(struct dest_cache *cache, const struct rte_ether_addr *mac, uint16_t vid)
@@ -287,7 +288,7 @@ static void flood_to_vfs(const struct rte_mbuf *m, uint16_t vid, int src, uint32
 		if (!vf)
 			continue;
 		policy = vf_policy(vf);
-		if (policy->vlan && policy->vlan != vid)
+		if (policy->standby || (policy->vlan && policy->vlan != vid))
 			continue;
 		if (choice != GROUP_ALL && (policy->group_id == group_id) != (choice == GROUP_ONLY))
 			continue;

@@ -36,6 +36,7 @@ struct vf_config {
 	uint16_t mtu;		    /* largest L3 payload, 68..9000; default 9000 */
 	uint32_t ingress_hold_pkts; /* frames kept for a suspended guest, 0..65536; default 4096 */
 	uint64_t egress_log_bytes; /* most held bytes per TX queue, 2 MiB steps; default: a share */
+	bool standby; /* a backup's VF: nothing leaves, nothing enters, until it is activated */
 	char socket[NIC_PATH_SIZE];	   /* vhost-user socket; default RUN_DIR/NAME.sock */
 	char hold_exempt[NIC_FILTER_SIZE]; /* pcap-filter: frames that need no holding; empty: none
 					    */
@@ -84,9 +85,11 @@ struct vf_info {
 	enum frontend_state frontend;
 	uint64_t features;	  /* negotiated virtio features; 0 without a front-end */
 	uint64_t frontend_errors; /* times a front-end was dropped for nonsense or a failure */
-	const char *role;	  /* "unprotected", "protected" */
+	const char *role;	  /* "unprotected", "protected", "standby" */
 	bool suspended;
-	uint64_t epoch; /* open epoch of its group, 0 where unprotected */
+	uint64_t term;				/* of its group, 1.. */
+	uint64_t restored_term, restored_epoch; /* of the snapshot loaded last; term 0: none */
+	uint64_t epoch;				/* open epoch of its group, 0 where unprotected */
 	uint64_t held_pkts, held_bytes, held_age_us;
 	uint32_t ingress_held_pkts;
 	uint16_t n_queues;
@@ -101,6 +104,7 @@ struct group_config {
 	bool internal_pass;		/* "internal": "pass"; default "hold" */
 	uint32_t replicator_timeout_ms; /* 0 (default): only a closed connection counts as lost */
 	enum replicator_policy on_replicator_lost; /* default hold */
+	bool standby;				   /* a group of standby VFs */
 	uint16_t n_vfs;
 	char vfs[VF_MAX][NIC_NAME_SIZE];
 };
@@ -114,7 +118,8 @@ enum group_set_mask {
 struct group_info {
 	struct group_config config;
 	bool lone;		  /* made for one VF because it was named as a group */
-	const char *state;	  /* "unprotected", "protected", "suspended" */
+	const char *state;	  /* "unprotected", "protected", "suspended", "standby" */
+	uint64_t term;		  /* 1.. */
 	uint64_t epoch;		  /* open epoch; 0 while unprotected */
 	uint64_t committed_epoch; /* last committed, 0: none */
 	uint32_t sealed_epochs;	  /* sealed and not yet committed */
@@ -124,9 +129,23 @@ struct group_info {
 
 /* What checkpoint_begin answers. */
 struct checkpoint_info {
+	uint64_t term;			/* of the group */
 	uint64_t epoch;			/* the epoch just sealed: what to commit later */
 	uint64_t held_pkts, held_bytes; /* of the whole group, all uncommitted epochs */
 	uint64_t duration_us; /* from the request's handling to every VF suspended and sealed */
+};
+
+/* A run of bytes in the checkpoint area's file. */
+struct area_extent {
+	uint64_t offset, bytes;
+};
+
+/* Where checkpoint_begin left what is too large for its answer, of one VF. */
+struct checkpoint_vf {
+	struct area_extent snapshot; /* renic_snapshot.h */
+	struct area_extent dirty;    /* bitmap of guest pages; bytes: up to the last one set */
+	uint64_t dirty_pages;
+	bool dirty_complete; /* false: any page may have been written */
 };
 
 struct uplink_info {

@@ -8,9 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_cycles.h>
 #include <rte_malloc.h>
 
+#include "checkpoint_area.h"
 #include "group_members.h"
+#include "journal.h"
 #include "log.h"
 #include "switch.h"
 #include "vf.h"
@@ -48,7 +51,8 @@ static int check_unique(const struct vf_config *config, struct nic_error *err)
 		if (!strcmp(vf->config.socket, config->socket))
 			return nic_fail(err, RENIC_E_EXISTS, "socket",
 				"VF \"%s\" has the socket %s", vf->config.name, config->socket);
-	return vf_config_check_mac(config, err);
+	/* A standby has the MAC of whom it stands by for, who may be here too. */
+	return config->standby ? 0 : vf_config_check_mac(config, err);
 }
 
 static int free_id(void)
@@ -69,6 +73,7 @@ static struct vf_qp *qp_new(struct vf *vf, uint16_t index)
 	qp->vf = vf;
 	qp->ops = vf->ops;
 	qp->index = index;
+	qp->suspended = vf->config.standby;
 	qp->lcore = (uint16_t)((vf->id + index) % lcores_count());
 	qp->poller =
 		(struct poller){.poll = qp_poll, .arm = qp_arm, .disarm = qp_disarm, .ctx = qp};
@@ -80,8 +85,8 @@ static struct vf_qp *qp_new(struct vf *vf, uint16_t index)
 	}
 	if (rx_fifo_init(&qp->rx, vf->config.ingress_hold_pkts))
 		goto fail;
-	if (egress_log_init(&qp->log, nic.log_pool, (uint32_t)vf->id * VF_QPS_MAX + index,
-		    vf->config.egress_log_bytes) == 0)
+	if (egress_log_recover(&qp->log, nic.log_pool, (uint32_t)vf->id * VF_QPS_MAX + index,
+		    vf->config.egress_log_bytes, rte_rdtsc()) == 0)
 		return qp;
 fail:
 	free(qp->rx.slots);
@@ -104,7 +109,10 @@ static void qp_free(struct vf_qp *qp)
 		rte_pktmbuf_free(qp->out.pkts[qp->out.head++]);
 	qp_flush_rx(qp, DROP_NO_FRONTEND);
 	free(qp->rx.slots);
-	egress_log_fini(&qp->log);
+	if (nic.ending)
+		egress_log_detach(&qp->log);
+	else
+		egress_log_fini(&qp->log);
 	rte_free(qp);
 }
 
@@ -127,6 +135,7 @@ static struct vf *vf_new(const struct vf_config *config, int id, struct nic_erro
 	vf->id = (uint16_t)id;
 	vf->ops = nic.port_ops;
 	pthread_mutex_init(&vf->frontend_lock, NULL);
+	dirty_log_init(&vf->dirty, vf->id);
 	vf->policy = vf_policy_make(vf, config, err);
 	if (!vf->policy) {
 		vf_free(vf);
@@ -180,7 +189,6 @@ static void publish(struct vf *vf)
 	__atomic_store_n(&nic.by_id[vf->id], vf, __ATOMIC_RELEASE);
 	if (nic.id_end <= vf->id)
 		__atomic_store_n(&nic.id_end, (uint16_t)(vf->id + 1), __ATOMIC_RELEASE);
-	vf_for_each_qp(vf, add_poller, NULL);
 }
 
 /* No lcore knows the VF when this returns. */
@@ -190,22 +198,38 @@ static void unpublish(struct vf *vf)
 	struct rte_ether_addr mac;
 
 	memcpy(&mac, vf->config.mac, sizeof(mac));
-	switch_remove(&mac, vf->config.vlan);
+	if (!vf->config.standby)
+		switch_remove(&mac, vf->config.vlan);
 	__atomic_store_n(&nic.by_id[vf->id], NULL, __ATOMIC_RELEASE);
 	while (id_end && !nic.by_id[id_end - 1])
 		id_end--;
 	__atomic_store_n(&nic.id_end, id_end, __ATOMIC_RELEASE);
-	vf_for_each_qp(vf, remove_poller, NULL);
 	lcore_synchronize();
 }
 
-int nic_vf_create(const struct vf_config *given, struct nic_error *err)
+void vf_note(const struct vf *vf)
+{
+	struct journal_vf entry = {
+		.config = vf->config,
+		.file_hash = vf->file_hash,
+		.term = vf->term,
+		.restored_term = vf->restored_term,
+		.restored_epoch = vf->restored_epoch,
+	};
+
+	journal_put_vf(vf->id, &entry);
+}
+
+int vf_make(const struct vf_config *given, int id, uint64_t file_hash, struct vf **made,
+	struct nic_error *err)
 {
 	struct vf_config config = *given;
 	struct rte_ether_addr mac;
 	struct vf *vf;
-	int rc, id = free_id();
+	int rc;
 
+	if (id < 0)
+		id = free_id();
 	rc = vf_config_complete(&config, err);
 	if (!rc)
 		rc = check_unique(&config, err);
@@ -217,20 +241,66 @@ int nic_vf_create(const struct vf_config *given, struct nic_error *err)
 	if (!vf)
 		return err ? err->code : RENIC_E_RESOURCES;
 	memcpy(&mac, config.mac, sizeof(mac));
-	if (switch_add(&mac, config.vlan, vf->id)) {
+	if (!config.standby && switch_add(&mac, config.vlan, vf->id)) {
 		vf_free(vf);
 		return nic_fail(err, RENIC_E_RESOURCES, NULL, "the MAC table is full");
 	}
+	vf->file_hash = file_hash;
+	vf_note(vf);
 	publish(vf);
+	TAILQ_INSERT_TAIL(&nic.vfs, vf, next);
+	*made = vf;
+	return 0;
+}
+
+/* No lcore and no port uses it any more. */
+static void release(struct vf *vf)
+{
+	uint16_t id = vf->id;
+
+	TAILQ_REMOVE(&nic.vfs, vf, next);
+	vf_free(vf);
+	checkpoint_area_clear(id);
+	journal_drop_vf(id);
+}
+
+void vf_unmake(struct vf *vf)
+{
+	unpublish(vf);
+	release(vf);
+}
+
+int vf_run(struct vf *vf, struct nic_error *err)
+{
+	int rc;
+
+	vf_for_each_qp(vf, add_poller, NULL);
 	rc = vf->ops->create(vf, &vf->config, &vf->port, err);
 	if (rc) {
-		unpublish(vf);
-		vf_free(vf);
+		vf_for_each_qp(vf, remove_poller, NULL);
 		return rc;
 	}
-	TAILQ_INSERT_TAIL(&nic.vfs, vf, next);
-	nic_post_event(EVENT_VF_CREATED, config.name, "%s", config.socket);
+	vf->runs = true;
+	nic_post_event(EVENT_VF_CREATED, vf->config.name, "%s", vf->config.socket);
 	return 0;
+}
+
+int nic_vf_create(const struct vf_config *config, struct nic_error *err)
+{
+	struct vf *vf;
+	int rc = vf_make(config, -1, 0, &vf, err);
+
+	if (rc)
+		return rc;
+	rc = vf->config.standby ? group_make_standby(vf, err) : 0;
+	if (!rc)
+		rc = vf_run(vf, err);
+	if (!rc)
+		return 0;
+	if (vf->group)
+		group_free(vf->group);
+	vf_unmake(vf);
+	return rc;
 }
 
 static uint64_t held_pkts(const struct vf *vf)
@@ -260,13 +330,15 @@ int nic_vf_delete(const char *name, bool force, struct nic_error *err)
 	if (vf->group)
 		group_free(vf->group);
 	/* First: a lcore that waits for a ring's lock must not be waited for inside the port. */
+	if (vf->runs)
+		vf_for_each_qp(vf, remove_poller, NULL);
 	unpublish(vf);
-	vf->ops->destroy(vf->port);
-	if (held_pkts(vf))
+	if (vf->runs)
+		vf->ops->destroy(vf->port);
+	if (held_pkts(vf) && !nic.ending)
 		LOG_WARN("VF %s deleted by force with %" PRIu64 " frames waiting", name,
 			held_pkts(vf));
 	nic_post_event(EVENT_VF_DELETED, vf->config.name, "deleted");
-	TAILQ_REMOVE(&nic.vfs, vf, next);
-	vf_free(vf); /* name may have been its own */
+	release(vf); /* name may have been its own */
 	return 0;
 }

@@ -18,8 +18,10 @@
 #include <rte_ring.h>
 
 #include "counter.h"
+#include "dirty_log.h"
 #include "egress_log.h"
 #include "lcore.h"
+#include "learn.h"
 #include "nic.h"
 #include "port.h"
 #include "rx_fifo.h"
@@ -34,6 +36,7 @@ struct vf_policy {
 	struct rte_ether_addr mac;
 	uint16_t vlan;
 	bool spoofchk;
+	bool standby;	    /* no frame is for it */
 	bool internal_pass; /* the group's internal: pass */
 	uint32_t group_id;  /* 0: in no group */
 	uint32_t max_frame_bytes;
@@ -60,7 +63,7 @@ struct vf_qp {
 	const struct vf_port_ops *ops;
 	struct vf *vf;
 	bool running;	     /* the front-end's rings run */
-	bool suspended;	     /* between checkpoint_begin and resume */
+	bool suspended;	     /* between checkpoint_begin and resume; in standby */
 	bool hold;	     /* protected: what the guest sends goes to the log */
 	bool paused;	     /* not running, but was, and its front-end is still connected */
 	bool armed;	     /* notifications are on */
@@ -78,15 +81,30 @@ struct vf_qp {
 	bool rewatch;	  /* atomic: the kick descriptor may be another one now */
 	bool high_water;  /* control thread: an event was sent */
 	struct egress_log log;
+	struct learn_table learned; /* the guest's addresses */
 } __rte_cache_aligned;
+
+/* Rounds of announcements; control thread, and the owner lcore during a round. */
+struct vf_announce {
+	unsigned rounds_left;
+	unsigned gap_ms; /* from the next round to the one after it */
+	uint64_t next_tsc;
+	bool due;
+	struct learn_table addrs;
+};
 
 struct vf {
 	TAILQ_ENTRY(vf) next;
 	struct vf_config config;
+	uint64_t file_hash; /* of its entry in the config file; 0: made over the control socket */
+	bool runs;	    /* it has its port, and lcores poll it */
 	uint16_t id;
 	uint16_t n_qps;
 	const struct vf_policy *policy; /* atomic pointer */
 	struct group *group;
+	uint64_t term; /* control thread: the last of its groups'; 0: it was in none */
+	uint64_t restored_term, restored_epoch; /* control thread; 0: nothing was restored */
+	struct vf_announce announce;
 	void *port;
 	const struct vf_port_ops *ops;
 	uint16_t n_enabled;	       /* atomic: enabled queue pairs, from 0 on */
@@ -96,6 +114,8 @@ struct vf {
 	enum frontend_state frontend;
 	uint64_t frontend_errors;
 	struct vf_qp *qps[VF_QPS_MAX];
+	struct dirty_info dirty_info; /* of the last checkpoint_begin */
+	struct dirty_log dirty;
 };
 
 /* The device. One a process, as DPDK itself is. */
@@ -113,13 +133,15 @@ struct nic {
 	const struct uplink_ops *uplink; /* NULL: none */
 	const struct vf_port_ops *port_ops;
 	char run_dir[NIC_PATH_SIZE];
+	bool ending; /* the logs' file is left as it is */
 };
 
 extern struct nic nic;
 
 struct nic_params {
-	const char *run_dir;
+	const char *run_dir;  /* holds the journal; NULL: there is none */
 	const char *log_path; /* file of the egress logs */
+	bool set_aside;	      /* go on without files that cannot be used */
 	uint32_t log_segments;
 	uint32_t mbufs;
 	bool register_dma;
@@ -129,8 +151,9 @@ struct nic_params {
 /* Before any other call; lcores run already. */
 int nic_init(const struct nic_params *params, struct nic_error *err);
 void nic_set_uplink(const struct uplink_ops *ops);
-/* Deletes every group and VF. The uplink may still bring frames. */
-void nic_clear(void);
+/* The daemon ends: every group and VF goes. keep: the journal and what the logs hold stay in their
+ * files, for the next daemon; else they are empty then. The uplink may still bring frames. */
+void nic_clear(bool keep);
 /* Frees tables and pools: nothing uses them any more, the uplink included. */
 void nic_fini(void);
 
@@ -141,6 +164,19 @@ static inline unsigned nic_pool_count(void)
 }
 
 struct vf *vf_find(const char *name);
+
+/* A VF whose lcores know it, but do not poll it, and that has no port yet. id < 0: any free one.
+ * An egress log of that id in the file becomes its own. */
+int vf_make(const struct vf_config *config, int id, uint64_t file_hash, struct vf **made,
+	struct nic_error *err);
+/* Its guest and its log get going. On failure it is as vf_make() left it. */
+int vf_run(struct vf *vf, struct nic_error *err);
+/* Undoes vf_make(). */
+void vf_unmake(struct vf *vf);
+/* Note it in the journal as it is now. */
+void vf_note(const struct vf *vf);
+/* Is the VF's group protected? Control thread. */
+bool vf_is_protected(const struct vf *vf);
 
 /* Make a policy of the VF's config and group, publish it, free the old one. */
 int vf_publish_policy(struct vf *vf, struct nic_error *err);

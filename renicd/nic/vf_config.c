@@ -99,6 +99,7 @@ struct vf_policy *vf_policy_make(
 	memcpy(&p->mac, config->mac, sizeof(p->mac));
 	p->vlan = config->vlan;
 	p->spoofchk = config->spoofchk;
+	p->standby = config->standby;
 	p->max_frame_bytes =
 		config->mtu + sizeof(struct rte_ether_hdr) + 2 * sizeof(struct rte_vlan_hdr);
 	p->ingress_hold_pkts = config->ingress_hold_pkts;
@@ -188,53 +189,93 @@ int vf_config_check_mac(const struct vf_config *config, struct nic_error *err)
 		nic.by_id[id]->config.name, config->vlan);
 }
 
-/* Move the VF in the MAC table; the new place is checked to be free. */
-static int move_in_switch(
-	const struct vf *vf, const struct vf_config *config, struct nic_error *err)
+/* Does the VF have the same place in the MAC table with both? */
+static bool same_place(const struct vf_config *a, const struct vf_config *b)
 {
+	return a->standby == b->standby && a->vlan == b->vlan &&
+	       !memcmp(a->mac, b->mac, sizeof(a->mac));
+}
+
+/* Take the new place in the MAC table, which must be free. */
+static int enter_switch(struct vf_change *change, struct nic_error *err)
+{
+	const struct vf_config *config = &change->config;
 	struct rte_ether_addr mac;
 	int rc;
 
-	if (!memcmp(vf->config.mac, config->mac, sizeof(config->mac)) &&
-		vf->config.vlan == config->vlan)
+	if (config->standby || same_place(&change->vf->config, config))
 		return 0;
 	rc = vf_config_check_mac(config, err);
 	if (rc)
 		return rc;
 	memcpy(&mac, config->mac, sizeof(mac));
-	if (switch_add(&mac, config->vlan, vf->id))
+	if (switch_add(&mac, config->vlan, change->vf->id))
 		return nic_fail(err, RENIC_E_RESOURCES, "mac", "the MAC table is full");
+	change->in_switch = true;
 	return 0;
+}
+
+static void leave_switch(const struct vf_config *config)
+{
+	struct rte_ether_addr mac;
+
+	memcpy(&mac, config->mac, sizeof(mac));
+	switch_remove(&mac, config->vlan);
+}
+
+int vf_change_prepare(struct vf_change *change, struct vf *vf, const struct vf_config *config,
+	struct nic_error *err)
+{
+	int rc;
+
+	*change = (struct vf_change){.vf = vf, .config = *config};
+	if (mac_is_zero(config->mac) || (config->mac[0] & 1))
+		return nic_fail_value(err, "mac", "zero or multicast", "a unicast MAC");
+	change->policy = vf_policy_make(vf, config, err);
+	if (!change->policy)
+		return err ? err->code : RENIC_E_PARAMS;
+	rc = grow_fifos(vf, config->ingress_hold_pkts, err);
+	if (!rc)
+		rc = enter_switch(change, err);
+	if (rc)
+		vf_change_drop(change);
+	return rc;
+}
+
+/* What can change; never name and socket, which the port's thread reads at any time. */
+static void config_take(struct vf_config *to, const struct vf_config *from)
+{
+	overlay(to, from, ~0u);
+	to->standby = from->standby;
+}
+
+void vf_change_apply(struct vf_change *change)
+{
+	struct vf_config old = change->vf->config;
+
+	config_take(&change->vf->config, &change->config);
+	vf_note(change->vf);
+	policy_swap(change->vf, change->policy);
+	if (!old.standby && !same_place(&old, &change->config))
+		leave_switch(&old);
+}
+
+void vf_change_drop(struct vf_change *change)
+{
+	if (change->in_switch)
+		leave_switch(&change->config);
+	vf_policy_free(change->policy);
+	*change = (struct vf_change){.vf = change->vf};
 }
 
 static int vf_reconfigure(struct vf *vf, const struct vf_config *config, struct nic_error *err)
 {
-	struct rte_ether_addr old_mac;
-	uint16_t old_vlan = vf->config.vlan;
-	struct vf_policy *policy;
-	bool moved;
-	int rc;
+	struct vf_change change;
+	int rc = vf_change_prepare(&change, vf, config, err);
 
-	memcpy(&old_mac, vf->config.mac, sizeof(old_mac));
-	if (mac_is_zero(config->mac) || (config->mac[0] & 1))
-		return nic_fail_value(err, "mac", "zero or multicast", "a unicast MAC");
-	policy = vf_policy_make(vf, config, err);
-	if (!policy)
-		return err ? err->code : RENIC_E_PARAMS;
-	rc = grow_fifos(vf, config->ingress_hold_pkts, err);
 	if (!rc)
-		rc = move_in_switch(vf, config, err);
-	if (rc) {
-		vf_policy_free(policy);
-		return rc;
-	}
-	moved = memcmp(old_mac.addr_bytes, config->mac, 6) || old_vlan != config->vlan;
-	/* Not name and socket: the port's thread reads them at any time. */
-	overlay(&vf->config, config, ~0u);
-	policy_swap(vf, policy);
-	if (moved)
-		switch_remove(&old_mac, old_vlan);
-	return 0;
+		vf_change_apply(&change);
+	return rc;
 }
 
 int nic_vf_set(

@@ -58,12 +58,14 @@ void vf_held(const struct vf *vf, uint64_t *pkts, uint64_t *bytes, uint64_t *age
 	}
 }
 
-static void vf_fill(struct vf *vf, struct vf_info *info)
+void vf_fill_info(struct vf *vf, struct vf_info *info)
 {
 	memset(info, 0, sizeof(*info));
 	info->config = vf->config;
 	info->id = vf->id;
 	group_describe_vf(vf, info);
+	info->restored_term = vf->restored_term;
+	info->restored_epoch = vf->restored_epoch;
 	pthread_mutex_lock(&vf->frontend_lock);
 	info->frontend = vf->frontend;
 	info->frontend_errors = vf->frontend_errors;
@@ -84,7 +86,7 @@ int nic_vf_get(const char *name, struct vf_info *info, struct nic_error *err)
 
 	if (!vf)
 		return RENIC_E_NOT_FOUND;
-	vf_fill(vf, info);
+	vf_fill_info(vf, info);
 	return 0;
 }
 
@@ -94,7 +96,7 @@ void nic_vf_foreach(void (*visit)(const struct vf_info *info, void *arg), void *
 	struct vf *vf;
 
 	TAILQ_FOREACH (vf, &nic.vfs, next) {
-		vf_fill(vf, &info);
+		vf_fill_info(vf, &info);
 		visit(&info, arg);
 	}
 }

@@ -25,6 +25,7 @@
 #include "log.h"
 #include "vhost.h"
 #include "vhost_conn.h"
+#include "vhost_ring.h"
 
 enum { PORTS_MAX = VF_MAX, NO_DEVICE = -1 };
 
@@ -52,6 +53,8 @@ struct vhost_port {
 	bool packed;	      /* constant while running */
 	pthread_mutex_t base_lock; /* between control thread and library's thread */
 	struct ring_base bases[VF_QPS_MAX];
+	struct dirty_log *dirty;
+	struct vhost_rings rings[VF_QPS_MAX]; /* each its queue pair's owner's */
 };
 
 /* Offloads towards and from guests are not made good in software yet, so they are not offered. */
@@ -162,6 +165,25 @@ static void read_features(struct vhost_port *p, int vid)
 	p->packed = features & (1ULL << VIRTIO_F_RING_PACKED);
 }
 
+/* ---- logging what is written ---- */
+
+/* No lcore uses them yet. */
+static void start_rings(struct vhost_port *p, int vid)
+{
+	for (uint16_t qp = 0; qp < p->n_qps; qp++) {
+		p->rings[qp].vid = vid;
+		p->rings[qp].rx_vring = RX_VRING(qp);
+		vhost_rings_look_again(&p->rings[qp]);
+		vhost_rings_reopen(&p->rings[qp]);
+	}
+}
+
+static void each_ring(struct vhost_port *p, void (*fn)(struct vhost_rings *rings))
+{
+	for (uint16_t qp = 0; qp < p->n_qps; qp++)
+		fn(&p->rings[qp]);
+}
+
 /* ---- librte_vhost's callbacks ---- */
 
 static int on_new_device(int vid)
@@ -171,6 +193,7 @@ static int on_new_device(int vid)
 	if (!p || __atomic_load_n(&p->conn_vid, __ATOMIC_RELAXED) != vid)
 		return -1;
 	read_features(p, vid);
+	start_rings(p, vid);
 	__atomic_store_n(&p->vid, vid, __ATOMIC_RELEASE);
 	vf_frontend_running(p->vf);
 	return 0;
@@ -202,6 +225,7 @@ static int on_vring_state(int vid, uint16_t vring, int enable)
 		p->too_many_queues = true;
 		return 0;
 	}
+	vhost_rings_look_again(&p->rings[qp]);
 	if (!(vring & 1))
 		return 0; /* a pair is usable when its TX ring, the later one, is */
 	vf_frontend_queue(p->vf, qp, enable);
@@ -216,9 +240,24 @@ struct message_header {
 
 enum {
 	MESSAGE_SET_MEM_TABLE = 5,
+	MESSAGE_SET_VRING_NUM = 8,
+	MESSAGE_SET_VRING_BASE = 10,
 	MESSAGE_ADD_MEM_REG = 37,
+	MESSAGE_REM_MEM_REG = 38,
 	MESSAGE_NEED_REPLY = 1 << 3,
 };
+
+static bool changes_memory(uint32_t request)
+{
+	return request == MESSAGE_SET_MEM_TABLE || request == MESSAGE_ADD_MEM_REG ||
+	       request == MESSAGE_REM_MEM_REG;
+}
+
+/* NUM, ADDR and BASE. */
+static bool changes_ring(uint32_t request)
+{
+	return request >= MESSAGE_SET_VRING_NUM && request <= MESSAGE_SET_VRING_BASE;
+}
 
 /* A message comes in; if the connection ends before post_msg, the library refused it. */
 static enum rte_vhost_msg_result pre_msg(int vid, void *msg)
@@ -229,6 +268,8 @@ static enum rte_vhost_msg_result pre_msg(int vid, void *msg)
 	if (!p)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	p->request = header->request;
+	if (changes_memory(header->request))
+		each_ring(p, vhost_rings_close);
 	if (!vhost_conn_is_clogged(p->conn_fd))
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	header->flags &= ~(uint32_t)MESSAGE_NEED_REPLY; /* it would not be read */
@@ -266,6 +307,10 @@ static enum rte_vhost_msg_result post_msg(int vid, void *msg)
 	if ((header->request == MESSAGE_SET_MEM_TABLE || header->request == MESSAGE_ADD_MEM_REG) &&
 		memory_is_short(vid))
 		return RTE_VHOST_MSG_RESULT_ERR;
+	if (changes_memory(header->request))
+		each_ring(p, vhost_rings_reopen);
+	if (changes_ring(header->request))
+		each_ring(p, vhost_rings_look_again);
 	p->request = 0;
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
@@ -346,15 +391,20 @@ static const struct rte_vhost_device_ops device_ops = {
 static uint16_t vhost_from_guest(
 	void *port, uint16_t qp, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
 {
-	const struct vhost_port *p = port;
+	struct vhost_port *p = port;
+	uint16_t done = rte_vhost_dequeue_burst(p->vid, TX_VRING(qp), pool, pkts, n);
 
-	return rte_vhost_dequeue_burst(p->vid, TX_VRING(qp), pool, pkts, n);
+	if (dirty_log_is_on(p->dirty))
+		vhost_rings_dequeued(&p->rings[qp], p->dirty);
+	return done;
 }
 
 static uint16_t vhost_to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_t n)
 {
-	const struct vhost_port *p = port;
+	struct vhost_port *p = port;
 
+	if (dirty_log_is_on(p->dirty))
+		return vhost_rings_enqueue(&p->rings[qp], p->dirty, pkts, n);
 	return rte_vhost_enqueue_burst(p->vid, RX_VRING(qp), pkts, n);
 }
 
@@ -369,21 +419,23 @@ static bool vhost_has_frames(void *port, uint16_t qp)
 
 static int vhost_arm(void *port, uint16_t qp)
 {
-	const struct vhost_port *p = port;
+	struct vhost_port *p = port;
 	struct rte_vhost_vring vring;
 
 	if (rte_vhost_get_vhost_vring(p->vid, TX_VRING(qp), &vring) < 0 || !vring.desc)
 		return POLLER_NO_FD; /* not set up: vring_state_changed will wake us */
 	if (rte_vhost_enable_guest_notification(p->vid, TX_VRING(qp), 1) < 0)
 		return POLLER_TIMED;
+	vhost_rings_notified(&p->rings[qp], p->dirty, vhost_features(p));
 	return vring.kickfd >= 0 ? vring.kickfd : POLLER_TIMED;
 }
 
 static void vhost_disarm(void *port, uint16_t qp)
 {
-	const struct vhost_port *p = port;
+	struct vhost_port *p = port;
 
 	rte_vhost_enable_guest_notification(p->vid, TX_VRING(qp), 0);
+	vhost_rings_notified(&p->rings[qp], p->dirty, vhost_features(p));
 }
 
 /* ---- life: control thread ---- */
@@ -447,6 +499,7 @@ static int vhost_create(
 	p->conn_fd = -1;
 	p->server = config->server;
 	p->n_qps = vf_queue_pairs(vf);
+	p->dirty = vf_dirty_log(vf);
 	memcpy(p->path, config->socket, sizeof(p->path));
 	pthread_mutex_init(&p->base_lock, NULL);
 	*port = p;
@@ -464,13 +517,13 @@ static void vhost_destroy(void *port)
 	struct vhost_port *p = port;
 
 	__atomic_store_n(&p->closing, true, __ATOMIC_RELEASE);
-	pthread_mutex_lock(&p->base_lock);
-	if (p->conn_fd >= 0)
-		shutdown(p->conn_fd, SHUT_RDWR); /* the library's thread may be reading it */
-	pthread_mutex_unlock(&p->base_lock);
+	/* Where its thread reads half a message, the library waits for the receive timeout. Were
+	 * the connection shut down instead, it would connect once more, to hang up again at once.
+	 */
 	rte_vhost_driver_unregister(p->path);
 	ports_replace(p, NULL);
 	set_conn_fd(p, -1);
+	each_ring(p, vhost_rings_fini);
 	pthread_mutex_destroy(&p->base_lock);
 	free(p);
 }

@@ -5,6 +5,7 @@ judge the daemon's protocol (docs/protocol.md), not the project's own client lib
 """
 import array
 import json
+import os
 import select
 import socket
 import time
@@ -41,7 +42,13 @@ class Control:
 
     def close(self):
         """Hang up."""
+        self.drop_fds()
         self.socket.close()
+
+    def drop_fds(self):
+        """Close the descriptors that nobody took."""
+        while self.fds:
+            os.close(self.fds.pop())
 
     def send_bytes(self, data):
         """Send as it is."""
@@ -80,7 +87,8 @@ class Control:
         return request
 
     def call(self, method, **params):
-        """Call a method; returns the result or raises ControlError."""
+        """Call a method; returns the result or raises ControlError. self.fds: what came with it."""
+        self.drop_fds()
         request = self.request(method, params)
         self.send_bytes(json.dumps(request).encode() + b"\n")
         reply = self._receive_reply()

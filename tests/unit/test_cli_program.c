@@ -18,6 +18,8 @@
 
 #include <cmocka.h>
 
+#include <renic_snapshot.h>
+
 #include "test_librenic_peer.h"
 
 extern char **environ;
@@ -473,6 +475,209 @@ static void protect_ends_with_what_went_wrong(void **state)
 	assert_int_equal(run(daemon_gone, "protect g -i 20ms -n 5"), 3);
 }
 
+/* What the golden file tests/golden/v1-split.snapshot is, base64 as the daemon sends it. */
+static char golden_path[200], golden_answer[2048];
+
+static void load_golden(void)
+{
+	uint8_t bytes[RENIC_SNAPSHOT_MAX_BYTES];
+	char text[1024];
+	FILE *file;
+	size_t n;
+
+	snprintf(golden_path, sizeof(golden_path), "%s/v1-split.snapshot", getenv("GOLDEN_DIR"));
+	file = fopen(golden_path, "rbe");
+	assert_non_null(file);
+	n = fread(bytes, 1, sizeof(bytes), file);
+	fclose(file);
+	assert_true(renic_base64_encode(bytes, n, text, sizeof(text)) > 0);
+	snprintf(golden_answer, sizeof(golden_answer), "{\"name\":\"web\",\"snapshot\":\"%s\"}",
+		text);
+}
+
+static void answer_snapshot(struct peer *p)
+{
+	peer_expect(p, "\"method\":\"snapshot_get\",\"params\":{\"name\":\"web\"}");
+	peer_result(p, golden_answer);
+}
+
+static void answer_no_snapshot(struct peer *p)
+{
+	peer_expect(p, "snapshot_get");
+	peer_result(p, "{\"name\":\"web\",\"snapshot\":\"UkVOSUNTTlA=\"}");
+}
+
+static int run_alone(const char *fmt, const char *a, const char *b)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), fmt, a, b);
+	spawn(line);
+	return wait_for_end();
+}
+
+static void write_bytes(const char *path, const void *bytes, size_t n)
+{
+	FILE *file = fopen(path, "wbe");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, n, file), n);
+	fclose(file);
+}
+
+static void answer_restore(struct peer *p)
+{
+	const char *as = p->arg;
+
+	peer_expect(p, "\"method\":\"standby_restore\"");
+	if (!strstr(p->line, as))
+		peer_fail(p, "no %s in %s", as, p->line);
+	if (!strstr(p->line, strstr(golden_answer, "\"snapshot\"")))
+		peer_fail(p, "not the file's snapshot: %s", p->line);
+	peer_result(p, "{\"name\":\"g\",\"state\":\"standby\",\"term\":4}");
+}
+
+static int run_restore(const char *line, const char *as)
+{
+	int status;
+
+	peer_start(&peer, answer_restore, (void *)(uintptr_t)as);
+	setenv("RENIC_SOCKET", peer.path, 1);
+	spawn(line);
+	status = wait_for_end();
+	peer_join(&peer);
+	unsetenv("RENIC_SOCKET");
+	return status;
+}
+
+static void a_standby_is_restored_from_files(void **state)
+{
+	char line[512];
+
+	load_golden();
+	snprintf(line, sizeof(line), "standby restore g backup=%s --term 4", golden_path);
+	assert_int_equal(run_restore(line, "\"name\":\"backup\""), 0);
+	assert_contains(out, "standby");
+	assert_int_equal(run_restore(line, "\"term\":4"), 0);
+	snprintf(line, sizeof(line), "standby restore g %s", golden_path);
+	assert_int_equal(run_restore(line, "\"name\":\"web-1.a_b\""), 0);
+	/* What is no snapshot is told, and nothing is sent: there is no daemon. */
+	assert_int_equal(run_alone("standby restore g %s", "/dev/null", ""), 1);
+	assert_contains(errors, "it is empty");
+	assert_int_equal(run_alone("standby restore g a=%s", "/etc/passwd", ""), 1);
+	assert_contains(errors, "/etc/passwd");
+	assert_int_equal(run_alone("standby restore g %s", "/nowhere/at/all", ""), 1);
+}
+
+static void snapshots_are_saved_shown_and_compared(void **state)
+{
+	char dir[] = "/tmp/renicctl-test-XXXXXX", saved[64], line[128];
+
+	load_golden();
+	assert_non_null(mkdtemp(dir));
+	snprintf(saved, sizeof(saved), "%s/saved", dir);
+	snprintf(line, sizeof(line), "snapshot save web %s", saved);
+	assert_int_equal(run(answer_snapshot, line), 0);
+	assert_int_equal(run_alone("snapshot show %s", saved, ""), 0);
+	assert_contains(out, "\"name\": \"web-1.a_b\"");
+	assert_contains(out, "\"rx_avail_idx\": 65535");
+	assert_int_equal(run_alone("snapshot diff %s %s", saved, golden_path), 0);
+	assert_string_equal(out, "");
+	unlink(saved);
+	assert_int_equal(run(answer_no_snapshot, line), 1); /* and nothing is written */
+	assert_int_equal(access(saved, F_OK), -1);
+	rmdir(dir);
+}
+
+static void differences_are_named_with_status_1(void **state)
+{
+	char dir[] = "/tmp/renicctl-test-XXXXXX", other[64];
+	uint8_t bytes[RENIC_SNAPSHOT_MAX_BYTES];
+	struct renic_snapshot s;
+	FILE *file;
+	size_t n;
+
+	load_golden();
+	file = fopen(golden_path, "rbe");
+	n = fread(bytes, 1, sizeof(bytes), file);
+	fclose(file);
+	assert_int_equal(renic_snapshot_decode(bytes, n, &s, NULL), 0);
+	s.queues[0].tx.used_idx++;
+	s.group[0] = '\0';
+	s.n_ipv4--;
+	n = renic_snapshot_encode(&s, bytes, sizeof(bytes));
+	assert_non_null(mkdtemp(dir));
+	snprintf(other, sizeof(other), "%s/other", dir);
+	write_bytes(other, bytes, n);
+	assert_int_equal(run_alone("snapshot diff %s %s", golden_path, other), 1);
+	assert_string_equal(out, "group: \"shop\" -> null\n"
+				 "rings[0].tx_used_idx: 16 -> 17\n"
+				 "ipv4[1]: \"198.51.100.255\" -> null\n");
+	assert_int_equal(run_alone("-j snapshot diff %s %s", golden_path, other), 1);
+	assert_contains(out, "\"member\": \"rings[0].tx_used_idx\"");
+	bytes[n / 2] ^= 1;
+	write_bytes(other, bytes, n);
+	assert_int_equal(run_alone("snapshot diff %s %s", golden_path, other), 2);
+	assert_contains(errors, "CRC32C is wrong");
+	assert_string_equal(out, "");
+	assert_int_equal(run_alone("snapshot show %s", other, ""), 1);
+	assert_string_equal(out, "");
+	unlink(other);
+	assert_int_equal(run_alone("snapshot diff %s %s", other, golden_path), 2);
+	assert_int_equal(run_alone("snapshot show %s", other, ""), 1);
+	assert_contains(errors, other);
+	assert_int_equal(run_alone("snapshot show %s", dir, ""), 1);
+	rmdir(dir);
+}
+
+#define SAVED "{\"version\":1,\"calls\":[{\"method\":\"vf_create\",\"params\":{\"name\":\"web\"}}]}"
+
+static void answer_config(struct peer *p)
+{
+	peer_expect(p, "\"method\":\"config_save\"");
+	peer_result(p, SAVED);
+}
+
+static void take_config(struct peer *p)
+{
+	peer_expect(p, "\"method\":\"config_load\",\"params\":" SAVED "}");
+	peer_result(p, "{\"applied\":1,\"skipped\":0,\"checked\":1}");
+}
+
+static void check_config(struct peer *p)
+{
+	peer_expect(p, "\"check\":true");
+	peer_error(p, "{\"code\":-3,\"message\":\"calls[0].params.mac: taken\",\"data\":"
+		      "{\"field\":\"calls[0].params.mac\"}}");
+}
+
+static void configuration_goes_to_a_file_and_back(void **state)
+{
+	char dir[] = "/tmp/renicctl-test-XXXXXX", line[128], path[64];
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/config", dir);
+	write_bytes(path, "old", 3);
+	snprintf(line, sizeof(line), "config save %s", path);
+	assert_int_equal(run(answer_config, line), 0);
+	assert_string_equal(out, "");
+	snprintf(line, sizeof(line), "config load %s", path);
+	assert_int_equal(run(take_config, line), 0);
+	assert_contains(out, "applied");
+	snprintf(line, sizeof(line), "config load --check %s", path);
+	assert_int_equal(run(check_config, line), 1);
+	assert_contains(errors, "field: calls[0].params.mac");
+	assert_int_equal(run(answer_config, "config save"), 0);
+	assert_contains(out, "\"method\": \"vf_create\"");
+	assert_int_equal(run(answer_config, "config save /dev/full"), 1);
+	assert_contains(errors, "/dev/full");
+	write_bytes(path, "{\"calls\": [", 11);
+	assert_int_equal(run_alone("config load %s", path, ""), 1); /* before any daemon */
+	assert_contains(errors, "line 1");
+	unlink(path);
+	assert_int_equal(rmdir(dir), 0); /* nothing else was left in it */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +696,10 @@ int main(void)
 		cmocka_unit_test(commits_are_delayed_and_bounded_in_flight),
 		cmocka_unit_test(protected_group_is_taken_over_and_can_be_left_so),
 		cmocka_unit_test(protect_ends_with_what_went_wrong),
+		cmocka_unit_test(a_standby_is_restored_from_files),
+		cmocka_unit_test(snapshots_are_saved_shown_and_compared),
+		cmocka_unit_test(differences_are_named_with_status_1),
+		cmocka_unit_test(configuration_goes_to_a_file_and_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,7 +183,7 @@ static void wrong_entries_are_named_by_path_value_and_expectation(void **state)
 		{"{\"vfs\": [{\"name\": \"a\", \"colour\": 1}]}", RENIC_E_PARAMS, "vfs[0].colour",
 			"1",
 			"one of name mac vlan queues role packed spoofchk mtu ingress_hold_pkts "
-			"egress_log_bytes socket hold_exempt"},
+			"egress_log_bytes socket hold_exempt standby"},
 		{"{\"vfs\": {\"name\": \"a\"}}", RENIC_E_PARAMS, "vfs", "{\"name\":\"a\"}",
 			"an array of 0 to 256 elements"},
 		{"{\"vfs\": [7]}", RENIC_E_PARAMS, "vfs[0]", "7", "an object"},

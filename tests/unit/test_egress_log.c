@@ -79,7 +79,7 @@ static uint32_t release_all(void)
 
 static int log_setup(void **state)
 {
-	pool = log_pool_create(unit_path("log"), SEGMENTS, false);
+	pool = log_pool_create(unit_path("log"), SEGMENTS, 1, false);
 	next_number = next_out = 0;
 	now = 1000;
 	ol_flags = 0;

@@ -13,7 +13,7 @@
 
 static void start(struct group_fsm *fsm)
 {
-	memset(fsm, 0, sizeof(*fsm));
+	group_fsm_init(fsm, 0);
 	assert_int_equal(group_check(fsm, GROUP_START, NULL), 0);
 	group_fsm_start(fsm);
 }
@@ -53,16 +53,21 @@ static void only_the_protocols_ops_are_legal_in_each_state(void **state)
 {
 	/* docs/protocol.md, design section 5: rows are states, columns ops in enum order. */
 	static const bool legal[GROUP_STATES][GROUP_OPS] = {
-		/*                     start  begin  resume abort  commit stop */
-		[GROUP_UNPROTECTED] = {true, false, false, false, false, false},
-		[GROUP_PROTECTED] = {false, true, false, false, true, true},
-		[GROUP_SUSPENDED] = {false, false, true, true, true, false},
+		[GROUP_UNPROTECTED] = {[GROUP_START] = true, [GROUP_STANDBY_START] = true},
+		[GROUP_PROTECTED] =
+			{[GROUP_BEGIN] = true, [GROUP_COMMIT] = true, [GROUP_STOP] = true},
+		[GROUP_SUSPENDED] =
+			{[GROUP_RESUME] = true, [GROUP_ABORT] = true, [GROUP_COMMIT] = true},
+		[GROUP_STANDBY] = {[GROUP_RESTORE] = true,
+			[GROUP_ACTIVATE] = true,
+			[GROUP_STANDBY_STOP] = true},
 	};
-	struct group_fsm fsms[GROUP_STATES] = {0};
+	struct group_fsm fsms[GROUP_STATES] = {{.term = 1}, {.term = 1}, {.term = 1}, {.term = 1}};
 
 	start(&fsms[GROUP_PROTECTED]);
 	start(&fsms[GROUP_SUSPENDED]);
 	begin(&fsms[GROUP_SUSPENDED]);
+	group_fsm_standby_start(&fsms[GROUP_STANDBY]);
 	for (int s = 0; s < GROUP_STATES; s++) {
 		assert_int_equal(fsms[s].state, s);
 		for (int op = 0; op < GROUP_OPS; op++) {
@@ -273,6 +278,97 @@ static void an_aborted_flag_does_not_outlive_its_epoch_or_protection(void **stat
 	assert_int_equal(fsm.committed_epoch, 1);
 }
 
+static struct group_fsm in_term(enum group_state state, uint64_t term)
+{
+	struct group_fsm fsm;
+
+	group_fsm_init(&fsm, term);
+	fsm.state = state;
+	return fsm;
+}
+
+static void a_term_that_is_not_the_groups_is_refused_on_every_command(void **state)
+{
+	/* Who begins something may carry a larger one. */
+	static const bool may_raise[GROUP_OPS] = {
+		[GROUP_START] = true,
+		[GROUP_STANDBY_START] = true,
+		[GROUP_RESTORE] = true,
+		[GROUP_ACTIVATE] = true,
+	};
+
+	for (int op = 0; op < GROUP_OPS; op++)
+		for (int s = 0; s < GROUP_STATES; s++) {
+			struct group_fsm fsm = in_term((enum group_state)s, 7), before = fsm;
+			struct nic_error err = {0};
+
+			assert_int_equal(group_check_term(&fsm, op, 0, &err), 0);
+			assert_int_equal(group_check_term(&fsm, op, 7, &err), 0);
+			assert_int_equal(group_check_term(&fsm, op, 6, &err), RENIC_E_TERM);
+			assert_int_equal(err.code, RENIC_E_TERM);
+			assert_string_equal(err.field, "term");
+			assert_string_equal(err.given, "6");
+			assert_int_equal(strncmp(err.expected, "7", 1), 0);
+			assert_int_equal(group_check_term(&fsm, op, 8, NULL),
+				may_raise[op] ? 0 : RENIC_E_TERM);
+			assert_int_equal(
+				group_check_term(&fsm, op, GROUP_TERM_MAX + 1, NULL), RENIC_E_TERM);
+			assert_memory_equal(&fsm, &before, sizeof(fsm));
+		}
+}
+
+static void an_activation_begins_a_term(void **state)
+{
+	struct group_fsm fsm = in_term(GROUP_UNPROTECTED, 0);
+
+	assert_int_equal(fsm.term, 1);
+	group_fsm_standby_start(&fsm);
+	assert_int_equal(fsm.state, GROUP_STANDBY);
+	assert_int_equal(fsm.epoch, 0);
+	assert_int_equal(fsm.term, 1);
+	group_fsm_activate(&fsm, 0);
+	assert_int_equal(fsm.state, GROUP_UNPROTECTED);
+	assert_int_equal(fsm.term, 2);
+	group_fsm_standby_start(&fsm);
+	group_fsm_activate(&fsm, 2); /* the one that it knows: the next begins */
+	assert_int_equal(fsm.term, 3);
+	group_fsm_standby_start(&fsm);
+	group_fsm_activate(&fsm, 9);
+	assert_int_equal(fsm.term, 9);
+	group_fsm_standby_start(&fsm);
+	group_fsm_standby_stop(&fsm);
+	assert_int_equal(fsm.state, GROUP_UNPROTECTED);
+	assert_int_equal(fsm.term, 9);
+}
+
+static void a_term_never_goes_back(void **state)
+{
+	struct group_fsm fsm = in_term(GROUP_STANDBY, 5);
+
+	group_fsm_take_term(&fsm, 0);
+	assert_int_equal(fsm.term, 5);
+	group_fsm_take_term(&fsm, 4);
+	assert_int_equal(fsm.term, 5);
+	group_fsm_take_term(&fsm, 6);
+	assert_int_equal(fsm.term, 6);
+	group_fsm_activate(&fsm, 0);
+	group_fsm_start(&fsm);
+	group_fsm_begin(&fsm);
+	group_fsm_resume(&fsm);
+	group_fsm_stop(&fsm);
+	assert_int_equal(fsm.term, 7);
+}
+
+static void after_the_last_term_nothing_is_activated(void **state)
+{
+	struct group_fsm fsm = in_term(GROUP_STANDBY, GROUP_TERM_MAX);
+
+	assert_int_equal(group_check_term(&fsm, GROUP_ACTIVATE, 0, NULL), RENIC_E_TERM);
+	assert_int_equal(
+		group_check_term(&fsm, GROUP_ACTIVATE, GROUP_TERM_MAX, NULL), RENIC_E_TERM);
+	assert_int_equal(group_check_term(&fsm, GROUP_STANDBY_STOP, 0, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +385,10 @@ int main(void)
 		cmocka_unit_test(aborting_for_ever_never_gets_stuck),
 		cmocka_unit_test(an_epoch_before_many_aborted_ones_can_still_be_committed),
 		cmocka_unit_test(an_aborted_flag_does_not_outlive_its_epoch_or_protection),
+		cmocka_unit_test(a_term_that_is_not_the_groups_is_refused_on_every_command),
+		cmocka_unit_test(an_activation_begins_a_term),
+		cmocka_unit_test(a_term_never_goes_back),
+		cmocka_unit_test(after_the_last_term_nothing_is_activated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

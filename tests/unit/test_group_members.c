@@ -102,10 +102,10 @@ static void a_vf_in_a_group_does_not_serve_as_one(void **state)
 
 	vf_add('a', 0);
 	group_add_vfs("g", "a", false);
-	assert_int_equal(nic_protection_start("a", 0, &err), RENIC_E_BUSY);
+	assert_int_equal(nic_protection_start(GROUP_COMMAND("a", 0), &err), RENIC_E_BUSY);
 	assert_string_equal(err.field, "group");
-	assert_int_equal(nic_checkpoint_begin("a", 0, &info, &err), RENIC_E_BUSY);
-	assert_int_equal(nic_protection_start("nobody", 0, &err), RENIC_E_NOT_FOUND);
+	assert_int_equal(nic_checkpoint_begin(GROUP_COMMAND("a", 0), &info, &err), RENIC_E_BUSY);
+	assert_int_equal(nic_protection_start(GROUP_COMMAND("nobody", 0), &err), RENIC_E_NOT_FOUND);
 }
 
 static void a_lone_group_gives_way_to_a_real_one_unless_it_is_in_use(void **state)
@@ -245,7 +245,7 @@ static void clear_ends_groups_in_every_state_and_releases_nothing(void **state)
 	commit("gd", begin("gd")); /* suspended, and that checkpoint is committed */
 	for (char vf = 'a'; vf <= 'd'; vf++)
 		fake_port_set_suspended(port_of(vf), false);
-	nic_clear();
+	nic_clear(false);
 	assert_int_equal(groups(), 0);
 	assert_true(TAILQ_EMPTY(&nic.vfs));
 	fake_uplink_set_credits(FAKE_UPLINK_ENDLESS);

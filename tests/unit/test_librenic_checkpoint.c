@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* librenic's checkpoint path: what is sent, byte for byte, and what is made of the replies. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -177,6 +180,77 @@ static void begin_of_a_large_group_is_read(void **state)
 	finish(client);
 }
 
+static void answer_in_a_term(struct peer *p)
+{
+	expect_request(p, REQUEST("1", "protection_start", "{\"group\":\"g\",\"term\":7}"));
+	peer_result(p, "{}");
+	expect_request(
+		p, REQUEST("2", "checkpoint_commit", "{\"group\":\"g\",\"epoch\":3,\"term\":7}"));
+	peer_error(p, "{\"code\":-10,\"message\":\"no\",\"data\":{\"field\":\"term\"}}");
+	expect_request(
+		p, REQUEST("3", "protection_stop",
+			   "{\"group\":\"g\",\"held\":\"release\",\"term\":9223372036854775807}"));
+	peer_result(p, "{}");
+	expect_request(p, REQUEST("4", "checkpoint_resume", "{\"group\":\"g\"}"));
+	peer_result(p, "true");
+}
+
+static void commands_carry_the_term_once_it_is_set(void **state)
+{
+	struct renic_client *client = start(answer_in_a_term, NULL);
+
+	renic_set_term(client, 7);
+	assert_int_equal(renic_protection_start(client, "g", &err), 0);
+	assert_int_equal(renic_checkpoint_commit(client, "g", 3, &err), RENIC_E_TERM);
+	assert_string_equal(err.field, "term");
+	renic_set_term(client, INT64_MAX);
+	assert_int_equal(renic_protection_stop(client, "g", RENIC_HELD_RELEASE, &err), 0);
+	renic_set_term(client, 0);
+	assert_int_equal(renic_checkpoint_resume(client, "g", &err), 0);
+	finish(client);
+}
+
+/* Two descriptors with each answer: more than the daemon sends, so that any can be left over. */
+static void answer_with_area(struct peer *p)
+{
+	int fds[2] = {open("/dev/null", O_RDONLY | O_CLOEXEC), dup(0)};
+
+	for (int id = 1; id <= 3; id++) {
+		char answer[160];
+
+		peer_read(p);
+		snprintf(answer, sizeof(answer),
+			"{\"id\":%d,\"result\":{\"epoch\":%s,\"held_pkts\":0,\"held_bytes\":0,"
+			"\"duration_us\":0}}\n",
+			id, id == 3 ? "null" : "1");
+		peer_send_fds(p, answer, fds, 2);
+	}
+	close(fds[0]);
+	close(fds[1]);
+	peer_wait_close(p);
+}
+
+static void the_checkpoint_area_is_handed_over_or_closed(void **state)
+{
+	unsigned before = count_fds(), with_client;
+	struct renic_client *client = start(answer_with_area, NULL);
+	struct renic_checkpoint c;
+	struct stat st;
+	int fd = -1;
+
+	assert_int_equal(renic_checkpoint_begin_fd(client, "g", &c, &fd, &err), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true(S_ISCHR(st.st_mode)); /* the first of them */
+	close(fd);
+	with_client = count_fds();
+	assert_int_equal(renic_checkpoint_begin(client, "g", &c, &err), 0);
+	assert_int_equal(count_fds(), with_client);
+	assert_int_equal(renic_checkpoint_begin_fd(client, "g", &c, &fd, &err), RENIC_E_PROTOCOL);
+	assert_int_equal(fd, -1);
+	finish(client);
+	assert_int_equal(count_fds(), before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +258,8 @@ int main(void)
 		cmocka_unit_test(begin_without_its_four_numbers_is_no_checkpoint),
 		cmocka_unit_test(name_that_would_break_the_message_is_not_sent),
 		cmocka_unit_test(begin_of_a_large_group_is_read),
+		cmocka_unit_test(commands_carry_the_term_once_it_is_set),
+		cmocka_unit_test(the_checkpoint_area_is_handed_over_or_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@ static struct rte_mempool *mbufs;
 
 static int pool_setup(void **state)
 {
-	*state = log_pool_create(unit_path("log"), SEGMENTS, false);
+	*state = log_pool_create(unit_path("log"), SEGMENTS, 1, false);
 	return *state ? 0 : -1;
 }
 
@@ -200,7 +200,7 @@ static void frames_in_the_mapping_have_the_address_as_iova_in_va_mode(void **sta
 
 static void dma_memory_is_known_to_dpdk_until_destroy(void **state)
 {
-	struct log_pool *pool = log_pool_create(unit_path("dma"), 1, true);
+	struct log_pool *pool = log_pool_create(unit_path("dma"), 1, 1, true);
 	struct rte_memseg *seg;
 	size_t bytes;
 	void *map;
@@ -224,7 +224,7 @@ static void old_file_is_replaced_not_reused(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "old", 3), 3);
 	assert_int_equal(fstat(fd, &before), 0);
-	pool = log_pool_create(unit_path("old"), 1, false);
+	pool = log_pool_create(unit_path("old"), 1, 1, false);
 	assert_non_null(pool);
 	assert_int_equal(stat(unit_path("old"), &after), 0);
 	assert_int_not_equal(before.st_ino, after.st_ino);
@@ -239,13 +239,13 @@ static void bad_arguments_and_places_are_errors(void **state)
 
 	memset(endless, 'x', sizeof(endless) - 1);
 	endless[sizeof(endless) - 1] = '\0';
-	assert_null(log_pool_create(unit_path("none"), 0, false));
+	assert_null(log_pool_create(unit_path("none"), 0, 1, false));
 	assert_int_equal(errno, EINVAL);
-	assert_null(log_pool_create(endless, 1, false));
+	assert_null(log_pool_create(endless, 1, 1, false));
 	assert_int_equal(errno, EINVAL);
-	assert_null(log_pool_create(unit_path("no/such/folder"), 1, false));
+	assert_null(log_pool_create(unit_path("no/such/folder"), 1, 1, false));
 	assert_int_equal(errno, ENOENT);
-	assert_null(log_pool_create(unit_dir, 1, false));
+	assert_null(log_pool_create(unit_dir, 1, 1, false));
 	assert_true(errno == EISDIR || errno == EPERM);
 	log_pool_destroy(NULL);
 }
@@ -259,7 +259,7 @@ static void lack_of_space_is_an_error_now_and_leaves_no_file(void **state)
 	limit = old;
 	limit.rlim_cur = 4 * LOG_SEGMENT_BYTES;
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	assert_null(log_pool_create(unit_path("full"), 8, false));
+	assert_null(log_pool_create(unit_path("full"), 8, 1, false));
 	assert_int_equal(errno, EFBIG);
 	setrlimit(RLIMIT_FSIZE, &old);
 	assert_int_equal(access(unit_path("full"), F_OK), -1);
@@ -295,7 +295,7 @@ static void a_signal_does_not_end_the_creation(void **state)
 	struct log_pool *pool;
 
 	n_signals = 3;
-	pool = log_pool_create(unit_path("log"), SEGMENTS, false);
+	pool = log_pool_create(unit_path("log"), SEGMENTS, 1, false);
 	assert_non_null(pool);
 	assert_int_equal(n_signals, 0);
 	log_pool_destroy(pool);

@@ -163,14 +163,14 @@ static void begin_tells_what_the_group_holds(void **state)
 	guest_sends_many(FRAME('a', TO_NOBODY, 0), 7);
 	guest_sends_many(FRAME('b', 'a', 0, .len = 60), 5);
 	settle();
-	assert_int_equal(nic_checkpoint_begin("g", 0, &info, NULL), 0);
+	assert_int_equal(nic_checkpoint_begin(GROUP_COMMAND("g", 0), &info, NULL), 0);
 	assert_int_equal(info.epoch, 1);
 	assert_int_equal(info.held_pkts, 12);
 	assert_int_equal(info.held_bytes, 7 * LEN_DEFAULT + 5 * 60);
 	assert_true(info_of('a').suspended);
 	assert_int_equal(info_of('a').epoch, 2);
-	assert_int_equal(nic_checkpoint_resume("g", 0, NULL), 0);
-	assert_int_equal(nic_checkpoint_begin("g", 0, &info, NULL), 0);
+	assert_int_equal(nic_checkpoint_resume(GROUP_COMMAND("g", 0), NULL), 0);
+	assert_int_equal(nic_checkpoint_begin(GROUP_COMMAND("g", 0), &info, NULL), 0);
 	assert_int_equal(info.epoch, 2);
 	assert_int_equal(info.held_pkts, 12);
 }
@@ -385,7 +385,8 @@ static void as_many_epochs_as_allowed_are_in_flight(void **state)
 		settle();
 		checkpoint("a");
 	}
-	assert_int_equal(nic_checkpoint_begin("a", 0, &info, &err), RENIC_E_RESOURCES);
+	assert_int_equal(
+		nic_checkpoint_begin(GROUP_COMMAND("a", 0), &info, &err), RENIC_E_RESOURCES);
 	assert_false(info_of('a').suspended);
 	for (uint32_t epoch = 0; epoch < limit; epoch++) {
 		commit("a", epoch + 1);
@@ -512,7 +513,8 @@ static void an_aborted_checkpoints_frames_leave_with_the_next_commit(void **stat
 	give_up("a");
 	guest_sends_many(FRAME('a', TO_NOBODY, 10), 10);
 	settle();
-	assert_int_equal(nic_checkpoint_commit("a", aborted, 0, &err), RENIC_E_PARAMS);
+	assert_int_equal(
+		nic_checkpoint_commit(GROUP_COMMAND("a", 0), aborted, &err), RENIC_E_PARAMS);
 	assert_string_equal(err.field, "epoch");
 	settle();
 	wire_gets_nothing();
@@ -597,25 +599,26 @@ static void what_is_not_legal_is_refused_and_changes_nothing(void **state)
 	struct nic_error err;
 
 	vf_add('a', 0);
-	assert_int_equal(nic_checkpoint_begin("a", 0, &info, &err), RENIC_E_STATE);
+	assert_int_equal(nic_checkpoint_begin(GROUP_COMMAND("a", 0), &info, &err), RENIC_E_STATE);
 	assert_string_equal(err.state, "unprotected");
-	assert_int_equal(nic_checkpoint_commit("a", 1, 0, &err), RENIC_E_STATE);
-	assert_int_equal(nic_protection_stop("a", false, 0, &err), RENIC_E_STATE);
+	assert_int_equal(nic_checkpoint_commit(GROUP_COMMAND("a", 0), 1, &err), RENIC_E_STATE);
+	assert_int_equal(nic_protection_stop(GROUP_COMMAND("a", 0), false, &err), RENIC_E_STATE);
 	protect("a");
-	assert_int_equal(nic_protection_start("a", 0, &err), RENIC_E_STATE);
-	assert_int_equal(nic_checkpoint_resume("a", 0, &err), RENIC_E_STATE);
-	assert_int_equal(nic_checkpoint_abort("a", 0, &err), RENIC_E_STATE);
-	assert_int_equal(nic_checkpoint_commit("a", 1, 0, &err), RENIC_E_PARAMS);
-	assert_int_equal(nic_checkpoint_commit("a", 0, 0, NULL), RENIC_E_PARAMS);
+	assert_int_equal(nic_protection_start(GROUP_COMMAND("a", 0), &err), RENIC_E_STATE);
+	assert_int_equal(nic_checkpoint_resume(GROUP_COMMAND("a", 0), &err), RENIC_E_STATE);
+	assert_int_equal(nic_checkpoint_abort(GROUP_COMMAND("a", 0), &err), RENIC_E_STATE);
+	assert_int_equal(nic_checkpoint_commit(GROUP_COMMAND("a", 0), 1, &err), RENIC_E_PARAMS);
+	assert_int_equal(nic_checkpoint_commit(GROUP_COMMAND("a", 0), 0, NULL), RENIC_E_PARAMS);
 	guest_sends(FRAME('a', TO_NOBODY, 1));
 	settle();
 	begin("a");
-	assert_int_equal(nic_checkpoint_begin("a", 0, &info, &err), RENIC_E_STATE);
+	assert_int_equal(nic_checkpoint_begin(GROUP_COMMAND("a", 0), &info, &err), RENIC_E_STATE);
 	assert_string_equal(err.state, "suspended");
-	assert_int_equal(nic_protection_stop("a", false, 0, &err), RENIC_E_STATE);
-	assert_int_equal(nic_protection_start("a", 0, &err), RENIC_E_STATE);
-	assert_int_equal(nic_checkpoint_commit("a", 2, 0, &err), RENIC_E_PARAMS);
-	assert_int_equal(nic_checkpoint_begin("nobody", 0, &info, &err), RENIC_E_NOT_FOUND);
+	assert_int_equal(nic_protection_stop(GROUP_COMMAND("a", 0), false, &err), RENIC_E_STATE);
+	assert_int_equal(nic_protection_start(GROUP_COMMAND("a", 0), &err), RENIC_E_STATE);
+	assert_int_equal(nic_checkpoint_commit(GROUP_COMMAND("a", 0), 2, &err), RENIC_E_PARAMS);
+	assert_int_equal(
+		nic_checkpoint_begin(GROUP_COMMAND("nobody", 0), &info, &err), RENIC_E_NOT_FOUND);
 	settle();
 	wire_gets_nothing();
 	resume("a");
@@ -626,7 +629,7 @@ static void a_group_without_vfs_cannot_be_protected(void **state)
 	struct nic_error err;
 
 	group_add_vfs("g", "", false);
-	assert_int_equal(nic_protection_start("g", 0, &err), RENIC_E_PARAMS);
+	assert_int_equal(nic_protection_start(GROUP_COMMAND("g", 0), &err), RENIC_E_PARAMS);
 }
 
 /* ---- internal: pass ---- */
@@ -903,7 +906,7 @@ static void group_with_replicator(enum replicator_policy policy, uint32_t timeou
 	group_add_vfs("g", "a", false);
 	assert_int_equal(
 		nic_group_set("g", &values, GROUP_SET_POLICY | GROUP_SET_TIMEOUT, NULL), 0);
-	assert_int_equal(nic_protection_start("g", ALICE, NULL), 0);
+	assert_int_equal(nic_protection_start(GROUP_COMMAND("g", ALICE), NULL), 0);
 	guest_sends_many(FRAME('a', TO_NOBODY, 0), 10);
 	settle();
 }
@@ -940,7 +943,7 @@ static void with_policy_release_a_lost_replicator_ends_the_protection(void **sta
 	struct checkpoint_info info;
 
 	group_with_replicator(REPLICATOR_RELEASE, 0);
-	assert_int_equal(nic_checkpoint_begin("g", ALICE, &info, NULL), 0);
+	assert_int_equal(nic_checkpoint_begin(GROUP_COMMAND("g", ALICE), &info, NULL), 0);
 	wire_sends(FRAME(FROM_WIRE, 'a', 1));
 	nic_client_gone(ALICE);
 	settle();
@@ -959,14 +962,14 @@ static void a_lost_replicators_checkpoint_can_be_resumed_by_another(void **state
 	struct checkpoint_info info;
 
 	group_with_replicator(REPLICATOR_HOLD, 0);
-	assert_int_equal(nic_checkpoint_begin("g", ALICE, &info, NULL), 0);
+	assert_int_equal(nic_checkpoint_begin(GROUP_COMMAND("g", ALICE), &info, NULL), 0);
 	nic_client_gone(ALICE);
 	assert_string_equal(group_of("g").state, "suspended");
-	assert_int_equal(nic_checkpoint_resume("g", BOB, NULL), 0);
+	assert_int_equal(nic_checkpoint_resume(GROUP_COMMAND("g", BOB), NULL), 0);
 	assert_string_equal(group_of("g").replicator, "connected");
 	nic_client_gone(ALICE); /* not the replicator any more */
 	assert_string_equal(group_of("g").replicator, "connected");
-	assert_int_equal(nic_checkpoint_commit("g", info.epoch, BOB, NULL), 0);
+	assert_int_equal(nic_checkpoint_commit(GROUP_COMMAND("g", BOB), info.epoch, NULL), 0);
 	settle();
 	wire_gets_many(FRAME('a', TO_NOBODY, 0), 10);
 }

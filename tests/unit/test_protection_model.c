@@ -9,7 +9,9 @@
  * are missing that are counted as discarded, or as dropped because the uplink was down.
  * P3: the fakes see any access to a suspended or stopped guest; what comes in for it is not lost.
  *
- * VFs a and b are a group, c is not. A second run lets frames inside the group pass.
+ * VFs a and b are a group, c is not. VF d goes into standby and out of it, by activation or not:
+ * in standby its rings are left alone (the fake sees to that), and nothing of it is on the wire.
+ * A second run lets frames inside the group pass.
  */
 #include "nic_fixture.h"
 
@@ -40,6 +42,10 @@ static struct {
 	uint64_t epoch, committed; /* as the device should have them */
 	bool aborted[SEALED_MAX];  /* of the term; a term has no more epochs than that */
 	bool up;
+	bool standby; /* d */
+	uint64_t term;
+	uint32_t d_sent, d_seen;
+	int64_t d_last; /* number that came out last */
 } model;
 
 static const char names[PLACES] = {'a', 'b', 'c', FROM_WIRE};
@@ -51,6 +57,24 @@ static bool in_group(int who)
 
 /* ---- what came out ---- */
 
+/* d sends to nobody here: its frames come out at the wire, in order, and not in standby. */
+static void check_arrival_of_d(int place, const uint8_t *bytes)
+{
+	uint32_t number = frame_number(bytes);
+
+	if (place != WIRE || model.standby || number >= model.d_sent)
+		fail_msg("frame %u of d came out at %c%s", number, names[place],
+			model.standby ? ", in standby" : "");
+	assert_true((int64_t)number > model.d_last);
+	model.d_last = number;
+	model.d_seen++;
+}
+
+static bool is_rarp(const uint8_t *bytes)
+{
+	return bytes[12] == 0x80 && bytes[13] == 0x35;
+}
+
 static void check_arrival(int place, const uint8_t *bytes, uint32_t len)
 {
 	uint8_t want[FRAME_BYTES_MAX];
@@ -60,6 +84,14 @@ static void check_arrival(int place, const uint8_t *bytes, uint32_t len)
 	struct tframe f = {.from = from, .number = number, .to = TO_ALL, .len = len};
 	int who = from == FROM_WIRE ? WIRE : from - 'a';
 
+	if (is_rarp(bytes)) {
+		assert_false(place == WIRE && model.standby);
+		return;
+	}
+	if (from == 'd') {
+		check_arrival_of_d(place, bytes);
+		return;
+	}
 	assert_in_range(who, 0, SENDERS - 1);
 	assert_true(number < model.n_sent[who]);
 	s = &model.sent[who][number];
@@ -95,6 +127,8 @@ static void drain(void)
 			check_arrival(place, g->bytes, g->len);
 			free(g);
 		}
+	while ((g = fake_port_receive(port_of('d'), 0))) /* what is flooded reaches it or not */
+		free(g);
 	while ((w = fake_uplink_take())) {
 		check_arrival(WIRE, w->bytes, w->len);
 		free(w);
@@ -240,6 +274,65 @@ static void op_frontend(void)
 	fake_port_enable(p, 0, true);
 }
 
+static void op_d_sends(void)
+{
+	for (uint32_t n = random_below(BURST_MAX); n--; model.d_sent++) {
+		if (fake_port_unread(port_of('d'), 0) > RING_MAX)
+			return;
+		guest_sends(FRAME('d', TO_NOBODY, model.d_sent));
+	}
+}
+
+static void leave_standby(void)
+{
+	struct group_command cmd = {.group = "d", .term = model.term};
+	struct nic_error err = {0};
+
+	fake_port_set_suspended(port_of('d'), false);
+	if (random_below(2)) {
+		if (nic_standby_stop(&cmd, &err))
+			fail_msg("standby_stop: %s", err.message);
+	} else {
+		if (nic_activate(&cmd, &err))
+			fail_msg("activate: %s", err.message);
+		assert_int_equal(nic_standby_start(&cmd, &err), RENIC_E_TERM);
+		model.term++;
+	}
+	model.standby = false;
+}
+
+/* Into standby, which is refused while frames wait, or out of it. */
+static void op_standby(void)
+{
+	struct group_command cmd = {.group = "d", .term = model.term};
+	int rc;
+
+	drain();
+	if (model.standby) {
+		leave_standby();
+		return;
+	}
+	rc = nic_standby_start(&cmd, NULL);
+	assert_true(rc == 0 || rc == RENIC_E_BUSY);
+	if (rc)
+		return;
+	fake_port_set_suspended(port_of('d'), true);
+	drain(); /* what left before */
+	model.standby = true;
+}
+
+static void op_d_frontend(void)
+{
+	struct fake_port *p = port_of('d');
+
+	if (fake_port_is_running(p)) {
+		fake_port_stop(p);
+		return;
+	}
+	fake_port_start(p);
+	fake_port_enable(p, 0, true);
+}
+
 static void op_uplink(void)
 {
 	fake_uplink_refuse_at_random(random_below(2));
@@ -256,6 +349,8 @@ static void op_drain(void)
 	for (int i = 0; i < 3; i++) /* what waits for a guest counts on */
 		if (info_of(names[i]).ingress_held_pkts)
 			return;
+	if (info_of('d').ingress_held_pkts)
+		return;
 	model.ingress = 0;
 }
 
@@ -276,6 +371,9 @@ static const struct {
 	{op_resume, 16},
 	{op_commit, 10},
 	{op_frontend, 8},
+	{op_d_sends, 10},
+	{op_standby, 8},
+	{op_d_frontend, 3},
 	{op_uplink, 4},
 	{op_drain, 12},
 	{op_round, 20},
@@ -306,6 +404,11 @@ static void let_all_out(void)
 		resume("g");
 		model.suspended = false;
 	}
+	if (!fake_port_is_running(port_of('d')))
+		op_d_frontend();
+	drain();
+	if (model.standby)
+		leave_standby();
 	for (int i = 0; i < 3; i++)
 		if (!fake_port_is_running(port_of(names[i]))) {
 			fake_port_start(port_of(names[i]));
@@ -341,12 +444,15 @@ static void check_nothing_is_missing(void)
 		assert_int_equal(info.held_pkts, 0);
 		assert_int_equal(fake_port_unread(port_of(names[i]), 0), 0);
 		assert_int_equal(info.counters.tx_pkts, model.n_sent[i]);
-		assert_int_equal(count_missing(i), counted);
 		for (int r = 0; r < DROP_REASONS; r++)
 			if (r != DROP_DISCARDED && r != DROP_UPLINK_DOWN)
 				assert_int_equal(info.counters.drops[r], 0);
+		assert_int_equal(count_missing(i), counted);
 	}
 	assert_int_equal(count_missing(WIRE), 0);
+	assert_int_equal(fake_port_unread(port_of('d'), 0), 0);
+	assert_int_equal(model.d_sent, model.d_seen + drops_of('d', DROP_UPLINK_DOWN));
+	assert_int_equal(info_of('d').term, model.term);
 	for (int r = 0; r < DROP_REASONS; r++)
 		assert_int_equal(fake_uplink_drops[r], 0);
 }
@@ -357,8 +463,11 @@ static void run(bool internal_pass)
 	memset(model.last, 0xff, sizeof(model.last));
 	model.pass = internal_pass;
 	model.up = true;
+	model.term = 1;
+	model.d_last = -1;
 	for (int i = 0; i < 3; i++)
 		vf_add(names[i], 0);
+	vf_add('d', 0);
 	group_add_vfs("g", "ab", internal_pass);
 	for (int i = 0; i < OPERATIONS; i++) {
 		random_operation();
@@ -370,6 +479,7 @@ static void run(bool internal_pass)
 			model.ingress = 0;
 		}
 	}
+	assert_true(model.d_seen > 100 && model.term > 10);
 	assert_true(model.n_sent[0] > 1000 && model.n_sent[WIRE] > 100);
 }
 

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "renic_snapshot.h"
 #include "schema.h"
 
 /* The object has exactly the members of a blank-separated list. */
@@ -53,11 +54,12 @@ static void version_tells_daemon_protocol_and_dpdk(void **state)
 static void method_list_has_every_method_with_its_parameters(void **state)
 {
 	static const char *const names[] = {"version", "rpc_get_methods", "log_set_level",
-		"uplink_get", "vf_create", "vf_delete", "vf_set", "vf_get", "vf_list", "vf_stats",
-		"vf_reset", "group_create", "group_delete", "group_set", "group_get", "group_list",
-		"protection_start", "protection_stop", "checkpoint_begin", "checkpoint_resume",
-		"checkpoint_abort", "checkpoint_commit", "egress_log_get", "events_subscribe",
-		"events_unsubscribe"};
+		"config_save", "config_load", "uplink_get", "vf_create", "vf_delete", "vf_set",
+		"vf_get", "vf_list", "vf_stats", "vf_reset", "group_create", "group_delete",
+		"group_set", "group_get", "group_list", "protection_start", "protection_stop",
+		"checkpoint_begin", "checkpoint_resume", "checkpoint_abort", "checkpoint_commit",
+		"standby_start", "standby_stop", "standby_restore", "activate", "vf_announce",
+		"egress_log_get", "snapshot_get", "events_subscribe", "events_unsubscribe"};
 	int fd = fixture_connect(*state);
 	json_t *result = fixture_call(fd, "rpc_get_methods", NULL);
 	json_t *method, *param;
@@ -147,7 +149,8 @@ static void vf_is_created_from_all_its_parameters(void **state)
 	assert_members(result,
 		"name id mac vlan queues socket_role socket packed spoofchk mtu "
 		"ingress_hold_pkts egress_log_bytes hold_exempt group frontend frontend_errors "
-		"features role suspended epoch held_pkts held_bytes held_age_us ingress_held_pkts "
+		"features role suspended term epoch restored held_pkts held_bytes held_age_us "
+		"ingress_held_pkts "
 		"rings");
 	assert_string_equal(fixture_string(result, "socket_role"), "server");
 	assert_string_equal(fixture_string(result, "role"), "unprotected");
@@ -291,7 +294,7 @@ static void groups_are_created_changed_and_deleted(void **state)
 		"\"replicator_timeout_ms\":50,\"on_replicator_lost\":\"release\"}");
 	assert_members(result,
 		"name vfs internal replicator_timeout_ms on_replicator_lost lone "
-		"state epoch committed_epoch sealed_epochs replicator held_pkts held_bytes "
+		"state term epoch committed_epoch sealed_epochs replicator held_pkts held_bytes "
 		"held_age_us");
 	assert_string_equal(fixture_string(result, "internal"), "pass");
 	assert_string_equal(fixture_string(result, "on_replicator_lost"), "release");
@@ -329,12 +332,14 @@ static void begin_answers_epoch_and_each_vf_in_short(void **state)
 	json_decref(fixture_call(fd, "protection_start", "{\"group\":\"g\"}"));
 	fake_nic.vfs[0].queues[1].tx_avail_idx = 65535;
 	result = fixture_call(fd, "checkpoint_begin", "{\"group\":\"g\"}");
-	assert_members(result, "group epoch held_pkts held_bytes duration_us vfs");
+	assert_members(result, "group term epoch held_pkts held_bytes duration_us vfs");
 	assert_int_equal(number(result, "epoch"), 1);
 	assert_int_equal(number(result, "held_bytes"), 1100);
 	assert_int_equal(json_array_size(json_object_get(result, "vfs")), 2);
 	vf = json_array_get(json_object_get(result, "vfs"), 1);
-	assert_members(vf, "name held_pkts held_bytes rings");
+	assert_members(vf, "name held_pkts held_bytes rings snapshot dirty");
+	assert_int_equal(number(json_object_get(vf, "snapshot"), "offset"), 65536);
+	assert_int_equal(number(json_object_get(vf, "snapshot"), "bytes"), 701);
 	assert_string_equal(fixture_string(vf, "name"), "a");
 	vf = json_array_get(json_object_get(vf, "rings"), 1);
 	assert_members(vf, "queue rx_avail_idx rx_used_idx tx_avail_idx tx_used_idx");
@@ -371,6 +376,119 @@ static void checkpoint_goes_by_its_calls(void **state)
 	json_decref(fixture_call(fd, "protection_start", "{\"group\":\"g\"}"));
 	json_decref(fixture_call(fd, "protection_stop", "{\"group\":\"g\"}"));
 	assert_false(fake_nic.last_flag); /* released by default */
+	close(fd);
+}
+
+static void device_is_told_the_term_that_a_command_carries(void **state)
+{
+	static const char *const methods[] = {"protection_start", "checkpoint_begin",
+		"checkpoint_resume", "checkpoint_begin", "checkpoint_abort", "protection_stop"};
+	int fd = fixture_connect(*state);
+
+	json_decref(fixture_call(fd, "group_create", "{\"name\":\"g\"}"));
+	for (unsigned i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		char params[64];
+
+		snprintf(params, sizeof(params), "{\"group\":\"g\",\"term\":%u}", i + 1);
+		json_decref(fixture_call(fd, methods[i], params));
+		assert_int_equal(fake_nic.last_term, i + 1);
+	}
+	json_decref(fixture_call_fails(fd, "checkpoint_commit",
+		"{\"group\":\"g\",\"epoch\":99,\"term\":9223372036854775807}", RENIC_E_PARAMS));
+	assert_true(fake_nic.last_term == INT64_MAX);
+	json_decref(fixture_call_fails(
+		fd, "protection_start", "{\"group\":\"g\",\"term\":0}", RENIC_E_PARAMS));
+	close(fd);
+}
+
+static void standby_group(int fd)
+{
+	json_decref(fixture_call(fd, "vf_create", "{\"name\":\"a\"}"));
+	json_decref(fixture_call(fd, "group_create", "{\"name\":\"g\",\"vfs\":[\"a\"]}"));
+}
+
+static void a_standby_goes_by_its_calls(void **state)
+{
+	int fd = fixture_connect(*state);
+	json_t *result;
+
+	standby_group(fd);
+	result = fixture_call(fd, "standby_start", "{\"group\":\"g\",\"term\":3}");
+	assert_string_equal(fixture_string(result, "state"), "standby");
+	assert_int_equal(fake_nic.last_term, 3);
+	json_decref(result);
+	json_decref(fixture_call_fails(fd, "protection_start", "{\"group\":\"g\"}", RENIC_E_STATE));
+	json_decref(fixture_call(fd, "standby_stop", "{\"group\":\"g\"}"));
+	json_decref(fixture_call(fd, "standby_start", "{\"group\":\"g\"}"));
+	result = fixture_call(fd, "activate", "{\"group\":\"g\",\"term\":7}");
+	assert_string_equal(fixture_string(result, "state"), "unprotected");
+	assert_int_equal(fake_nic.last_term, 7);
+	json_decref(result);
+	json_decref(fixture_call_fails(fd, "activate", "{\"group\":\"g\"}", RENIC_E_STATE));
+	json_decref(fixture_call(fd, "vf_announce", "{\"name\":\"a\"}"));
+	assert_int_equal(fake_nic.rounds, 5);
+	json_decref(fixture_call(fd, "vf_announce", "{\"name\":\"a\",\"rounds\":9}"));
+	assert_int_equal(fake_nic.rounds, 9);
+	json_decref(fixture_call_fails(
+		fd, "vf_announce", "{\"name\":\"a\",\"rounds\":101}", RENIC_E_PARAMS));
+	close(fd);
+}
+
+/* A standby_restore of VF "a" by the given base64 text. */
+static char *restore_of(const char *snapshot)
+{
+	static char params[2 * RENIC_SNAPSHOT_MAX_BYTES];
+
+	snprintf(params, sizeof(params),
+		"{\"group\":\"g\",\"snapshots\":[{\"name\":\"a\",\"snapshot\":\"%s\"}]}", snapshot);
+	return params;
+}
+
+static void a_snapshot_reaches_the_device_decoded(void **state)
+{
+	struct renic_snapshot s = {.name = "prim",
+		.mac = {2, 0, 0, 0, 0, 1},
+		.mtu = 1500,
+		.term = 4,
+		.epoch = 9,
+		.n_queues = 1,
+		.tx_pkts = 77};
+	uint8_t bytes[RENIC_SNAPSHOT_MAX_BYTES];
+	char text[RENIC_BASE64_SIZE(sizeof(bytes))];
+	size_t n = renic_snapshot_encode(&s, bytes, sizeof(bytes));
+	int fd = fixture_connect(*state);
+
+	assert_true(n > 0);
+	standby_group(fd);
+	json_decref(fixture_call(fd, "standby_start", "{\"group\":\"g\"}"));
+	renic_base64_encode(bytes, n, text, sizeof(text));
+	json_decref(fixture_call(fd, "standby_restore", restore_of(text)));
+	assert_int_equal(fake_nic.n_restored, 1);
+	assert_string_equal(fake_nic.restored_vf, "a");
+	assert_string_equal(fake_nic.restored.name, "prim");
+	assert_int_equal(fake_nic.restored.epoch, 9);
+	assert_int_equal(fake_nic.restored.tx_pkts, 77);
+	close(fd);
+}
+
+static void a_snapshot_that_is_none_is_refused_by_its_place(void **state)
+{
+	static const char *const texts[] = {"", "?", "AAAA", "UkVOSUNTTlA="};
+	int fd = fixture_connect(*state);
+
+	standby_group(fd);
+	json_decref(fixture_call(fd, "standby_start", "{\"group\":\"g\"}"));
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		json_t *data = fixture_call_fails(
+			fd, "standby_restore", restore_of(texts[i]), RENIC_E_PARAMS);
+
+		if (strncmp(fixture_string(data, "field"), "snapshots[0].snapshot", 21))
+			fail_msg("field: %s", fixture_string(data, "field"));
+		json_decref(data);
+	}
+	assert_int_equal(fake_nic.n_restored, 0);
+	json_decref(fixture_call_fails(
+		fd, "standby_restore", "{\"group\":\"g\",\"snapshots\":[]}", RENIC_E_PARAMS));
 	close(fd);
 }
 
@@ -434,6 +552,47 @@ static void egress_log_comes_with_its_descriptor(void **state)
 	close(fd);
 }
 
+static void snapshot_comes_as_base64(void **state)
+{
+	int fd = fixture_connect(*state);
+	struct renic_snapshot snapshot;
+	struct renic_snapshot_error err;
+	uint8_t bytes[RENIC_SNAPSHOT_MAX_BYTES];
+	json_t *result;
+	size_t n;
+
+	json_decref(fixture_call(fd, "vf_create",
+		"{\"name\":\"a\",\"mac\":\"52:54:00:00:00:07\",\"vlan\":9,\"queues\":3}"));
+	result = fixture_call(fd, "snapshot_get", "{\"name\":\"a\"}");
+	assert_members(result, "name snapshot");
+	assert_string_equal(fixture_string(result, "name"), "a");
+	assert_int_equal(
+		renic_base64_decode(fixture_string(result, "snapshot"), bytes, sizeof(bytes), &n),
+		0);
+	if (renic_snapshot_decode(bytes, n, &snapshot, &err))
+		fail_msg("%s", err.message);
+	assert_string_equal(snapshot.name, "a");
+	assert_int_equal(snapshot.vlan, 9);
+	assert_int_equal(snapshot.n_queues, 3);
+	json_decref(result);
+	json_decref(
+		fixture_call_fails(fd, "snapshot_get", "{\"name\":\"nobody\"}", RENIC_E_NOT_FOUND));
+	json_decref(fixture_call_fails(fd, "snapshot_get", NULL, RENIC_E_PARAMS));
+	close(fd);
+}
+
+/* The real device always gives a VF a MAC; a snapshot without one is an error, not an answer. */
+static void snapshot_that_cannot_be_made_is_said(void **state)
+{
+	int fd = fixture_connect(*state);
+
+	json_decref(fixture_call(fd, "vf_create", "{\"name\":\"a\"}"));
+	memset(fake_nic.vfs[0].config.mac, 0, 6);
+	json_decref(fixture_call_fails(fd, "snapshot_get", "{\"name\":\"a\"}", RENIC_E_INTERNAL));
+	json_decref(fixture_call(fd, "version", NULL));
+	close(fd);
+}
+
 static void subscriber_gets_the_types_it_asked_for(void **state)
 {
 	int all = fixture_connect(*state), some = fixture_connect(*state);
@@ -494,8 +653,14 @@ int main(void)
 		TEST(groups_are_created_changed_and_deleted),
 		TEST(begin_answers_epoch_and_each_vf_in_short),
 		TEST(checkpoint_goes_by_its_calls),
+		TEST(device_is_told_the_term_that_a_command_carries),
+		TEST(a_standby_goes_by_its_calls),
+		TEST(a_snapshot_reaches_the_device_decoded),
+		TEST(a_snapshot_that_is_none_is_refused_by_its_place),
 		TEST(device_is_told_which_connection_asks),
 		TEST(egress_log_comes_with_its_descriptor),
+		TEST(snapshot_comes_as_base64),
+		TEST(snapshot_that_cannot_be_made_is_said),
 		TEST(subscriber_gets_the_types_it_asked_for),
 		TEST(unknown_event_types_are_refused),
 	};

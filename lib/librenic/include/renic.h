@@ -130,6 +130,10 @@ struct renic_checkpoint {
 	uint64_t duration_us; /* what the daemon took to suspend and seal */
 };
 
+/* From now on the six functions below carry this term (0, at first: none): the daemon then refuses
+ * them with RENIC_E_TERM, nothing changed, when the group was activated since. */
+void renic_set_term(struct renic_client *client, uint64_t term);
+
 int renic_protection_start(struct renic_client *client, const char *group, struct renic_error *err);
 int renic_protection_stop(struct renic_client *client, const char *group, enum renic_held held,
 	struct renic_error *err);
@@ -137,6 +141,12 @@ int renic_protection_stop(struct renic_client *client, const char *group, enum r
 /* The VMs of the group are paused. Suspends its VFs and seals the open epoch. */
 int renic_checkpoint_begin(struct renic_client *client, const char *group,
 	struct renic_checkpoint *checkpoint, struct renic_error *err);
+
+/* As renic_checkpoint_begin(), and hands over the checkpoint area's file, which the caller closes;
+ * -1 on an error, or where the daemon sent none. The file is the same every time: a mapping of
+ * it can be kept. It can only be read. */
+int renic_checkpoint_begin_fd(struct renic_client *client, const char *group,
+	struct renic_checkpoint *checkpoint, int *fd, struct renic_error *err);
 
 /* The state is copied: VFs go on, their frames belong to the next epoch. */
 int renic_checkpoint_resume(

@@ -4,11 +4,12 @@
  * no DPDK, no daemon, no allocation.
  *
  * Format, little-endian: magic "RENICSNP", u16 version, u16 compatible version (the oldest reader
- * version that understands it), u32 total length in bytes, then sections, each u32 type, u32
- * length of the payload in bytes, u32 CRC32C of type, length and payload, payload. A section type
- * with RENIC_SNAPSHOT_OPTIONAL set may be skipped by a reader that does not know it; any other
- * unknown type, an unknown compatible version, a section twice, one missing, a wrong CRC, trailing
- * bytes, a value out of range: refused, and *snapshot is unchanged.
+ * version that understands it), u32 total length in bytes, u32 CRC32C of the 16 bytes before it;
+ * then sections, each u32 type, u32 length of the payload in bytes, u32 CRC32C of type, length and
+ * payload, payload. A section type with RENIC_SNAPSHOT_OPTIONAL set may be skipped by a reader
+ * that does not know it; any other unknown type, an unknown compatible version, a section twice,
+ * one missing, a wrong CRC, trailing bytes, a value out of range: refused, and *snapshot is
+ * unchanged. A section never changes: what a later version adds is a section of its own.
  *
  * Any thread: no state is kept.
  */
@@ -45,7 +46,7 @@ enum renic_role {
 /* One ring of a queue pair. Indices as GET_VRING_BASE tells them (vhost-user.rst): split rings
  * 0..65535, packed rings 0..size-1 with a wrap counter beside (virtio 1.2, section 2.8.1). */
 struct renic_snapshot_ring {
-	uint32_t size; /* descriptors; 0: unknown, the ring never ran */
+	uint32_t size; /* descriptors, at most 32768; 0: unknown, it never ran, and all is 0 */
 	uint16_t avail_idx, used_idx;
 	bool avail_wrap, used_wrap; /* split rings: false */
 };
@@ -67,7 +68,7 @@ struct renic_snapshot {
 	char hold_exempt[RENIC_SNAPSHOT_FILTER_SIZE];
 	/* role */
 	enum renic_role role;
-	uint64_t term;	/* 1.. */
+	uint64_t term;	/* 1..INT64_MAX, as JSON has it; so are epoch and counters */
 	uint64_t epoch; /* that this checkpoint sealed; 0: none (unprotected) */
 	/* negotiated virtio features and rings */
 	uint64_t features;
@@ -83,6 +84,9 @@ struct renic_snapshot {
 	uint64_t drops[RENIC_SNAPSHOT_DROPS_MAX];
 };
 
+/* VIRTIO_F_RING_PACKED: with this feature the rings are packed, else split. */
+#define RENIC_FEATURE_PACKED (1ULL << 34)
+
 /* What was wrong with a snapshot, as a sentence and as the field at fault ("magic", "version",
  * "length", "section", "crc", or a member's name). */
 struct renic_snapshot_error {
@@ -97,6 +101,16 @@ size_t renic_snapshot_encode(const struct renic_snapshot *snapshot, void *buf, s
 /* Decode; 0 or -1 with *err (may be NULL) filled. */
 int renic_snapshot_decode(const void *buf, size_t bytes, struct renic_snapshot *snapshot,
 	struct renic_snapshot_error *err);
+
+/* "unprotected", "protected", "standby"; NULL for any other number. */
+const char *renic_role_name(enum renic_role role);
+
+/* Is it a name of a VF or group: [A-Za-z0-9][A-Za-z0-9_.-]*, at most RENIC_SNAPSHOT_NAME_SIZE
+ * with its NUL? */
+bool renic_name_is_valid(const char name[RENIC_SNAPSHOT_NAME_SIZE]);
+
+/* Why encoding refuses it: 0, or -1 with *err (may be NULL) filled. */
+int renic_snapshot_check(const struct renic_snapshot *snapshot, struct renic_snapshot_error *err);
 
 /* As a JSON object (a new reference; NULL: out of memory), with the names that vf_get uses. */
 struct json_t;

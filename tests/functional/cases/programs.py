@@ -61,7 +61,13 @@ def renicctl_speaks_every_method(env):
     equal(ask(env, daemon, "protection", "stop", "g", "--discard")["state"], "unprotected",
           "protection stop")
     equal(ask(env, daemon, "uplink", "get")["tx_pkts"], 100, "uplink get")
+    snapshot = os.path.join(env.directory, "snapshot")
+    ask(env, daemon, "snapshot", "save", "vf1", snapshot)
+    equal(ask(env, daemon, "snapshot", "show", snapshot)["tx_pkts"], 100, "snapshot show")
     ask(env, daemon, "log", "level", "debug")
+    config = os.path.join(env.directory, "config")
+    ask(env, daemon, "config", "save", config)
+    equal(ask(env, daemon, "config", "load", config)["skipped"], 3, "config load")
     equal(ask(env, daemon, "call", "vf_get", '{"name": "web"}')["name"], "web", "call")
     ask(env, daemon, "group", "delete", "g")
     ask(env, daemon, "vf", "delete", "web")
@@ -69,7 +75,8 @@ def renicctl_speaks_every_method(env):
               "vf_delete", "vf_set", "vf_get", "vf_list", "vf_stats", "vf_reset", "group_create",
               "group_delete", "group_set", "group_get", "group_list", "protection_start",
               "protection_stop", "checkpoint_begin", "checkpoint_resume", "checkpoint_abort",
-              "checkpoint_commit", "egress_log_get", "events_subscribe", "events_unsubscribe"}
+              "checkpoint_commit", "egress_log_get", "snapshot_get", "config_save", "config_load",
+              "events_subscribe", "events_unsubscribe"}
     equal(methods - spoken, set(), "methods that this test does not try")
 
 

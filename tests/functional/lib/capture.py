@@ -22,7 +22,8 @@ class Capture:
     """
     Frames that came out of the uplink: (CLOCK_REALTIME ns, bytes). The socket is bound to no
     interface: the kernel takes a bound one away from an interface that goes down, and gives it
-    back only after the first frames could have come in again.
+    back only after the first frames could have come in again. An interface that is gone has no
+    name any more, but its frames count: a killed daemon takes its tap with it.
     """
 
     def __init__(self, netns, interface):
@@ -64,7 +65,7 @@ class Capture:
                 interface, when, data = self._one()
             except BlockingIOError:
                 break
-            if interface == self.interface:
+            if interface in (self.interface, ""):
                 new.append((when, data))
         _, dropped = struct.unpack("II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
         if dropped:

@@ -32,6 +32,7 @@ class Renicd:
         self.config.update(config)
         self.socket = self.config["control"]["socket"]
         self.on_spawn = lambda process: None
+        self.arguments = []
         self.process = None
         self.ended = False  # on purpose
         self.rpc = None
@@ -42,7 +43,7 @@ class Renicd:
         os.makedirs(self.run_dir, exist_ok=True)
         with open(self.config_path, "w") as f:
             json.dump(self.config, f, indent=1)
-        argv = [self.binary, "-c", self.config_path]
+        argv = [self.binary, "-c", self.config_path, *self.arguments]
         if self.netns:
             argv = self.netns.command(*argv)
         self.process = Process(self.name, argv, self.directory)
@@ -65,6 +66,12 @@ class Renicd:
         self.rpc = wait_until(self._answers, "renicd answers `version`", timeout, 0.02)
         self.clients.append(self.rpc)
         return self
+
+    def restart(self):
+        """Start it again in the same run directory, after its end; returns self."""
+        self.close_clients()
+        self.ended = False
+        return self.start()
 
     def connect(self):
         """Another control connection."""

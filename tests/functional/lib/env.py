@@ -87,9 +87,13 @@ class Env:
         namespace = self.netns()
         daemon = self.renicd(netns=namespace, uplink={"devargs": f"net_tap0,iface={TAP}"},
                              **config)
+        self.tap_up(daemon, namespace)
+        return daemon, namespace, self.capture(namespace, TAP)
+
+    def tap_up(self, daemon, namespace):
+        """Set up the tap of a daemon that has just started."""
         namespace.link(TAP, "up", "promisc", "on")
         wait_until(lambda: daemon.call("uplink_get")["link"] == "up", "uplink up")
-        return daemon, namespace, self.capture(namespace, TAP)
 
     def renicd_on_memif(self, **config):
         """A daemon with a memif uplink; (daemon, socket for the far end)."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 A vhost-user front-end of a few lines (QEMU docs/interop/vhost-user.rst), for what virtio-user
-would never do. Split rings; guest memory is one memfd, a 64 KiB slice of it for each ring.
+would never do. Guest memory is one memfd, a 64 KiB slice of it for each ring.
 """
 import array
 import ctypes
@@ -32,6 +32,7 @@ class VhostFrontEnd:
         self.memory = mmap.mmap(self.memfd, memory_bytes)
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
         self.descriptors, self.kick, self.features = [self.memfd], {}, 0
+        self.wanted, self.ring_base = WANTED_FEATURES, 0
 
     def close(self):
         """Hang up."""
@@ -61,7 +62,7 @@ class VhostFrontEnd:
         return struct.unpack("<IIIQ", self.socket.recv(20, socket.MSG_WAITALL))[3]
 
     def set_features(self):
-        """Negotiate what WANTED_FEATURES and the back-end have in common."""
+        """Negotiate what is wanted and the back-end have in common."""
         self.send_u64(SET_FEATURES, self.features)
 
     def set_memory(self, size=None):
@@ -76,7 +77,7 @@ class VhostFrontEnd:
         self.descriptors += [kick, call]
         self.kick[ring] = kick
         self.send(SET_VRING_NUM, struct.pack("<II", ring, DESCRIPTORS))
-        self.send(SET_VRING_BASE, struct.pack("<II", ring, 0))
+        self.send(SET_VRING_BASE, struct.pack("<II", ring, self.ring_base))
         self.send(SET_VRING_ADDR, struct.pack("<II4Q", ring, 0, base, base + 0x8000,
                                               base + 0x4000, 0))
         self.send_u64(SET_VRING_CALL, ring, [call])
@@ -86,7 +87,7 @@ class VhostFrontEnd:
     def setup(self):
         """From the connection to running rings."""
         self.send(SET_OWNER)
-        self.features = self.ask_u64(GET_FEATURES) & WANTED_FEATURES
+        self.features = self.ask_u64(GET_FEATURES) & self.wanted
         self.set_features()
         self.send_u64(SET_PROTOCOL_FEATURES, self.ask_u64(GET_PROTOCOL_FEATURES) & 1)
         self.set_memory()

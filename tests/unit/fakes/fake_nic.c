@@ -41,6 +41,7 @@ const char *const nic_event_names[EVENT_TYPES] = {
 void fake_nic_reset(void)
 {
 	memset(&fake_nic, 0, sizeof(fake_nic));
+	log_settings_clear();
 	n_posted = 0;
 	sink = NULL;
 	if (event_fd >= 0)
@@ -144,6 +145,8 @@ int nic_vf_create(const struct vf_config *config, struct nic_error *err)
 		return nic_fail(err, RENIC_E_EXISTS, "name", "%s exists", config->name);
 	if (fake_nic.n_vfs == VF_MAX)
 		return nic_fail(err, RENIC_E_RESOURCES, "", "at most %d VFs", VF_MAX);
+	if (strcmp(config->name, fake_nic.refused) == 0)
+		return nic_fail(err, RENIC_E_IO, "socket", "the system says no");
 	memset(vf, 0, sizeof(*vf));
 	vf->config = *config;
 	if (!vf->config.socket[0])
@@ -151,6 +154,7 @@ int nic_vf_create(const struct vf_config *config, struct nic_error *err)
 			config->name);
 	vf->id = (uint16_t)fake_nic.n_vfs;
 	vf->role = "unprotected";
+	vf->term = 1;
 	vf->n_queues = config->queues;
 	fake_nic.n_vfs++;
 	emit(EVENT_VF_CREATED, config->name, "");
@@ -256,9 +260,14 @@ int nic_group_create(const struct group_config *config, struct nic_error *err)
 	for (i = 0; i < config->n_vfs; i++)
 		if (!find_vf(config->vfs[i], err))
 			return RENIC_E_NOT_FOUND;
+	if (strcmp(config->name, fake_nic.refused) == 0)
+		return nic_fail(err, RENIC_E_IO, "", "the system says no");
+	if (fake_nic.n_groups == FAKE_GROUPS_MAX)
+		return nic_fail(err, RENIC_E_RESOURCES, "", "at most %d groups", FAKE_GROUPS_MAX);
 	memset(group, 0, sizeof(*group));
 	group->config = *config;
 	group->state = "unprotected";
+	group->term = 1;
 	group->replicator = "none";
 	fake_nic.n_groups++;
 	return 0;
@@ -311,11 +320,13 @@ void nic_group_foreach(void (*visit)(const struct group_info *info, void *arg), 
 
 /* From one state to another, or RENIC_E_STATE. */
 static struct group_info *move_group(
-	const char *name, uint64_t client, const char *from, const char *to, struct nic_error *err)
+	const struct group_command *cmd, const char *from, const char *to, struct nic_error *err)
 {
+	const char *name = cmd->group;
 	struct group_info *group = find_group(name, err);
 
-	fake_nic.last_client = client;
+	fake_nic.last_client = cmd->client;
+	fake_nic.last_term = cmd->term;
 	if (!group)
 		return NULL;
 	if (strcmp(group->state, from) != 0) {
@@ -329,9 +340,9 @@ static struct group_info *move_group(
 	return group;
 }
 
-int nic_protection_start(const char *name, uint64_t client, struct nic_error *err)
+int nic_protection_start(const struct group_command *cmd, struct nic_error *err)
 {
-	struct group_info *group = move_group(name, client, "unprotected", "protected", err);
+	struct group_info *group = move_group(cmd, "unprotected", "protected", err);
 
 	if (!group)
 		return err->code;
@@ -340,38 +351,39 @@ int nic_protection_start(const char *name, uint64_t client, struct nic_error *er
 	return 0;
 }
 
-int nic_protection_stop(const char *name, bool discard, uint64_t client, struct nic_error *err)
+int nic_protection_stop(const struct group_command *cmd, bool discard, struct nic_error *err)
 {
 	fake_nic.last_flag = discard;
-	return move_group(name, client, "protected", "unprotected", err) ? 0 : err->code;
+	return move_group(cmd, "protected", "unprotected", err) ? 0 : err->code;
 }
 
 int nic_checkpoint_begin(
-	const char *name, uint64_t client, struct checkpoint_info *info, struct nic_error *err)
+	const struct group_command *cmd, struct checkpoint_info *info, struct nic_error *err)
 {
-	struct group_info *group = move_group(name, client, "protected", "suspended", err);
+	struct group_info *group = move_group(cmd, "protected", "suspended", err);
 
 	if (!group)
 		return err->code;
-	*info = (struct checkpoint_info){group->epoch++, 11, 1100, 5};
+	*info = (struct checkpoint_info){1, group->epoch++, 11, 1100, 5};
 	return 0;
 }
 
-int nic_checkpoint_resume(const char *name, uint64_t client, struct nic_error *err)
+int nic_checkpoint_resume(const struct group_command *cmd, struct nic_error *err)
 {
-	return move_group(name, client, "suspended", "protected", err) ? 0 : err->code;
+	return move_group(cmd, "suspended", "protected", err) ? 0 : err->code;
 }
 
-int nic_checkpoint_abort(const char *name, uint64_t client, struct nic_error *err)
+int nic_checkpoint_abort(const struct group_command *cmd, struct nic_error *err)
 {
-	return move_group(name, client, "suspended", "protected", err) ? 0 : err->code;
+	return move_group(cmd, "suspended", "protected", err) ? 0 : err->code;
 }
 
-int nic_checkpoint_commit(const char *name, uint64_t epoch, uint64_t client, struct nic_error *err)
+int nic_checkpoint_commit(const struct group_command *cmd, uint64_t epoch, struct nic_error *err)
 {
-	struct group_info *group = find_group(name, err);
+	struct group_info *group = find_group(cmd->group, err);
 
-	fake_nic.last_client = client;
+	fake_nic.last_client = cmd->client;
+	fake_nic.last_term = cmd->term;
 	if (!group)
 		return RENIC_E_NOT_FOUND;
 	if (epoch >= group->epoch)
@@ -379,6 +391,56 @@ int nic_checkpoint_commit(const char *name, uint64_t epoch, uint64_t client, str
 			(unsigned long long)epoch);
 	group->committed_epoch = epoch;
 	return 0;
+}
+
+void nic_checkpoint_foreach(const char *name,
+	void (*visit)(const struct vf_info *info, const struct checkpoint_vf *vf, void *arg),
+	void *arg)
+{
+	const struct group_info *group = find_group(name, NULL);
+
+	for (unsigned i = 0; group && i < group->config.n_vfs; i++) {
+		const struct checkpoint_vf place = {.snapshot = {i * 65536ull, 700 + i}};
+
+		visit(find_vf(group->config.vfs[i], NULL), &place, arg);
+	}
+}
+
+int nic_checkpoint_fd(struct nic_error *err)
+{
+	int fd = memfd_create("area", MFD_CLOEXEC);
+
+	return fd < 0 ? nic_fail(err, RENIC_E_IO, "", "memfd: %s", strerror(errno)) : fd;
+}
+
+int nic_standby_start(const struct group_command *cmd, struct nic_error *err)
+{
+	return move_group(cmd, "unprotected", "standby", err) ? 0 : err->code;
+}
+
+int nic_standby_stop(const struct group_command *cmd, struct nic_error *err)
+{
+	return move_group(cmd, "standby", "unprotected", err) ? 0 : err->code;
+}
+
+int nic_activate(const struct group_command *cmd, struct nic_error *err)
+{
+	return move_group(cmd, "standby", "unprotected", err) ? 0 : err->code;
+}
+
+int nic_standby_restore(const struct group_command *cmd, const struct standby_snapshot *snapshots,
+	uint16_t n, struct nic_error *err)
+{
+	fake_nic.n_restored = n;
+	snprintf(fake_nic.restored_vf, sizeof(fake_nic.restored_vf), "%s", snapshots[n - 1].vf);
+	fake_nic.restored = *snapshots[n - 1].snapshot;
+	return move_group(cmd, "standby", "standby", err) ? 0 : err->code;
+}
+
+int nic_vf_announce(const char *name, unsigned rounds, struct nic_error *err)
+{
+	fake_nic.rounds = rounds;
+	return find_vf(name, err) ? 0 : RENIC_E_NOT_FOUND;
 }
 
 void nic_uplink_get(struct uplink_info *info)
@@ -397,6 +459,9 @@ int log_level_set(const char *module, const char *level)
 {
 	if (module && strcmp(module, "bad") == 0)
 		return -EINVAL;
+	if (!log_settings_has_room(module))
+		return -ENOSPC;
+	log_settings_record(module, level);
 	snprintf(fake_nic.log_module, sizeof(fake_nic.log_module), "%s", module ? module : "");
 	snprintf(fake_nic.log_level, sizeof(fake_nic.log_level), "%s", level);
 	return 0;

@@ -13,17 +13,26 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include <renic_snapshot.h>
+
 #include "nic/nic.h"
+
+enum { FAKE_GROUPS_MAX = 8 };
 
 struct fake_nic {
 	struct vf_info vfs[VF_MAX];
 	unsigned n_vfs;
-	struct group_info groups[8];
+	struct group_info groups[FAKE_GROUPS_MAX];
 	unsigned n_groups;
 	struct uplink_info uplink;
-	uint64_t last_client; /* of the last protection_* or checkpoint_* call */
-	unsigned last_mask;   /* of the last vf_set or group_set */
-	bool last_flag;	      /* force of vf_delete, discard of protection_stop */
+	uint64_t last_client;		 /* of the last protection_* or checkpoint_* call */
+	uint64_t last_term;		 /* the same */
+	unsigned last_mask;		 /* of the last vf_set or group_set */
+	bool last_flag;			 /* force of vf_delete, discard of protection_stop */
+	unsigned n_restored, rounds;	 /* of the last standby_restore, vf_announce */
+	char restored_vf[NIC_NAME_SIZE]; /* the last one of that */
+	struct renic_snapshot restored;
+	char refused[NIC_NAME_SIZE]; /* VF or group whose creation fails with RENIC_E_IO */
 	char log_module[64], log_level[16];
 	atomic_uint alive_calls, gone_calls, ticks;
 	atomic_ullong last_gone;

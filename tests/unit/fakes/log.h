@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "log_settings.h"
+
 static inline void __attribute__((format(printf, 1, 2))) fake_log(const char *fmt, ...)
 {
 }

@@ -2,6 +2,7 @@
 /* See nic_fixture.h. */
 #include <sched.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <rte_log.h>
 #include <rte_mempool.h>
@@ -122,7 +123,7 @@ int device_teardown(void **state)
 	int rc;
 
 	feed();
-	nic_clear();
+	nic_clear(false);
 	nic_set_uplink(NULL);
 	fake_uplink_reset();
 	if (log_pool_free_count(nic.log_pool) != FIXTURE_SEGMENTS)
@@ -135,6 +136,7 @@ int device_teardown(void **state)
 	nic.ingress_segs = 0;
 	rc |= check_pool(nic.pool) | check_pool(nic.attach_pool);
 	nic_fini();
+	unlink(unit_path("journal"));
 	lcores_stop();
 	fake_port_check();
 	fake_uplink_check();
@@ -267,7 +269,7 @@ void protect(const char *group)
 {
 	struct nic_error err;
 
-	ok(nic_protection_start(group, 0, &err), "protection_start", &err);
+	ok(nic_protection_start(GROUP_COMMAND(group, 0), &err), "protection_start", &err);
 }
 
 static void set_suspended(const char *group, bool suspended)
@@ -284,7 +286,7 @@ uint64_t begin(const char *group)
 	struct checkpoint_info info;
 	struct nic_error err;
 
-	ok(nic_checkpoint_begin(group, 0, &info, &err), "checkpoint_begin", &err);
+	ok(nic_checkpoint_begin(GROUP_COMMAND(group, 0), &info, &err), "checkpoint_begin", &err);
 	set_suspended(group, true);
 	return info.epoch;
 }
@@ -294,7 +296,7 @@ void resume(const char *group)
 	struct nic_error err;
 
 	set_suspended(group, false);
-	ok(nic_checkpoint_resume(group, 0, &err), "checkpoint_resume", &err);
+	ok(nic_checkpoint_resume(GROUP_COMMAND(group, 0), &err), "checkpoint_resume", &err);
 }
 
 void give_up(const char *group)
@@ -302,21 +304,21 @@ void give_up(const char *group)
 	struct nic_error err;
 
 	set_suspended(group, false);
-	ok(nic_checkpoint_abort(group, 0, &err), "checkpoint_abort", &err);
+	ok(nic_checkpoint_abort(GROUP_COMMAND(group, 0), &err), "checkpoint_abort", &err);
 }
 
 void commit(const char *group, uint64_t epoch)
 {
 	struct nic_error err;
 
-	ok(nic_checkpoint_commit(group, epoch, 0, &err), "checkpoint_commit", &err);
+	ok(nic_checkpoint_commit(GROUP_COMMAND(group, 0), epoch, &err), "checkpoint_commit", &err);
 }
 
 void unprotect(const char *group, bool discard)
 {
 	struct nic_error err;
 
-	ok(nic_protection_stop(group, discard, 0, &err), "protection_stop", &err);
+	ok(nic_protection_stop(GROUP_COMMAND(group, 0), discard, &err), "protection_stop", &err);
 }
 
 uint64_t checkpoint(const char *group)

@@ -52,6 +52,9 @@ struct vf_info info_of(char letter);
 
 /* ---- groups ---- */
 
+/* A command of control connection c (0: none) that carries no term. */
+#define GROUP_COMMAND(g, c) (&(struct group_command){.group = (g), .client = (c)})
+
 /* Group of the VFs named by letters. */
 void group_add_vfs(const char *name, const char *letters, bool internal_pass);
 void protect(const char *group);
