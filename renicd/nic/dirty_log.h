@@ -41,9 +41,10 @@ struct dirty_info {
 	bool complete; /* false: any page may have been written */
 };
 
+/* Any lcore; with it comes which bitmap collects. */
 static inline bool dirty_log_is_on(const struct dirty_log *log)
 {
-	return __atomic_load_n(&log->on, __ATOMIC_RELAXED);
+	return __atomic_load_n(&log->on, __ATOMIC_ACQUIRE);
 }
 
 /* Some page was written, and nobody knows which. Any lcore. */

@@ -112,9 +112,11 @@ static void stop(struct group *g, bool discard)
 	g->discard = discard;
 	group_fsm_stop(&g->fsm);
 	group_note(g);
-	command_run(g, discard ? qp_discard : qp_release_all, 0);
+	/* Before the message: when it is answered no lcore marks any more, and a start may clear.
+	 */
 	for (uint16_t v = 0; v < g->n_vfs; v++)
 		dirty_log_stop(&g->vfs[v]->dirty);
+	command_run(g, discard ? qp_discard : qp_release_all, 0);
 	g->client = 0;
 	g->replicator = REPLICATOR_NONE;
 	group_post_state(g);

@@ -242,13 +242,18 @@ int vf_change_prepare(struct vf_change *change, struct vf *vf, const struct vf_c
 	return rc;
 }
 
+/* What can change; never name and socket, which the port's thread reads at any time. */
+static void config_take(struct vf_config *to, const struct vf_config *from)
+{
+	overlay(to, from, ~0u);
+	to->standby = from->standby;
+}
+
 void vf_change_apply(struct vf_change *change)
 {
 	struct vf_config old = change->vf->config;
 
-	/* Not name and socket: the port's thread reads them at any time. */
-	overlay(&change->vf->config, &change->config, ~0u);
-	change->vf->config.standby = change->config.standby;
+	config_take(&change->vf->config, &change->config);
 	vf_note(change->vf);
 	policy_swap(change->vf, change->policy);
 	if (!old.standby && !same_place(&old, &change->config))

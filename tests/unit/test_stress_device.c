@@ -25,7 +25,7 @@
 #include "nic_fixture.h"
 
 enum {
-	OPERATIONS = 2500,
+	OPERATIONS = 1800,
 	GUESTS = 3,
 	WIRE = 3, /* sender and place */
 	D = 4,	  /* sender and place */
