@@ -20,7 +20,7 @@ if [ ! -e build-fuzz/build.ninja ]; then
 		-Db_sanitize=address,undefined -Db_lundef=false >build-fuzz/setup.log 2>&1 ||
 		{ cat build-fuzz/setup.log >&2; die "fuzz: meson setup failed (above)"; }
 fi
-ninja -C build-fuzz --quiet fuzz-targets || exit 1
+ninja -C build-fuzz --quiet fuzz-targets >build-fuzz/build.log || { cat build-fuzz/build.log; exit 1; }
 if [ $# = 0 ]; then
 	for folder in tests/fuzz/corpus/*/; do set -- "$@" "$(basename "$folder")"; done
 fi
@@ -31,11 +31,13 @@ bad=0
 for name in "$@"; do
 	[ -x "build-fuzz/tests/fuzz/fuzz_$name" ] || die "fuzz: no target '$name'"
 	mkdir -p "$finds/$name/corpus"
+	dict=
+	[ ! -e "tests/fuzz/$name.dict" ] || dict=-dict=tests/fuzz/$name.dict
 	title "== $name, $seconds s"
 	# -rss_limit_mb: the address space that DPDK and the sanitizers take is not counted.
 	nice -n 10 timeout -k 10 $((seconds + 60)) "build-fuzz/tests/fuzz/fuzz_$name" \
 		-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=8192 \
-		-print_final_stats=1 -artifact_prefix="$finds/$name/" \
+		$dict -print_final_stats=1 -artifact_prefix="$finds/$name/" \
 		"$finds/$name/corpus" "tests/fuzz/corpus/$name" >"$finds/$name/log" 2>&1 ||
 		{ bad=$((bad + 1)); tail -n 40 "$finds/$name/log"; }
 	grep -E '^stat::(number_of_executed_units|average_exec_per_sec|peak_rss_mb)|^#.*DONE' "$finds/$name/log"
