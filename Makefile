@@ -8,7 +8,11 @@ DESTDIR ?=
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo check bench install clean distclean
+.PHONY: help deps build demo check fuzz bench install clean distclean
+
+# make fuzz: seconds for each target, and which (default: all)
+T ?= 60
+ONLY ?=
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +29,10 @@ demo: ## a real Linux guest whose frames leave when its checkpoint is committed 
 
 check: ## every test: unit, sanitizers, functional, VM, warnings as errors (root)
 	@scripts/check.sh
+
+fuzz: ## hostile input for T=60 seconds a target (clang; tests/fuzz)
+	@scripts/deps.sh fuzz
+	@scripts/fuzz.sh $(T) $(ONLY)
 
 bench: build ## build and run the benchmarks
 	@scripts/bench.sh $(BUILD)

@@ -133,6 +133,11 @@ static const struct param config_fields[] = {
 		.n_choices = 2,
 	},
 	{
+		.name = "drop_privileges",
+		.type = PARAM_BOOL,
+		PARAM_FIELD(struct renicd_config, drop_privileges),
+	},
+	{
 		.name = "memory_mb",
 		.type = PARAM_UINT,
 		PARAM_FIELD(struct renicd_config, memory_mb),
@@ -173,6 +178,7 @@ void config_defaults(struct renicd_config *config)
 			config->log.level = (uint8_t)i;
 	config->n_data_cpus = 1;
 	config->data_cpus[0] = 1;
+	config->drop_privileges = true;
 	config->memory_mb = 256;
 	config->mbufs = 32768;
 	config->egress_log.size_mb = 256;

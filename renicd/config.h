@@ -51,6 +51,7 @@ struct renicd_config {
 	uint16_t n_data_cpus;
 	uint16_t data_cpus[CONFIG_CPUS_MAX]; /* one data lcore each; default {1} */
 	bool busy_poll;			     /* "poll": "busy" */
+	bool drop_privileges;		     /* once started; default true */
 	uint32_t memory_mb;		     /* of packet buffers and tables; default 256 */
 	uint32_t mbufs;			     /* default 32768 */
 	struct config_egress_log egress_log;

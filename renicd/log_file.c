@@ -72,6 +72,11 @@ static int mount_own(const char *run_dir, char *dir, size_t size, struct nic_err
 		dir, strerror(errno));
 }
 
+bool log_file_owns_mount(void)
+{
+	return our_mount[0] != '\0';
+}
+
 void log_file_cleanup(void)
 {
 	if (access(log_path, F_OK) == 0)

@@ -18,4 +18,7 @@ int log_file_path(const char *run_dir, const char *dir, bool hugepages, char *pa
 /* Undo the mount, if there was one. */
 void log_file_cleanup(void);
 
+/* Is there a mount that log_file_cleanup() will undo? It takes CAP_SYS_ADMIN. */
+bool log_file_owns_mount(void);
+
 #endif

@@ -24,6 +24,7 @@
 #include "lcore.h"
 #include "log.h"
 #include "log_file.h"
+#include "privileges.h"
 #include "recover.h"
 #include "renicd_version.h"
 #include "uplink.h"
@@ -173,6 +174,16 @@ static int start_listed(const struct renicd_config *config, const char *path, st
 	return rc && list ? name_entry(path, list, index, err) : rc;
 }
 
+static int drop_privileges(const struct renicd_config *config, struct nic_error *err)
+{
+	const struct privileges privileges = {
+		.uplink = config->uplink.devargs,
+		.own_mount = log_file_owns_mount(),
+	};
+
+	return config->drop_privileges ? privileges_drop(&privileges, err) : 0;
+}
+
 /* DPDK is there; run until told to end. */
 static int run_device(const struct renicd_config *config, const struct run_options *run_options,
 	struct control_server *server, struct nic_error *err)
@@ -186,6 +197,8 @@ static int run_device(const struct renicd_config *config, const struct run_optio
 		rc = start_uplink(config, err);
 	if (!rc)
 		rc = start_listed(config, run_options->config_path, err);
+	if (!rc)
+		rc = drop_privileges(config, err);
 	if (!rc) {
 		LOG_NOTICE("ready: %u data lcores, control socket %s", lcores_count(),
 			config->control.socket);

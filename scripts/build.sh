@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$TOP"
 
 if [ "${1:-}" = --clean ]; then
-	rm -rf build build-asan build-tsan build-werror
+	rm -rf build build-asan build-tsan build-werror build-fuzz
 	exit 0
 fi
 dir=${1:?usage: build.sh DIR [--tests] [meson options...]}

@@ -4,6 +4,7 @@
 # so that a second run is quick and works offline.
 #   deps.sh          everything: build, demo, check, bench
 #   deps.sh build    only what the compiler needs
+#   deps.sh fuzz     what the compiler and the fuzzers need
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -11,7 +12,9 @@ BUILD=(gcc libc6-dev make meson ninja-build pkg-config libdpdk-dev libjansson-de
 	libcmocka-dev)
 # The guest (kernel, QEMU, busybox), peers (dpdk-testpmd) and tools of the tests and the demo.
 RUN=(dpdk dpdk-dev qemu-system-x86 busybox-static cpio gzip python3 iproute2 iputils-ping procps kmod
-	util-linux)
+	util-linux systemd)
+# libFuzzer and its sanitizers' runtime: `make fuzz` only, as nothing else needs clang.
+FUZZ=(clang libclang-rt-14-dev llvm)
 
 missing() {
 	local have p
@@ -22,9 +25,10 @@ missing() {
 }
 
 case ${1:-all} in
+	fuzz) WANT=("${BUILD[@]}" "${FUZZ[@]}") ;;
 	build) WANT=("${BUILD[@]}") ;;
 	all) WANT=("${BUILD[@]}" "${RUN[@]}") ;;
-	*) die "usage: deps.sh [build|all]" ;;
+	*) die "usage: deps.sh [build|fuzz|all]" ;;
 esac
 
 if ! command -v apt-get >/dev/null; then

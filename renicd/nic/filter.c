@@ -8,6 +8,7 @@
 #include <rte_malloc.h>
 #include <rte_prefetch.h>
 
+#include "bpf_mend.h"
 #include "filter.h"
 #include "learn.h"
 
@@ -75,6 +76,8 @@ static int load_program(struct vf_policy *policy, const struct bpf_program *cbpf
 	struct rte_bpf_prm *prm = rte_bpf_convert(cbpf);
 	struct rte_bpf_jit jit;
 
+	if (prm)
+		prm = bpf_mend(prm);
 	if (!prm)
 		return -rte_errno;
 	policy->exempt_bpf = rte_bpf_load(prm);

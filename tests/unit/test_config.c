@@ -55,6 +55,7 @@ static void empty_object_gives_the_defaults(void **state)
 	assert_int_equal(config.n_data_cpus, 1);
 	assert_int_equal(config.data_cpus[0], 1);
 	assert_false(config.busy_poll);
+	assert_true(config.drop_privileges);
 	assert_int_equal(config.memory_mb, 256);
 	assert_int_equal(config.mbufs, 32768);
 	assert_int_equal(config.egress_log.size_mb, 256);
@@ -74,7 +75,8 @@ static void every_key_is_taken(void **state)
 		"   \"group\": \"0\", \"mode\": \"0600\"},"
 		" \"log\": {\"level\": \"debug\", \"modules\": {\"lib.vhost.*\": \"error\"}},"
 		" \"eal_args\": [\"--no-huge\", \"-m\", \"64\"],"
-		" \"data_cpus\": [1, 1, 0], \"poll\": \"busy\", \"memory_mb\": 64, \"mbufs\": 4096,"
+		" \"data_cpus\": [1, 1, 0], \"poll\": \"busy\", \"drop_privileges\": false, "
+		"\"memory_mb\": 64, \"mbufs\": 4096,"
 		" \"egress_log\": {\"size_mb\": 8, \"hugepages\": false, \"dir\": \"/dev/shm\"},"
 		" \"uplink\": {\"devargs\": \"net_null0\"},"
 		" \"vfs\": [{\"name\": \"a\", \"queues\": 4, \"role\": \"server\"},"
@@ -100,6 +102,7 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(config.n_data_cpus, 3);
 	assert_int_equal(config.data_cpus[2], 0);
 	assert_true(config.busy_poll);
+	assert_false(config.drop_privileges);
 	assert_int_equal(config.memory_mb, 64);
 	assert_int_equal(config.mbufs, 4096);
 	assert_int_equal(config.egress_log.size_mb, 8);

@@ -192,3 +192,55 @@ def clients_are_hung_up_when_the_daemon_ends(env):
         check(False, "something came instead of the end of the connection")
     except (Closed, ConnectionError):
         pass
+
+
+def thread_statuses(pid):
+    """/proc/PID/task/*/status, as dictionaries."""
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/status") as status:
+            yield dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
+
+
+CAP_DAC_OVERRIDE, CAP_NET_ADMIN, CAP_NET_RAW = 1 << 1, 1 << 12, 1 << 13
+
+
+def check_capabilities(pid, allowed):
+    """No thread has more than `allowed` in any set, nor can it gain any."""
+    statuses = list(thread_statuses(pid))
+    check(len(statuses) >= 3, f"{len(statuses)} threads: control, data and vhost are expected")
+    for status in statuses:
+        sets = {name: int(status[name], 16)
+                for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
+        more = {name: hex(value & ~allowed) for name, value in sets.items() if value & ~allowed}
+        equal(more, {}, f"capabilities of thread {status['Name'].strip()} that are not needed")
+        equal(status["NoNewPrivs"].strip(), "1", f"no_new_privs of {status['Name'].strip()}")
+
+
+@case
+def no_thread_keeps_capabilities_that_are_not_needed(env):
+    """And VFs of both roles can be created and used afterwards."""
+    daemon = env.renicd_alone()
+    framegen = env.framegen()
+    guest = env.guest(daemon, framegen, 1, role="server")
+    other = env.guest(daemon, framegen, 2)
+    check_capabilities(daemon.process.pid, CAP_DAC_OVERRIDE)
+    guest.send("ipv4", 10, stream=1, dst=other.mac)
+    other.expect_whole(1, 10)
+    daemon.call("vf_delete", name="vf2", force=True)
+
+
+@case
+def a_tap_uplink_keeps_what_its_interface_needs(env):
+    daemon, _, capture = env.renicd_on_tap()
+    guest = env.guest(daemon, env.framegen(), 1)
+    check_capabilities(daemon.process.pid, CAP_DAC_OVERRIDE | CAP_NET_ADMIN | CAP_NET_RAW)
+    guest.send("ipv4", 10, stream=1)
+    capture.wait(10, 3)
+
+
+@case
+def drop_privileges_off_keeps_them(env):
+    daemon = env.renicd_alone(drop_privileges=False)
+    kept = [int(s["CapEff"], 16) for s in thread_statuses(daemon.process.pid)]
+    mine = [int(s["CapEff"], 16) for s in thread_statuses(os.getpid())]
+    equal(set(kept), set(mine), "capabilities of the daemon's threads, and of who started it")
