@@ -12,7 +12,7 @@ RUNGS=(build werror unit sanitized tsan functional vm)
 # A rung that hangs is a failure, not a hang of the whole: how long each may take, seconds, on two
 # cores that do nothing else, and all of them together.
 declare -A LIMIT_S=([build]=180 [werror]=180 [unit]=150 [sanitized]=240 [tsan]=180
-	[functional]=330 [vm]=330)
+	[functional]=600 [vm]=420)
 TOTAL_S=1500
 HUGE_MIB=1536
 passed=0 failed=0 skipped=0
