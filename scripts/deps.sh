@@ -9,7 +9,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 BUILD=(gcc libc6-dev make meson ninja-build pkg-config libdpdk-dev libjansson-dev libpcap-dev
-	libcmocka-dev)
+	libcmocka-dev liblz4-dev libssl-dev)
 # The guest (kernel, QEMU, busybox), peers (dpdk-testpmd) and tools of the tests and the demo.
 RUN=(dpdk dpdk-dev qemu-system-x86 busybox-static cpio gzip python3 iproute2 iputils-ping procps kmod
 	util-linux systemd)
