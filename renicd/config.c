@@ -11,6 +11,10 @@
 enum { CONFIG_FILE_MAX = 4 << 20, CPU_MAX = 1023 };
 
 static const char *const poll_names[2] = {"adaptive", "busy"};
+static const char *const log_to_names[LOG_TO_CHOICES] = {
+	[LOG_TO_STDERR] = "stderr",
+	[LOG_TO_SYSLOG] = "syslog",
+};
 
 static const struct param control_fields[] = {
 	{.name = "socket", .type = PARAM_PATH, PARAM_FIELD(struct control_config, socket)},
@@ -47,6 +51,13 @@ static const struct param log_fields[] = {
 		.count_offset = offsetof(struct config_log, n_modules),
 		.fields = log_module_fields,
 		.n_fields = 2,
+	},
+	{
+		.name = "to",
+		.type = PARAM_ENUM,
+		PARAM_FIELD(struct config_log, to),
+		.choices = log_to_names,
+		.n_choices = LOG_TO_CHOICES,
 	},
 };
 

@@ -11,6 +11,7 @@
 
 #include "control/listener.h"
 #include "control/schema.h"
+#include "log_stream.h"
 
 enum {
 	CONFIG_RUN_DIR_SIZE = 65, /* RUN_DIR/NAME.sock must fit into NIC_PATH_SIZE */
@@ -28,6 +29,7 @@ struct config_log_module {
 
 struct config_log {
 	uint8_t level; /* of renicd's own lines; index into log_level_names */
+	uint8_t to;    /* enum log_to; default stderr */
 	uint16_t n_modules;
 	struct config_log_module modules[CONFIG_LOG_MODULES_MAX];
 };

@@ -24,9 +24,11 @@
 #include "lcore.h"
 #include "log.h"
 #include "log_file.h"
+#include "log_stream.h"
 #include "privileges.h"
 #include "recover.h"
 #include "renicd_version.h"
+#include "service.h"
 #include "uplink.h"
 #include "vf.h"
 #include "vhost.h"
@@ -51,7 +53,8 @@ static const char help[] =
 	"  -h, --help          this text\n"
 	"  -V, --version       version of renicd and of DPDK\n"
 	"\n"
-	"It runs in the foreground and logs to stderr; SIGTERM or SIGINT ends it.\n"
+	"It runs in the foreground and logs to stderr (config: log.to); SIGTERM or SIGINT ends "
+	"it.\n"
 	"renicctl talks to it.\n";
 
 static const struct option options[] = {
@@ -184,6 +187,15 @@ static int drop_privileges(const struct renicd_config *config, struct nic_error 
 	return config->drop_privileges ? privileges_drop(&privileges, err) : 0;
 }
 
+static void answer_alive(void *arg)
+{
+}
+
+static void ask_lcores(void)
+{
+	lcore_call_all(answer_alive, NULL);
+}
+
 /* DPDK is there; run until told to end. */
 static int run_device(const struct renicd_config *config, const struct run_options *run_options,
 	struct control_server *server, struct nic_error *err)
@@ -202,7 +214,9 @@ static int run_device(const struct renicd_config *config, const struct run_optio
 	if (!rc) {
 		LOG_NOTICE("ready: %u data lcores, control socket %s", lcores_count(),
 			config->control.socket);
-		control_server_run(server);
+		service_ready();
+		control_server_run(server, service_tick);
+		service_stopping();
 		LOG_NOTICE("ending");
 	}
 	nic_clear(true);
@@ -217,8 +231,12 @@ static int run(const struct renicd_config *config, const struct run_options *run
 	struct nic_error *err)
 {
 	struct control_server *server = NULL;
-	int rc = make_run_dir(config->run_dir, err);
+	int rc = log_stream_open(config->log.to);
 
+	if (rc)
+		return nic_fail(err, RENIC_E_IO, "log.to", "log.to: %s", strerror(-rc));
+	service_init(ask_lcores);
+	rc = make_run_dir(config->run_dir, err);
 	if (!rc)
 		rc = control_server_start(&config->control, &server, err);
 	if (rc)

@@ -53,6 +53,7 @@ struct control_server {
 	uint64_t next_token;
 	unsigned tick_ms;
 	bool tick_due;
+	void (*on_tick)(void);
 	bool accept_paused; /* no descriptors left: until the next tick */
 	bool accept_fails;  /* and said so in the log */
 	bool stop;
@@ -115,6 +116,8 @@ static void timer_ready(struct control_server *s)
 	if (read(s->sources[SOURCE_TIMER].fd, &expirations, sizeof(expirations)) < 0)
 		return;
 	s->tick_due = true;
+	if (s->on_tick)
+		s->on_tick();
 	if (s->accept_paused)
 		watch_listener(s, true);
 }
@@ -431,11 +434,12 @@ static int watch(struct control_server *s, struct source *source)
 	return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) == 0 ? 0 : -errno;
 }
 
-int control_server_run(struct control_server *s)
+int control_server_run(struct control_server *s, void (*tick)(void))
 {
 	int rc;
 
 	s->sources[SOURCE_NIC] = (struct source){nic_event_fd(), nic_ready};
+	s->on_tick = tick;
 	rc = watch(s, &s->sources[SOURCE_NIC]);
 	nic_set_event_sink(on_event, s);
 	set_tick(s); /* groups of the config file */

@@ -36,8 +36,9 @@ int control_server_start(
 /*
  * Serve, with the device there, and be its event sink, until SIGTERM or SIGINT; SIGHUP does
  * nothing. Returns 0, or -errno when the loop itself failed. Nothing that a client sends ends it.
+ * @tick  called with each tick of the loop's timer, 10 to 100 ms apart; may be NULL
  */
-int control_server_run(struct control_server *server);
+int control_server_run(struct control_server *server, void (*tick)(void));
 
 /*
  * Close every connection, remove the socket, free. The device is not told that its clients are

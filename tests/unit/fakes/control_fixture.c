@@ -32,7 +32,7 @@ static void *serve(void *arg)
 {
 	struct control_fixture *f = arg;
 
-	f->run_rc = control_server_run(f->server);
+	f->run_rc = control_server_run(f->server, NULL);
 	return NULL;
 }
 
