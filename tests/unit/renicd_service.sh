@@ -9,8 +9,8 @@ THRESHOLD=50
 command -v systemd-analyze >/dev/null || exit 77
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# Where it was built, as it need not be installed.
-sed "s#^ExecStart=[^ ]*#ExecStart=$2#" "$1" >"$work/renicd.service"
-said=$(systemd-analyze verify --man=no "$work/renicd.service" 2>&1)
+# Where it was built, as it need not be installed. systemd wants whole paths; meson gives others.
+sed "s#^ExecStart=[^ ]*#ExecStart=$(realpath "$2")#" "$1" >"$work/renicd.service"
+said=$(systemd-analyze verify --man=no "$work/renicd.service" 2>&1) || said+=" (status $?)"
 [ -z "$said" ] || { echo "$said"; exit 1; }
 systemd-analyze security --offline=yes --no-pager --threshold="$THRESHOLD" "$work/renicd.service" | tail -n 1

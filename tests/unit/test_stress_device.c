@@ -50,7 +50,9 @@ static struct sent sent[SENDERS][NUMBERS];
 static uint32_t n_sent[SENDERS];	 /* each its thread's */
 static int64_t last[SENDERS][PLACES];	 /* each its place's thread's */
 static struct fake_port *guests[GUESTS]; /* stay for the whole test */
-static const char names[] = {'a', 'b', 'c', FROM_WIRE, 'd'};
+static const char names[SENDERS] = {'a', 'b', 'c', FROM_WIRE, 'd'};
+/* Whom a frame for a place is addressed to. */
+static const char addressees[ALL + 1] = {'a', 'b', 'c', TO_NOBODY, 'd', TO_ALL};
 static uint64_t open_stamp, may_leave; /* atomic; the control thread's */
 static bool stopping;		       /* atomic */
 static char fault[160];		       /* the first one, under fault_lock */
@@ -151,8 +153,7 @@ static unsigned drain_wire(void)
 static uint32_t next_frame(int who, int place, uint8_t *bytes, uint32_t len)
 {
 	uint32_t number = n_sent[who];
-	struct tframe f =
-		FRAME(names[who], place == WIRE ? TO_NOBODY : names[place], number, .len = len);
+	struct tframe f = FRAME(names[who], addressees[place], number, .len = len);
 
 	sent[who][number] = (struct sent){.place = (uint8_t)place};
 	if (who < 2) /* a and b are the group */
