@@ -134,7 +134,7 @@ static json_t *run_send(struct arguments *args)
 	req.stream = (uint16_t)argument_number(
 		args, "stream", 0, 65535, req.origin * 256 + req.queue * 16 + (int)req.kind);
 	memset(req.dst, 0xff, sizeof(req.dst));
-	memcpy(req.src, port->mac, sizeof(req.src));
+	memcpy(req.src, port->device.mac, sizeof(req.src));
 	argument_mac(args, "dst", req.dst);
 	argument_mac(args, "src", req.src);
 	if (!arguments_good(args))
@@ -196,8 +196,8 @@ static json_t *run_stats(struct arguments *args)
 
 	if (!arguments_good(args) || !port)
 		return failure(port ? args->error : "no such port");
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", port->mac[0], port->mac[1],
-		port->mac[2], port->mac[3], port->mac[4], port->mac[5]);
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", port->device.mac[0], port->device.mac[1],
+		port->device.mac[2], port->device.mac[3], port->device.mac[4], port->device.mac[5]);
 	return json_pack("{s:b, s:s, s:b, s:b, s:I, s:I, s:o}", "ok", 1, "mac", mac, "started",
 		port->started, "link", port_link_up(port), "tx_pkts", (json_int_t)port->tx_pkts,
 		"tx_bytes", (json_int_t)port->tx_bytes, "rx", receiver_report(port->receiver));

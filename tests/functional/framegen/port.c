@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* framegen's ports; see port.h. DPDK calls of one port, in the order that ethdev wants them. */
+/* framegen's ports; see port.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <rte_dev.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
 #include "port.h"
 #include "receive.h"
 
-enum { BURST = 32, ETHER_OVERHEAD = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN };
+enum { BURST = 32 };
 
 struct port ports[PORTS_MAX];
 static struct rte_mempool *pool;
@@ -32,52 +31,21 @@ static int fail(const char **why, const char *what, int error)
 	return error;
 }
 
-static int set_up_queues(const struct port *port, const char **why)
-{
-	for (uint16_t q = 0; q < port->queues; q++) {
-		if (rte_eth_rx_queue_setup(
-			    port->ethdev, q, port->descriptors, SOCKET_ID_ANY, NULL, pool))
-			return fail(why, "receive queue refused", -EIO);
-		if (rte_eth_tx_queue_setup(port->ethdev, q, port->descriptors, SOCKET_ID_ANY, NULL))
-			return fail(why, "transmit queue refused", -EIO);
-	}
-	return 0;
-}
-
-static int configure(struct port *port, uint16_t mtu, const char **why)
-{
-	struct rte_eth_conf conf = {.rxmode.mtu = mtu};
-	struct rte_eth_dev_info info;
-
-	if (rte_eth_dev_info_get(port->ethdev, &info))
-		return fail(why, "no device info", -EIO);
-	conf.rxmode.mtu = (uint16_t)RTE_MIN((uint32_t)mtu, info.max_rx_pktlen - ETHER_OVERHEAD);
-	conf.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
-	conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-	if (rte_eth_dev_configure(port->ethdev, port->queues, port->queues, &conf))
-		return fail(why, "configuration refused", -EIO);
-	return set_up_queues(port, why);
-}
-
 int port_start(struct port *port, const char **why)
 {
-	int error = rte_eth_dev_start(port->ethdev);
+	int error = device_start(&port->device, why);
 
-	if (error)
-		return fail(why, "start refused", error);
-	rte_eth_promiscuous_enable(port->ethdev);
-	port->started = true;
-	return 0;
+	port->started = !error;
+	return error;
 }
 
 int port_stop(struct port *port, const char **why)
 {
-	int error = rte_eth_dev_stop(port->ethdev);
+	int error = device_stop(&port->device, why);
 
-	if (error)
-		return fail(why, "stop refused", error);
-	port->started = false;
-	return 0;
+	if (!error)
+		port->started = false;
+	return error;
 }
 
 int port_close(struct port *port, const char **why)
@@ -86,32 +54,19 @@ int port_close(struct port *port, const char **why)
 
 	if (port->started)
 		port_stop(port, why);
-	rte_eth_dev_close(port->ethdev);
-	error = rte_eal_hotplug_remove("vdev", port->device);
+	error = device_close(&port->device, why);
 	receiver_free(port->receiver);
 	port->receiver = NULL;
 	port->used = false;
-	return error ? fail(why, "removal refused", error) : 0;
-}
-
-static int open_device(struct port *port, const struct port_request *request, const char **why)
-{
-	struct rte_ether_addr mac;
-
-	snprintf(port->device, sizeof(port->device), "%s%u", request->driver, request->id);
-	if (rte_eal_hotplug_add("vdev", port->device, request->args))
-		return fail(why, "the device cannot be made", -EIO);
-	if (rte_eth_dev_get_port_by_name(port->device, &port->ethdev)) {
-		rte_eal_hotplug_remove("vdev", port->device);
-		return fail(why, "the device has no port", -EIO);
-	}
-	rte_eth_macaddr_get(port->ethdev, &mac);
-	memcpy(port->mac, mac.addr_bytes, sizeof(port->mac));
-	return 0;
+	return error;
 }
 
 int port_add(const struct port_request *request, const char **why)
 {
+	struct device_setup setup = {.queues = request->queues,
+		.descriptors = request->descriptors,
+		.mtu = request->mtu,
+		.pool = pool};
 	struct port *port;
 	int error;
 
@@ -122,13 +77,14 @@ int port_add(const struct port_request *request, const char **why)
 	port = &ports[request->id];
 	memset(port, 0, sizeof(*port));
 	port->queues = request->queues;
-	port->descriptors = request->descriptors;
-	error = open_device(port, request, why);
+	snprintf(
+		port->device.name, sizeof(port->device.name), "%s%u", request->driver, request->id);
+	error = device_open(&port->device, request->args, why);
 	if (error)
 		return error;
 	port->receiver = receiver_new();
 	port->used = port->receiving = true;
-	error = port->receiver ? configure(port, request->mtu, why) : -ENOMEM;
+	error = port->receiver ? device_configure(&port->device, &setup, why) : -ENOMEM;
 	if (!error)
 		error = port_start(port, why);
 	if (error) {
@@ -147,7 +103,7 @@ unsigned port_poll(struct port *port)
 	if (!port->started || !port->receiving)
 		return 0;
 	for (uint16_t q = 0; q < port->queues; q++) {
-		uint16_t n = rte_eth_rx_burst(port->ethdev, q, pkts, BURST);
+		uint16_t n = rte_eth_rx_burst(port->device.ethdev, q, pkts, BURST);
 
 		if (!n)
 			continue;
@@ -162,5 +118,5 @@ bool port_link_up(const struct port *port)
 {
 	struct rte_eth_link link = {0};
 
-	return rte_eth_link_get_nowait(port->ethdev, &link) == 0 && link.link_status;
+	return rte_eth_link_get_nowait(port->device.ethdev, &link) == 0 && link.link_status;
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "device.h"
+
 struct rte_mempool;
 struct receiver;
 
@@ -17,11 +19,8 @@ enum { PORTS_MAX = 64, PORT_QUEUES_MAX = 16 };
 struct port {
 	bool used, started;
 	bool receiving; /* false: the receive rings are left alone ("rx on=0") */
-	uint16_t ethdev;
+	struct device device;
 	uint16_t queues;
-	uint16_t descriptors;
-	uint8_t mac[6];
-	char device[64];
 	struct receiver *receiver;
 	uint64_t tx_pkts, tx_bytes;
 };

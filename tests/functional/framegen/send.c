@@ -142,7 +142,7 @@ static unsigned flush(struct job *job)
 		return 0;
 	for (uint16_t i = 0; i < job->n_pending; i++)
 		bytes += rte_pktmbuf_pkt_len(job->pending[i]);
-	n = rte_eth_tx_burst(port->ethdev, job->req.queue, job->pending, job->n_pending);
+	n = rte_eth_tx_burst(port->device.ethdev, job->req.queue, job->pending, job->n_pending);
 	job->n_pending -= n;
 	for (uint16_t i = 0; i < job->n_pending; i++) {
 		job->pending[i] = job->pending[n + i];
@@ -224,7 +224,7 @@ int send_raw(struct port *port, uint16_t queue, const uint8_t *bytes, uint16_t l
 	m = to_mbufs(bytes, len);
 	if (!m)
 		return -ENOMEM;
-	if (rte_eth_tx_burst(port->ethdev, queue, &m, 1) != 1) {
+	if (rte_eth_tx_burst(port->device.ethdev, queue, &m, 1) != 1) {
 		rte_pktmbuf_free(m);
 		return -EAGAIN;
 	}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One frame at a time; see judge.h. */
+#include <stdlib.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_cycles.h>
+
+#include "judge.h"
+#include "sender.h"
+#include "stamp.h"
+
+struct judge judge;
+
+bool judge_init(bool bins)
+{
+	judge.streams = calloc(STREAMS_MAX, sizeof(*judge.streams));
+	if (bins) {
+		judge.bins = calloc(BINS, sizeof(*judge.bins));
+		judge.bins_start_tsc = rte_rdtsc();
+	}
+	return judge.streams && (!bins || judge.bins);
+}
+
+void judge_stream(unsigned stream, int receiver, uint64_t first)
+{
+	struct stream_in *in = &judge.streams[stream];
+
+	tracker_reset(&in->tracker, first);
+	in->latency_tsc = (struct histogram){0};
+	in->receiver = receiver;
+	in->bytes = in->misdelivered = in->corrupt = 0;
+}
+
+static void note_arrival(uint64_t now_tsc)
+{
+	if (judge.measuring && judge.last_tsc && now_tsc - judge.last_tsc > judge.silence_tsc)
+		judge.silence_tsc = now_tsc - judge.last_tsc;
+	judge.last_tsc = now_tsc;
+	if (judge.bins) {
+		uint64_t bin =
+			(now_tsc - judge.bins_start_tsc) / (rte_get_tsc_hz() / 1000000 * BIN_US);
+
+		if (bin < BINS)
+			judge.bins[bin]++;
+	}
+}
+
+void judge_frame(const struct sender *sender, const uint8_t *frame, uint32_t len, uint64_t now_tsc)
+{
+	struct stream_in *in;
+	struct stamp stamp;
+	bool whole;
+
+	if (unlikely(!stamp_get(frame, len, &stamp, &whole) || stamp.stream >= STREAMS_MAX)) {
+		judge.foreign++;
+		return;
+	}
+	in = &judge.streams[stamp.stream];
+	if (unlikely(!whole)) {
+		in->corrupt++;
+		return;
+	}
+	if (unlikely(in->receiver != (int)sender->number)) {
+		in->misdelivered++;
+		return;
+	}
+	judge.received++;
+	judge.bytes += len;
+	in->bytes += len;
+	tracker_take(&in->tracker, stamp.seq);
+	if (judge.measuring)
+		histogram_add(
+			&in->latency_tsc, now_tsc > stamp.sent_tsc ? now_tsc - stamp.sent_tsc : 0);
+	if (now_tsc != judge.last_tsc || judge.bins)
+		note_arrival(now_tsc);
+}
