@@ -39,6 +39,25 @@ static const struct column ring_columns[] = {
 	{0},
 };
 
+static const struct column queue_columns[] = {
+	{"QUEUE", "queue", CELL_COUNT},
+	{"TX", "tx_pkts", CELL_COUNT},
+	{"TX-BYTES", "tx_bytes", CELL_COUNT},
+	{"RX", "rx_pkts", CELL_COUNT},
+	{"RX-BYTES", "rx_bytes", CELL_COUNT},
+	{"RELEASED", "released_pkts", CELL_COUNT},
+	{"EXEMPT", "exempt_pkts", CELL_COUNT},
+	{"BACKPRESSURE", "backpressure", CELL_COUNT},
+	{"DROPS", "dropped", CELL_COUNT},
+	{0},
+};
+
+static const struct column held_time_columns[] = {
+	{"HELD-BELOW", "below_us", CELL_AGE_US},
+	{"FRAMES", "pkts", CELL_COUNT},
+	{0},
+};
+
 /* A VF in short, as checkpoint_begin tells of it. */
 static const struct column sealed_columns[] = {
 	{"NAME", "name", CELL_TEXT},
@@ -145,6 +164,34 @@ void show_vf(FILE *out, const json_t *result)
 {
 	record_print(out, result);
 	part(out, ring_columns, json_object_get(result, "rings"));
+}
+
+/* Each queue's drops in one number: the reasons are in the record above. */
+void show_stats(FILE *out, const json_t *result)
+{
+	json_t *queues = json_deep_copy(json_object_get(result, "queues"));
+
+	for (size_t i = 0; i < json_array_size(queues); i++) {
+		json_t *queue = json_array_get(queues, i);
+		json_int_t dropped = 0;
+		const char *reason;
+		json_t *count;
+
+		json_object_foreach (json_object_get(queue, "drops"), reason, count)
+			dropped += json_integer_value(count);
+		json_object_set_new(queue, "dropped", json_integer(dropped));
+	}
+	record_print(out, result);
+	part(out, queue_columns, queues);
+	json_decref(queues);
+}
+
+void show_group(FILE *out, const json_t *result)
+{
+	const json_t *held_time = json_object_get(result, "held_time");
+
+	record_print(out, result);
+	part(out, held_time_columns, json_object_get(held_time, "buckets"));
 }
 
 void show_vf_row(FILE *out, const json_t *result)

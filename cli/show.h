@@ -12,6 +12,8 @@ void show_record(FILE *out, const json_t *result);
 void show_json(FILE *out, const json_t *result);
 void show_methods(FILE *out, const json_t *result);
 void show_vf(FILE *out, const json_t *result);	   /* everything about one */
+void show_stats(FILE *out, const json_t *result);
+void show_group(FILE *out, const json_t *result);
 void show_vf_row(FILE *out, const json_t *result); /* one as in the list */
 void show_vf_list(FILE *out, const json_t *result);
 void show_group_row(FILE *out, const json_t *result);

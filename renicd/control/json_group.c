@@ -3,6 +3,32 @@
 #include "json_group.h"
 #include "schema.h"
 
+/* Only buckets that frames are in. */
+static void json_held_time(struct json_writer *w, const struct held_histogram *h)
+{
+	uint64_t count = held_histogram_count(h);
+	unsigned i;
+
+	jw_open(w, "held_time", '{');
+	jw_u64(w, "pkts", count);
+	jw_u64(w, "mean_us", count ? h->sum_us / count : 0);
+	jw_u64(w, "p50_us", held_histogram_us(h, 0.5));
+	jw_u64(w, "p90_us", held_histogram_us(h, 0.9));
+	jw_u64(w, "p99_us", held_histogram_us(h, 0.99));
+	jw_u64(w, "max_us", held_histogram_us(h, 1));
+	jw_open(w, "buckets", '[');
+	for (i = 0; i < HELD_BUCKETS; i++) {
+		if (!h->pkts[i])
+			continue;
+		jw_open(w, NULL, '{');
+		jw_u64(w, "below_us", held_bucket_end_us(i));
+		jw_u64(w, "pkts", h->pkts[i]);
+		jw_close(w, '}');
+	}
+	jw_close(w, ']');
+	jw_close(w, '}');
+}
+
 void json_group(struct json_writer *w, const struct group_info *info)
 {
 	const struct group_config *c = &info->config;
@@ -27,5 +53,6 @@ void json_group(struct json_writer *w, const struct group_info *info)
 	jw_u64(w, "held_pkts", info->held_pkts);
 	jw_u64(w, "held_bytes", info->held_bytes);
 	jw_u64(w, "held_age_us", info->held_age_us);
+	json_held_time(w, &info->held_time);
 	jw_close(w, '}');
 }

@@ -11,6 +11,74 @@ static const char *const frontend_names[] = {
 	[FRONTEND_RUNNING] = "running",
 };
 
+/* Virtio 1.2, sections 5.1.3 and 6; vhost-user adds what begins with VHOST. */
+static const struct {
+	uint8_t bit;
+	const char *name;
+} feature_names[] = {
+	{0, "CSUM"},
+	{1, "GUEST_CSUM"},
+	{2, "CTRL_GUEST_OFFLOADS"},
+	{3, "MTU"},
+	{5, "MAC"},
+	{7, "GUEST_TSO4"},
+	{8, "GUEST_TSO6"},
+	{9, "GUEST_ECN"},
+	{10, "GUEST_UFO"},
+	{11, "HOST_TSO4"},
+	{12, "HOST_TSO6"},
+	{13, "HOST_ECN"},
+	{14, "HOST_UFO"},
+	{15, "MRG_RXBUF"},
+	{16, "STATUS"},
+	{17, "CTRL_VQ"},
+	{18, "CTRL_RX"},
+	{19, "CTRL_VLAN"},
+	{21, "GUEST_ANNOUNCE"},
+	{22, "MQ"},
+	{23, "CTRL_MAC_ADDR"},
+	{24, "NOTIFY_ON_EMPTY"},
+	{26, "VHOST_LOG_ALL"},
+	{27, "ANY_LAYOUT"},
+	{28, "INDIRECT_DESC"},
+	{29, "EVENT_IDX"},
+	{30, "VHOST_PROTOCOL_FEATURES"},
+	{32, "VERSION_1"},
+	{33, "ACCESS_PLATFORM"},
+	{34, "RING_PACKED"},
+	{35, "IN_ORDER"},
+	{36, "ORDER_PLATFORM"},
+	{56, "HOST_USO"},
+	{57, "HASH_REPORT"},
+	{59, "GUEST_HDRLEN"},
+	{60, "RSS"},
+	{61, "RSC_EXT"},
+	{62, "STANDBY"},
+};
+
+/* By name; "bit 63" where the table has none. */
+static void json_features(struct json_writer *w, uint64_t features)
+{
+	char text[20];
+
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)features);
+	jw_str(w, "features", text);
+	jw_open(w, "feature_names", '[');
+	for (size_t i = 0; i < sizeof(feature_names) / sizeof(feature_names[0]); i++) {
+		uint64_t bit = UINT64_C(1) << feature_names[i].bit;
+
+		if (features & bit)
+			jw_str(w, NULL, feature_names[i].name);
+		features &= ~bit;
+	}
+	for (unsigned bit = 0; features; bit++, features >>= 1) {
+		snprintf(text, sizeof(text), "bit %u", bit);
+		if (features & 1)
+			jw_str(w, NULL, text);
+	}
+	jw_close(w, ']');
+}
+
 static void json_config(struct json_writer *w, const struct vf_config *c)
 {
 	jw_mac(w, "mac", c->mac);
@@ -75,10 +143,8 @@ static void json_restored(struct json_writer *w, const struct vf_info *info)
 
 void json_vf(struct json_writer *w, const struct vf_info *info)
 {
-	char features[20];
 	uint16_t i;
 
-	snprintf(features, sizeof(features), "0x%llx", (unsigned long long)info->features);
 	jw_open(w, NULL, '{');
 	jw_str(w, "name", info->config.name);
 	jw_u64(w, "id", info->id);
@@ -86,7 +152,7 @@ void json_vf(struct json_writer *w, const struct vf_info *info)
 	jw_str_or_null(w, "group", info->group);
 	jw_str(w, "frontend", frontend_names[info->frontend]);
 	jw_u64(w, "frontend_errors", info->frontend_errors);
-	jw_str(w, "features", features);
+	json_features(w, info->features);
 	jw_str(w, "role", info->role);
 	jw_bool(w, "suspended", info->suspended);
 	jw_u64(w, "term", info->term);
@@ -147,12 +213,8 @@ void json_drops(struct json_writer *w, const char *key, const uint64_t drops[DRO
 	jw_close(w, '}');
 }
 
-void json_vf_stats(struct json_writer *w, const struct vf_info *info)
+static void json_counters(struct json_writer *w, const struct vf_counters *c)
 {
-	const struct vf_counters *c = &info->counters;
-
-	jw_open(w, NULL, '{');
-	jw_str(w, "name", info->config.name);
 	jw_u64(w, "tx_pkts", c->tx_pkts);
 	jw_u64(w, "tx_bytes", c->tx_bytes);
 	jw_u64(w, "rx_pkts", c->rx_pkts);
@@ -161,5 +223,22 @@ void json_vf_stats(struct json_writer *w, const struct vf_info *info)
 	jw_u64(w, "exempt_pkts", c->exempt_pkts);
 	jw_u64(w, "backpressure", c->backpressure);
 	json_drops(w, "drops", c->drops);
+}
+
+void json_vf_stats(struct json_writer *w, const struct vf_info *info)
+{
+	uint16_t i;
+
+	jw_open(w, NULL, '{');
+	jw_str(w, "name", info->config.name);
+	json_counters(w, &info->counters);
+	jw_open(w, "queues", '[');
+	for (i = 0; i < info->n_queues; i++) {
+		jw_open(w, NULL, '{');
+		jw_u64(w, "queue", i);
+		json_counters(w, &info->queues[i].counters);
+		jw_close(w, '}');
+	}
+	jw_close(w, ']');
 	jw_close(w, '}');
 }

@@ -394,6 +394,10 @@ static void group_fill(const struct group *g, struct group_info *info)
 	info->sealed_epochs = group_fsm_sealed(&g->fsm);
 	info->replicator = replicator_names[g->replicator];
 	group_held(g, &info->held_pkts, &info->held_bytes, &info->held_age_us);
+	for (uint16_t i = 0; i < g->n_vfs; i++)
+		for (uint16_t q = 0; q < g->vfs[i]->n_qps; q++)
+			held_histogram_add(
+				&info->held_time, &g->vfs[i]->qps[q]->held_time.histogram);
 }
 
 int nic_group_get(const char *name, struct group_info *info, struct nic_error *err)

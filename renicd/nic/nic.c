@@ -123,6 +123,40 @@ static void check_high_water(struct vf_qp *qp)
 	qp->high_water = high;
 }
 
+/* One event for each reason that has begun to count, until the counters are cleared. */
+static void tell_drops(const char *name, const uint64_t drops[DROP_REASONS], uint64_t *told)
+{
+	_Static_assert(DROP_REASONS <= 64, "a bit for each reason");
+	for (int r = 0; r < DROP_REASONS; r++) {
+		if (!drops[r] || (*told & UINT64_C(1) << r))
+			continue;
+		*told |= UINT64_C(1) << r;
+		nic_post_event(EVENT_DROPS, name, "%s: %s (%" PRIu64 ")", drop_descs[r].name,
+			drop_descs[r].help, drops[r]);
+	}
+}
+
+static void check_drops(struct vf *vf)
+{
+	uint64_t drops[DROP_REASONS] = {0};
+
+	for (uint16_t q = 0; q < vf->n_qps; q++)
+		for (int r = 0; r < DROP_REASONS; r++)
+			drops[r] += counter_read(&vf->qps[q]->counters.drops[r]);
+	tell_drops(vf->config.name, drops, &vf->drops_told);
+}
+
+static void check_uplink_drops(void)
+{
+	static uint64_t told;
+	struct uplink_info info = {0};
+
+	if (!nic.uplink)
+		return;
+	nic.uplink->info(&info);
+	tell_drops("", info.drops, &told);
+}
+
 /* Frames that wait for the link do not keep their lcore awake: it is woken here. */
 static void check_link(void)
 {
@@ -145,9 +179,12 @@ void nic_tick(void)
 	if (now_tsc >= next_tsc) {
 		next_tsc = now_tsc + rte_get_tsc_hz() / 1000 * LINK_POLL_MS;
 		check_link();
-		TAILQ_FOREACH (vf, &nic.vfs, next)
+		check_uplink_drops();
+		TAILQ_FOREACH (vf, &nic.vfs, next) {
 			for (uint16_t q = 0; q < vf->n_qps; q++)
 				check_high_water(vf->qps[q]);
+			check_drops(vf);
+		}
 	}
 	event_deliver();
 }

@@ -74,6 +74,7 @@ static void qp_release_all(struct vf_qp *qp, void *epoch)
 static void qp_discard(struct vf_qp *qp, void *epoch)
 {
 	counter_add(&qp->counters.drops[DROP_DISCARDED], egress_log_discard(&qp->log));
+	held_time_truncate(&qp->held_time, qp->log.appended_pkts);
 	qp->hold = false;
 }
 

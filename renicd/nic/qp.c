@@ -36,6 +36,7 @@ static uint16_t out_push(struct vf_qp *qp)
 	out->head += done;
 	if (out->from_log && done) {
 		egress_log_advance(&qp->log, done);
+		held_time_release(&qp->held_time, qp->log.released_pkts, rte_rdtsc());
 		counter_add(&qp->counters.released_pkts, done);
 	}
 	return done;
@@ -114,6 +115,8 @@ static void hold_burst(
 		n = pass_unheld(qp, policy, pkts, flags, n);
 	for (uint16_t i = 0; i < n; i++)
 		egress_log_append(&qp->log, pkts[i], flags[i], now_tsc);
+	if (likely(n))
+		held_time_append(&qp->held_time, qp->log.appended_pkts, now_tsc);
 	rte_pktmbuf_free_bulk(pkts, n);
 	if (unlikely(!n))
 		egress_log_trim(&qp->log);

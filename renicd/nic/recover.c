@@ -321,10 +321,12 @@ static void end_protection(struct vf_qp *qp, bool discard)
 {
 	if (!qp->log.state->epoch)
 		return;
-	if (discard)
+	if (discard) {
 		qp->counters.drops[DROP_DISCARDED] += egress_log_discard(&qp->log);
-	else
+		held_time_truncate(&qp->held_time, qp->log.appended_pkts);
+	} else {
 		egress_log_commit_all(&qp->log);
+	}
 }
 
 static bool is_held(const struct group *g)

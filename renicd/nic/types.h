@@ -68,6 +68,7 @@ struct vf_counters {
 };
 
 struct vf_queue_info {
+	struct vf_counters counters;
 	bool enabled;			    /* both rings of the pair */
 	uint32_t rx_size, tx_size;	    /* ring sizes, descriptors; 0 while unknown */
 	uint16_t rx_avail_idx, rx_used_idx; /* "last" indices as in GET_VRING_BASE */
@@ -97,6 +98,22 @@ struct vf_info {
 	struct vf_counters counters;
 };
 
+/* Times from append to release, of frames that were held; nic/held_time.c has the functions. */
+enum { HELD_BUCKETS = 120 };
+
+struct held_histogram {
+	uint64_t pkts[HELD_BUCKETS]; /* by bucket */
+	uint64_t sum_us;
+};
+
+/* Adds what another thread may be counting meanwhile. */
+void held_histogram_add(struct held_histogram *sum, const struct held_histogram *h);
+uint64_t held_histogram_count(const struct held_histogram *h);
+/* The time that a share (0 to 1) of the frames stayed below; 0 without frames. */
+uint64_t held_histogram_us(const struct held_histogram *h, double share);
+/* Times in a bucket are shorter than this. */
+uint64_t held_bucket_end_us(unsigned bucket);
+
 enum replicator_policy { REPLICATOR_HOLD, REPLICATOR_RELEASE };
 
 struct group_config {
@@ -125,6 +142,7 @@ struct group_info {
 	uint32_t sealed_epochs;	  /* sealed and not yet committed */
 	const char *replicator;	  /* "none", "connected", "lost" */
 	uint64_t held_pkts, held_bytes, held_age_us;
+	struct held_histogram held_time; /* since its VFs' counters were cleared */
 };
 
 /* What checkpoint_begin answers. */

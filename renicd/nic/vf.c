@@ -85,9 +85,13 @@ static struct vf_qp *qp_new(struct vf *vf, uint16_t index)
 	}
 	if (rx_fifo_init(&qp->rx, vf->config.ingress_hold_pkts))
 		goto fail;
+	held_time_init(&qp->held_time, rte_get_tsc_hz());
 	if (egress_log_recover(&qp->log, nic.log_pool, (uint32_t)vf->id * VF_QPS_MAX + index,
-		    vf->config.egress_log_bytes, rte_rdtsc()) == 0)
+		    vf->config.egress_log_bytes, rte_rdtsc()) == 0) {
+		if (!egress_log_is_empty(&qp->log))
+			held_time_append(&qp->held_time, qp->log.appended_pkts, rte_rdtsc());
 		return qp;
+	}
 fail:
 	free(qp->rx.slots);
 	rte_ring_free(qp->inbox);

@@ -20,6 +20,7 @@
 #include "counter.h"
 #include "dirty_log.h"
 #include "egress_log.h"
+#include "held_time.h"
 #include "lcore.h"
 #include "learn.h"
 #include "nic.h"
@@ -81,6 +82,7 @@ struct vf_qp {
 	bool rewatch;	  /* atomic: the kick descriptor may be another one now */
 	bool high_water;  /* control thread: an event was sent */
 	struct egress_log log;
+	struct held_time held_time;
 	struct learn_table learned; /* the guest's addresses */
 } __rte_cache_aligned;
 
@@ -96,6 +98,7 @@ struct vf_announce {
 struct vf {
 	TAILQ_ENTRY(vf) next;
 	struct vf_config config;
+	uint64_t drops_told; /* control thread: reasons (bits) that an event has told of */
 	uint64_t file_hash; /* of its entry in the config file; 0: made over the control socket */
 	bool runs;	    /* it has its port, and lcores poll it */
 	uint16_t id;

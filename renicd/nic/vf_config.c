@@ -294,6 +294,7 @@ int nic_vf_set(
 static void clear_counters(struct vf_qp *qp, void *arg)
 {
 	memset(&qp->counters, 0, sizeof(qp->counters));
+	memset(&qp->held_time.histogram, 0, sizeof(qp->held_time.histogram));
 }
 
 int nic_vf_reset(const char *name, struct nic_error *err)
@@ -310,5 +311,7 @@ int nic_vf_reset(const char *name, struct nic_error *err)
 	rc = vf_reconfigure(vf, &config, err);
 	if (!rc)
 		vf_for_each_qp(vf, clear_counters, NULL);
+	if (!rc)
+		vf->drops_told = 0;
 	return rc;
 }

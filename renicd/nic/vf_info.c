@@ -76,7 +76,8 @@ void vf_fill_info(struct vf *vf, struct vf_info *info)
 	vf_held(vf, &info->held_pkts, &info->held_bytes, &info->held_age_us);
 	for (uint16_t q = 0; q < vf->n_qps; q++) {
 		fill_queue(vf, q, &info->queues[q]);
-		add_counters(&info->counters, &vf->qps[q]->counters);
+		add_counters(&info->queues[q].counters, &vf->qps[q]->counters);
+		add_counters(&info->counters, &info->queues[q].counters);
 	}
 }
 

@@ -149,7 +149,8 @@ static void vf_is_created_from_all_its_parameters(void **state)
 	assert_members(result,
 		"name id mac vlan queues socket_role socket packed spoofchk mtu "
 		"ingress_hold_pkts egress_log_bytes hold_exempt group frontend frontend_errors "
-		"features role suspended term epoch restored held_pkts held_bytes held_age_us "
+		"features feature_names role suspended term epoch restored held_pkts held_bytes "
+		"held_age_us "
 		"ingress_held_pkts "
 		"rings");
 	assert_string_equal(fixture_string(result, "socket_role"), "server");
@@ -273,7 +274,7 @@ static void stats_have_every_counter_and_drop_reason(void **state)
 		fake_nic.vfs[0].counters.drops[i] = 100 + (uint64_t)i;
 	result = fixture_call(fd, "vf_stats", "{\"name\":\"a\"}");
 	assert_members(result, "name tx_pkts tx_bytes rx_pkts rx_bytes released_pkts exempt_pkts "
-			       "backpressure drops");
+			       "backpressure drops queues");
 	assert_int_equal(number(result, "tx_pkts"), 1);
 	assert_int_equal(number(result, "backpressure"), 7);
 	for (i = 0; i < DROP_REASONS; i++)
@@ -295,7 +296,7 @@ static void groups_are_created_changed_and_deleted(void **state)
 	assert_members(result,
 		"name vfs internal replicator_timeout_ms on_replicator_lost lone "
 		"state term epoch committed_epoch sealed_epochs replicator held_pkts held_bytes "
-		"held_age_us");
+		"held_age_us held_time");
 	assert_string_equal(fixture_string(result, "internal"), "pass");
 	assert_string_equal(fixture_string(result, "on_replicator_lost"), "release");
 	assert_int_equal(number(result, "replicator_timeout_ms"), 50);
