@@ -139,6 +139,12 @@ static const struct param announce_params[] = {
 	END,
 };
 
+static const struct param ingress_params[] = {
+	ARG("name", VALUE_TEXT, "NAME", "a VF"),
+	ARG("frames", VALUE_TEXT, "FILE", "the frames"),
+	END,
+};
+
 static const struct param commit_params[] = {
 	ARG("group", VALUE_TEXT, "GROUP", "a protection group, or a lone VF"),
 	ARG("epoch", VALUE_NUMBER, "EPOCH", "as checkpoint begin answered; earlier ones too"),
@@ -294,6 +300,10 @@ const struct command commands[] = {
 		"The standby takes over: a new term, its guests are announced"),
 	CALLS("vf", "announce", "vf_announce", announce_params, show_nothing,
 		"Tell the network where the VF's guest is"),
+	RUNS("ingress", "take", "ingress_take", ingress_params, show_record, run_ingress_take,
+		"Take the frames that wait for a paused guest into a file"),
+	RUNS("ingress", "give", "ingress_give", ingress_params, show_record, run_ingress_give,
+		"Let the frames of a file wait for the guest, before those that do"),
 	RUNS("protect", NULL, NULL, protect_params, NULL, run_protect,
 		"Begin, resume and commit by the clock, without copying a VM",
 		.note = "Starts protection if need be. Ctrl-C (SIGINT, SIGTERM) ends it: "

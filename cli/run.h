@@ -16,6 +16,8 @@ int run_snapshot_save(struct ctl *ctl, const struct command *command, const json
 int run_snapshot_show(struct ctl *ctl, const struct command *command, const json_t *args);
 int run_snapshot_diff(struct ctl *ctl, const struct command *command, const json_t *args);
 int run_standby_restore(struct ctl *ctl, const struct command *command, const json_t *args);
+int run_ingress_take(struct ctl *ctl, const struct command *command, const json_t *args);
+int run_ingress_give(struct ctl *ctl, const struct command *command, const json_t *args);
 int run_top(struct ctl *ctl, const struct command *command, const json_t *args);
 
 #endif

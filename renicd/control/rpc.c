@@ -13,6 +13,7 @@ static const struct rpc_topic *const topics[] = {
 	&rpc_group,
 	&rpc_checkpoint,
 	&rpc_standby,
+	&rpc_ingress,
 	&rpc_snapshot,
 	&rpc_events,
 };

@@ -112,6 +112,28 @@ enum { ANNOUNCE_ROUNDS = 5, ANNOUNCE_ROUNDS_MAX = 100 };
 /* Tell the network where the VF's guest is, in so many rounds. RENIC_E_STATE in standby. */
 int nic_vf_announce(const char *name, unsigned rounds, struct nic_error *err);
 
+/* ---- frames that wait for a guest that moves: docs/protocol.md, "Moving a guest" ---- */
+
+enum { INGRESS_CHUNK_BYTES = 384 << 10 };
+
+/* Frames as records: a length of 16 bits, little-endian, and the bytes. */
+struct ingress_chunk {
+	uint32_t pkts;
+	uint32_t bytes; /* of records */
+	uint32_t left;	/* frames that wait still */
+	uint8_t records[INGRESS_CHUNK_BYTES];
+};
+
+/* Take what waits for the VF's guest, the oldest first, as much as a chunk holds. RENIC_E_STATE
+ * while the guest's rings run: then nothing waits for long. */
+int nic_ingress_take(const char *name, struct ingress_chunk *chunk, struct nic_error *err);
+
+/* Let frames wait for the VF's guest, before those that do already; all of them or none. *pkts:
+ * how many. RENIC_E_PARAMS for what is no chunk; RENIC_E_STATE while the rings run;
+ * RENIC_E_RESOURCES: more than may wait (ingress_hold_pkts, mbufs). */
+int nic_ingress_give(const char *name, const uint8_t *records, uint32_t bytes, uint32_t *pkts,
+	struct nic_error *err);
+
 /* A control connection said something / went away: the replicator's sign of life. */
 void nic_client_alive(uint64_t client);
 void nic_client_gone(uint64_t client);

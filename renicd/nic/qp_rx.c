@@ -43,8 +43,7 @@ static bool rx_has_budget(const struct vf *vf)
 	       __atomic_load_n(&vf->ingress_segs, __ATOMIC_RELAXED) < share;
 }
 
-/* How many more frames may be kept. */
-static uint32_t rx_room(const struct vf_qp *qp)
+uint32_t qp_rx_room(const struct vf_qp *qp)
 {
 	uint32_t limit = qp_policy(qp)->ingress_hold_pkts;
 	uint32_t held = __atomic_load_n(&qp->vf->ingress_held, __ATOMIC_RELAXED);
@@ -64,22 +63,25 @@ static uint32_t count_segs(struct rte_mbuf **pkts, uint32_t n)
 	return segs;
 }
 
+void qp_rx_note(struct vf_qp *qp, int32_t n, int32_t segs)
+{
+	__atomic_fetch_add(&qp->vf->ingress_held, (uint32_t)n, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&qp->vf->ingress_segs, (uint32_t)segs, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&nic.ingress_segs, (uint32_t)segs, __ATOMIC_RELAXED);
+}
+
 /* Keep frames for later, within bounds. */
 static void rx_keep(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 {
-	uint16_t room = (uint16_t)RTE_MIN(rx_room(qp), (uint32_t)n);
-	uint32_t segs;
+	uint16_t room = (uint16_t)RTE_MIN(qp_rx_room(qp), (uint32_t)n);
 
 	for (uint16_t i = 0; i < room; i++) {
 		pkts[i] = qp_detach_from_log(pkts[i]);
 		rx_fifo_put(&qp->rx, pkts[i]);
 	}
 	if (room) {
-		segs = count_segs(pkts, room);
 		qp->rx_behind |= !qp_may_touch_guest(qp);
-		__atomic_fetch_add(&qp->vf->ingress_held, room, __ATOMIC_RELAXED);
-		__atomic_fetch_add(&qp->vf->ingress_segs, segs, __ATOMIC_RELAXED);
-		__atomic_fetch_add(&nic.ingress_segs, segs, __ATOMIC_RELAXED);
+		qp_rx_note(qp, room, (int32_t)count_segs(pkts, room));
 	}
 	if (room == n)
 		return;
@@ -87,14 +89,6 @@ static void rx_keep(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 		&qp->counters.drops[qp_may_touch_guest(qp) ? DROP_RX_NO_BUFFER : DROP_RX_HOLD_FULL],
 		n - room);
 	rte_pktmbuf_free_bulk(&pkts[room], n - room);
-}
-
-/* n frames at the head of the fifo were kept no longer. */
-static void rx_unkeep(struct vf_qp *qp, uint32_t n, uint32_t segs)
-{
-	__atomic_fetch_sub(&qp->vf->ingress_held, n, __ATOMIC_RELAXED);
-	__atomic_fetch_sub(&qp->vf->ingress_segs, segs, __ATOMIC_RELAXED);
-	__atomic_fetch_sub(&nic.ingress_segs, segs, __ATOMIC_RELAXED);
 }
 
 unsigned qp_rx_flush(struct vf_qp *qp)
@@ -110,7 +104,7 @@ unsigned qp_rx_flush(struct vf_qp *qp)
 		done = n ? rx_to_guest(qp, pkts, n) : 0;
 		rx_fifo_drop_head(&qp->rx, done);
 		if (done)
-			rx_unkeep(qp, done, segs - count_segs(&pkts[done], n - done));
+			qp_rx_note(qp, -done, (int32_t)(count_segs(&pkts[done], n - done) - segs));
 		total += done;
 	} while (done == NIC_BURST && total < 4 * NIC_BURST);
 	qp->rx_behind &= rx_fifo_count(&qp->rx) > 0;
@@ -142,7 +136,7 @@ void qp_flush_rx(struct vf_qp *qp, enum drop_reason reason)
 
 	while ((n = rx_fifo_head(&qp->rx, &pkts, UINT16_MAX))) {
 		counter_add(&qp->counters.drops[reason], n);
-		rx_unkeep(qp, n, count_segs(pkts, n));
+		qp_rx_note(qp, -n, -(int32_t)count_segs(pkts, n));
 		rte_pktmbuf_free_bulk(pkts, n);
 		rx_fifo_drop_head(&qp->rx, n);
 	}

@@ -50,6 +50,13 @@ static inline void rx_fifo_put(struct rx_fifo *f, struct rte_mbuf *m)
 	__atomic_store_n(&f->tail, f->tail + 1, __ATOMIC_RELAXED);
 }
 
+/* Before all that is in it; there is room. */
+static inline void rx_fifo_put_first(struct rx_fifo *f, struct rte_mbuf *m)
+{
+	f->slots[(f->head - 1) & f->mask] = m;
+	__atomic_store_n(&f->head, f->head - 1, __ATOMIC_RELEASE);
+}
+
 /* The run of frames at the head that lies in one piece; returns its length, at most max. */
 static inline uint16_t rx_fifo_head(const struct rx_fifo *f, struct rte_mbuf ***pkts, uint16_t max)
 {

@@ -44,6 +44,12 @@ static void qp_drop_ingress(struct vf_qp *qp, void *arg)
 	qp_flush_rx(qp, DROP_NO_ROUTE);
 }
 
+/* A running guest is on its way to this VF: until its rings run, frames wait for it. */
+static void qp_await_guest(struct vf_qp *qp, void *arg)
+{
+	qp->paused = !qp->running;
+}
+
 static void qp_load(struct vf_qp *qp, void *arg)
 {
 	const struct renic_snapshot *s = arg;
@@ -210,6 +216,7 @@ int nic_activate(const struct group_command *cmd, struct nic_error *err)
 		return err->code;
 	group_fsm_activate(&g->fsm, cmd->term);
 	group_take_term(g, 0);
+	for_each_qp(g, qp_await_guest, NULL);
 	go_on(g, changes);
 	for (uint16_t i = 0; i < g->n_vfs; i++)
 		announce_start(g->vfs[i], ANNOUNCE_ROUNDS);

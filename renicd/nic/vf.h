@@ -66,7 +66,8 @@ struct vf_qp {
 	bool running;	     /* the front-end's rings run */
 	bool suspended;	     /* between checkpoint_begin and resume; in standby */
 	bool hold;	     /* protected: what the guest sends goes to the log */
-	bool paused;	     /* not running, but was, and its front-end is still connected */
+	bool paused;	     /* not running, but was, and its front-end is still connected; or
+			      * activated, and not running yet: frames wait */
 	bool armed;	     /* notifications are on */
 	bool log_full;	     /* the guest's ring is left unread: no room for what it may send */
 	bool waits_for_link; /* what is next in `out` is for the uplink, which is down */

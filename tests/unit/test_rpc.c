@@ -59,7 +59,8 @@ static void method_list_has_every_method_with_its_parameters(void **state)
 		"group_set", "group_get", "group_list", "protection_start", "protection_stop",
 		"checkpoint_begin", "checkpoint_resume", "checkpoint_abort", "checkpoint_commit",
 		"standby_start", "standby_stop", "standby_restore", "activate", "vf_announce",
-		"egress_log_get", "snapshot_get", "events_subscribe", "events_unsubscribe"};
+		"ingress_take", "ingress_give", "egress_log_get", "snapshot_get",
+		"events_subscribe", "events_unsubscribe"};
 	int fd = fixture_connect(*state);
 	json_t *result = fixture_call(fd, "rpc_get_methods", NULL);
 	json_t *method, *param;
@@ -435,6 +436,31 @@ static void a_standby_goes_by_its_calls(void **state)
 	close(fd);
 }
 
+static void frames_for_a_guest_that_moves_are_base64(void **state)
+{
+	int fd = fixture_connect(*state);
+	json_t *result;
+
+	json_decref(fixture_call(fd, "vf_create", "{\"name\":\"a\"}"));
+	result = fixture_call(fd, "ingress_give", "{\"name\":\"a\",\"frames\":\"AgBhYg==\"}");
+	assert_int_equal(json_integer_value(json_object_get(result, "pkts")), 1);
+	json_decref(result);
+	assert_int_equal(fake_nic.ingress_bytes, 4);
+	assert_memory_equal(fake_nic.ingress, "\2\0ab", 4);
+	result = fixture_call(fd, "ingress_take", "{\"name\":\"a\"}");
+	assert_string_equal(fixture_string(result, "frames"), "AgBhYg==");
+	assert_int_equal(json_integer_value(json_object_get(result, "pkts")), 1);
+	json_decref(result);
+	result = fixture_call(fd, "ingress_take", "{\"name\":\"a\"}");
+	assert_string_equal(fixture_string(result, "frames"), "");
+	json_decref(result);
+	json_decref(fixture_call_fails(
+		fd, "ingress_give", "{\"name\":\"a\",\"frames\":\"AgB\"}", RENIC_E_PARAMS));
+	json_decref(fixture_call_fails(
+		fd, "ingress_give", "{\"name\":\"b\",\"frames\":\"AgBh\"}", RENIC_E_NOT_FOUND));
+	close(fd);
+}
+
 /* A standby_restore of VF "a" by the given base64 text. */
 static char *restore_of(const char *snapshot)
 {
@@ -656,6 +682,7 @@ int main(void)
 		TEST(checkpoint_goes_by_its_calls),
 		TEST(device_is_told_the_term_that_a_command_carries),
 		TEST(a_standby_goes_by_its_calls),
+		TEST(frames_for_a_guest_that_moves_are_base64),
 		TEST(a_snapshot_reaches_the_device_decoded),
 		TEST(a_snapshot_that_is_none_is_refused_by_its_place),
 		TEST(device_is_told_which_connection_asks),

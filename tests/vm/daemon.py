@@ -20,9 +20,12 @@ class Daemon:
     ADDRESS = "10.9.0.1"
     MAC = "02:00:00:00:00:01"
 
-    def __init__(self, run, vfs):
-        """vfs: list of vf_create parameters, as the configuration file has them."""
+    def __init__(self, run, vfs, bridge=None):
+        """vfs: list of vf_create parameters, as the configuration file has them. The tap has the
+        address, or is a port of the bridge, which has it."""
         self.run, self.vfs, self.process = run, vfs, None
+        self.bridge = bridge
+        self.tap = self.TAP if bridge is None else f"up-{os.path.basename(run.path)}"
         self.socket = run.join("control.sock")
         self.log = run.join("renicd.log")
 
@@ -32,12 +35,13 @@ class Daemon:
             "data_cpus": [max(os.sched_getaffinity(0))],
             "memory_mb": 256,
             "egress_log": {"size_mb": 128, "dir": self.run.huge},
-            "uplink": {"devargs": f"net_tap0,iface={self.TAP},mac={self.MAC}"},
+            "uplink": {"devargs": f"net_tap0,iface={self.tap}"
+                                  + (f",mac={self.MAC}" if self.bridge is None else "")},
             "vfs": self.vfs,
         }
 
     def start(self):
-        """Start and wait until it answers; the tap has its address then."""
+        """Start and wait until it answers; its tap is up then."""
         config = self.run.join("renicd.json")
         with open(config, "w", encoding="ascii") as file:
             json.dump(self.configuration(), file, indent=1)
@@ -56,8 +60,9 @@ class Daemon:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.05)
-        for command in (["addr", "replace", f"{self.ADDRESS}/24", "dev", self.TAP],
-                        ["link", "set", self.TAP, "up"]):
+        place = (["addr", "replace", f"{self.ADDRESS}/24", "dev", self.tap]
+                 if self.bridge is None else ["link", "set", self.tap, "master", self.bridge])
+        for command in (place, ["link", "set", self.tap, "up"]):
             subprocess.run(["ip", *command], check=True)
 
     def connect(self):

@@ -4,7 +4,9 @@
 KVM where it works, else software emulation (TCG). QEMU listens on the vhost-user socket and
 renicd connects, so that the guest outlives a restart of the daemon.
 """
+import mmap
 import os
+import re
 import select
 import socket
 import subprocess
@@ -50,9 +52,11 @@ def accelerator(image):
 
 class Guest:
     def __init__(self, run, image, name, vhost_socket, address, mac, accel, queues=1,
-                 packed=False):
+                 packed=False, incoming=False, environment=None):
+        """incoming: it does not boot, but waits, paused, for another QEMU's state."""
         self.run, self.image, self.name = run, image, name
-        self.queues, self.packed = queues, packed
+        self.queues, self.packed, self.incoming = queues, packed, incoming
+        self.environment = environment
         self.vhost_socket, self.address, self.mac, self.accel = vhost_socket, address, mac, accel
         self.process = self.serial = self.qmp = None
         self.received = b""
@@ -99,9 +103,28 @@ class Guest:
             "-netdev", f"vhost-user,id=net,chardev=vhost,queues={self.queues}",
             "-device", self.nic(),
         ]
+        if self.incoming:
+            command += ["-S", "-incoming", "defer"]
         with open(self.path("qemu.log"), "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log)
+                                            stderr=log, env=self.environment)
+
+    def attach(self):
+        """Connect to QMP and the serial line, once QEMU has them."""
+        if self.qmp is None:
+            self.qmp = Qmp(self.path("qmp"))
+            self.serial = socket.socket(socket.AF_UNIX)
+            self.serial.connect(self.path("serial"))
+
+    def memory(self):
+        """The guest's RAM, mapped to be read: bytes-like."""
+        descriptors = f"/proc/{self.process.pid}/fd"
+        for number in os.listdir(descriptors):
+            path = os.path.join(descriptors, number)
+            if os.readlink(path).startswith("/memfd:memory-backend-memfd"):
+                with open(path, "rb") as file:
+                    return mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        raise RuntimeError(f"{self.name}: QEMU has no memory of the guest's")
 
     def wait_up(self, boots=1):
         """Wait until the guest has booted `boots` times since start()."""
@@ -123,10 +146,7 @@ class Guest:
             time.sleep(0.05)
         if b"GUEST-ERROR" in text:
             raise RuntimeError(f"{self.name}: see {self.path('serial.log')}")
-        if self.qmp is None:
-            self.qmp = Qmp(self.path("qmp"))
-            self.serial = socket.socket(socket.AF_UNIX)
-            self.serial.connect(self.path("serial"))
+        self.attach()
 
     def sh(self, command, timeout=30):
         """Run a shell command in the guest over its serial line; its output, or an error."""
@@ -156,6 +176,22 @@ class Guest:
         if status != "0":
             raise RuntimeError(f"{self.name}: '{command}' ended with {status}: {output}")
         return output
+
+    def install(self, program, host):
+        """Put a program of this machine, with its libraries, into the running guest: over its
+        network, so that no other test's guest has to carry it."""
+        libraries = re.findall(r"(/\S+)", subprocess.run(
+            ["ldd", program], check=True, capture_output=True, text=True).stdout)
+        packed = subprocess.run(["tar", "-ch", "--absolute-names", program, *libraries],
+                                check=True, capture_output=True).stdout
+        with socket.create_server((host, 0)) as server:
+            server.settimeout(30)
+            self.sh(f"nc {host} {server.getsockname()[1]} >/tmp/{self.name}.tar &")
+            peer, _ = server.accept()
+            with peer:
+                peer.sendall(packed)
+        self.sh(f"while [ $(stat -c %s /tmp/{self.name}.tar) -lt {len(packed)} ]; do sleep 0.1; "
+                f"done; tar x -C / -f /tmp/{self.name}.tar; rm /tmp/{self.name}.tar")
 
     def alive(self):
         return self.process is not None and self.process.poll() is None

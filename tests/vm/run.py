@@ -5,8 +5,9 @@
   run.py [-l] [WORD...]   run the tests whose names contain one of the words (all without);
                           -l lists them
 
-A test is a function test_* of a test_*.py beside this file; it gets a World and its name says the
-rule. A function with an attribute `cases` (a dict) runs once for each. The last line is
+A test is a function test_* of a test_*.py beside this file; it gets a world and its name says the
+rule. A function with an attribute `cases` (a dict) runs once for each. The world is a World, unless
+the module says which class by WORLD; tests of one class share a world. The last line is
 "vm: N passed, N failed".
 """
 import glob
@@ -28,21 +29,24 @@ from world import World  # noqa: E402
 
 TEST_TIMEOUT_S = 90
 # Cheap and general first; those that end guests or the daemon last.
-ORDER = ["test_traffic", "test_protection", "test_pause", "test_lifecycle"]
+ORDER = ["test_traffic", "test_protection", "test_pause", "test_lifecycle", "test_restart",
+         "test_migration", "test_colo"]
 
 
 def discover(words):
     names = [os.path.basename(path)[:-3] for path in glob.glob(os.path.join(HERE, "test_*.py"))]
     tests = []
     for module in sorted(names, key=lambda name: (ORDER + [name]).index(name)):
-        for name, function in vars(importlib.import_module(module)).items():
+        loaded = importlib.import_module(module)
+        world = getattr(loaded, "WORLD", World)
+        for name, function in vars(loaded).items():
             if not name.startswith("test_"):
                 continue
             cases = getattr(function, "cases", None)
             if cases is None:
-                tests.append((name[5:], function, ()))
+                tests.append((name[5:], world, function, ()))
             else:
-                tests += [(f"{name[5:]}[{case}]", function, (value,))
+                tests += [(f"{name[5:]}[{case}]", world, function, (value,))
                           for case, value in cases.items()]
     return [test for test in tests if not words or any(word in test[0] for word in words)]
 
@@ -65,18 +69,29 @@ def run_one(world, function, arguments):
         signal.alarm(0)
 
 
+def end_world(world):
+    """False, said, if a daemon did not end well."""
+    problem = world.stop()
+    if problem is not None:
+        print(f"FAILED          the daemon ends cleanly on SIGTERM\n       {problem}")
+    return problem is None
+
+
 def run_all(run, tests, image, accel):
     """Run the tests; returns how many passed and failed."""
     passed = failed = 0
     world = None
-    for name, function, arguments in tests:
+    for name, kind, function, arguments in tests:
         started = time.monotonic()
         problem = None
+        if world is not None and not isinstance(world, kind):
+            failed += not end_world(world)
+            world = None
         if world is None:
-            world = World(run, image, accel)
-            problem = run_one(world, World.start, ())
+            world = kind(run, image, accel)
+            problem = run_one(world, kind.start, ())
         problem = problem or run_one(world, function, arguments)
-        after = run_one(world, World.restore, ())
+        after = run_one(world, kind.restore, ())
         if after is not None:
             # Later tests get a new world, and this one the blame.
             problem = problem or f"afterwards: {after}"
@@ -87,9 +102,7 @@ def run_all(run, tests, image, accel):
         if problem is not None:
             print(f"       {problem}", flush=True)
         passed, failed = passed + (problem is None), failed + (problem is not None)
-    if world is not None and (problem := world.stop()) is not None:
-        print(f"FAILED          the daemon ends cleanly on SIGTERM\n       {problem}")
-        failed += 1
+    failed += world is not None and not end_world(world)
     return passed, failed
 
 

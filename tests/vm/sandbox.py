@@ -51,7 +51,23 @@ class RunDir:
     def join(self, *names):
         return os.path.join(self.path, *names)
 
+    def folder(self, name):
+        """A folder of it, for one of several daemons; the huge pages are shared."""
+        return Folder(self, name)
+
     def close(self):
         subprocess.run(["umount", "-l", self.huge], check=False)
         if not self.keep:
             shutil.rmtree(self.path, ignore_errors=True)
+
+
+class Folder:
+    """What a daemon and a guest need of a RunDir, below it."""
+
+    def __init__(self, run, name):
+        self.path, self.huge = run.join(name), run.join("huge", name)
+        os.makedirs(self.path, exist_ok=True)
+        os.makedirs(self.huge, exist_ok=True)
+
+    def join(self, *names):
+        return os.path.join(self.path, *names)

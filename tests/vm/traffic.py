@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Traffic from the uplink's side: the other end of what guest/agent.c does."""
+import contextlib
 import os
 import re
 import socket
@@ -81,6 +82,56 @@ def download(address, size):
         raise AssertionError(f"asked for {size} bytes, got {len(body)}, CRC {crc} expected")
 
 
+class EchoStream:
+    """One TCP connection to the guest's echo service that lives until finish(): random bytes go
+    there, and every one of them must come back, in order."""
+
+    CHUNK = 8192
+
+    def __init__(self, address, gap_s=0.002, timeout=60):
+        self.sock = connect(address, ECHO, timeout)
+        self.gap_s, self.sent, self.got = gap_s, [0, 0], [0, 0]  # bytes and CRC-32
+        self.problem = None
+        self.ending = threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(work,), daemon=True)
+                        for work in (self.send, self.receive)]
+        for thread in self.threads:
+            thread.start()
+
+    @staticmethod
+    def note(tally, data):
+        tally[:] = tally[0] + len(data), zlib.crc32(data, tally[1])
+
+    def run(self, work):
+        try:
+            work()
+        except OSError as error:
+            self.problem = self.problem or error
+
+    def send(self):
+        while not self.ending.is_set():
+            data = os.urandom(self.CHUNK)
+            self.sock.sendall(data)
+            self.note(self.sent, data)
+            time.sleep(self.gap_s)
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def receive(self):
+        while data := self.sock.recv(1 << 16):
+            self.note(self.got, data)
+
+    def finish(self):
+        """End the stream; raises unless all came back. How many bytes there were."""
+        self.ending.set()
+        for thread in self.threads:
+            thread.join(60)
+        self.sock.close()
+        if self.problem or self.sent != self.got:
+            raise AssertionError(f"TCP stream: sent (bytes, CRC) {self.sent}, came back "
+                                 f"{self.got}; {self.problem}")
+        return self.sent[0]
+
+
 class NumberedSender(threading.Thread):
     """Numbered datagrams to a guest's counter, until finish()."""
 
@@ -93,7 +144,9 @@ class NumberedSender(threading.Thread):
     def run(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             while not self.ending.is_set():
-                sock.sendto(struct.pack(">I", self.sent) + bytes(60), (self.address, COUNTER))
+                # Its test is over where there is no way there any more.
+                with contextlib.suppress(OSError):
+                    sock.sendto(struct.pack(">I", self.sent) + bytes(60), (self.address, COUNTER))
                 self.sent += 1
                 time.sleep(self.interval_s)
 

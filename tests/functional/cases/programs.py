@@ -73,6 +73,9 @@ def renicctl_speaks_every_method(env):
     ask(env, daemon, "standby", "start", "web")
     equal(ask(env, daemon, "standby", "stop", "web")["state"], "unprotected", "standby stop")
     ask(env, daemon, "vf", "announce", "web")
+    frames = os.path.join(env.directory, "frames")
+    equal(ask(env, daemon, "ingress", "take", "web", frames)["pkts"], 0, "ingress take")
+    equal(ask(env, daemon, "ingress", "give", "web", frames)["pkts"], 0, "ingress give")
     ask(env, daemon, "log", "level", "debug")
     config = os.path.join(env.directory, "config")
     ask(env, daemon, "config", "save", config)
@@ -86,6 +89,7 @@ def renicctl_speaks_every_method(env):
               "protection_stop", "checkpoint_begin", "checkpoint_resume", "checkpoint_abort",
               "checkpoint_commit", "egress_log_get", "snapshot_get", "config_save", "config_load",
               "standby_start", "standby_stop", "standby_restore", "activate", "vf_announce",
+              "ingress_take", "ingress_give",
               "events_subscribe", "events_unsubscribe"}
     equal(methods - spoken, set(), "methods that this test does not try")
 

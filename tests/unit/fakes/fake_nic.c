@@ -450,6 +450,31 @@ int nic_vf_announce(const char *name, unsigned rounds, struct nic_error *err)
 	return find_vf(name, err) ? 0 : RENIC_E_NOT_FOUND;
 }
 
+int nic_ingress_take(const char *name, struct ingress_chunk *chunk, struct nic_error *err)
+{
+	if (!find_vf(name, err))
+		return RENIC_E_NOT_FOUND;
+	chunk->pkts = fake_nic.ingress_bytes ? 1 : 0;
+	chunk->bytes = fake_nic.ingress_bytes;
+	chunk->left = 0;
+	memcpy(chunk->records, fake_nic.ingress, fake_nic.ingress_bytes);
+	fake_nic.ingress_bytes = 0;
+	return 0;
+}
+
+int nic_ingress_give(const char *name, const uint8_t *records, uint32_t bytes, uint32_t *pkts,
+	struct nic_error *err)
+{
+	if (!find_vf(name, err))
+		return RENIC_E_NOT_FOUND;
+	if (bytes > sizeof(fake_nic.ingress))
+		return nic_fail(err, RENIC_E_RESOURCES, "frames", "no room");
+	memcpy(fake_nic.ingress, records, bytes);
+	fake_nic.ingress_bytes = bytes;
+	*pkts = 1;
+	return 0;
+}
+
 void nic_uplink_get(struct uplink_info *info)
 {
 	*info = fake_nic.uplink;

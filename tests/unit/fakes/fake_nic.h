@@ -29,6 +29,8 @@ struct fake_nic {
 	uint64_t last_term;		 /* the same */
 	unsigned last_mask;		 /* of the last vf_set or group_set */
 	bool last_flag;			 /* force of vf_delete, discard of protection_stop */
+	uint8_t ingress[64];		 /* what was given last, and is taken once */
+	uint32_t ingress_bytes;
 	unsigned n_restored, rounds;	 /* of the last standby_restore, vf_announce */
 	char restored_vf[NIC_NAME_SIZE]; /* the last one of that */
 	struct renic_snapshot restored;
