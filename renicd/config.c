@@ -83,6 +83,17 @@ static const struct param uplink_fields[] = {
 	},
 };
 
+static const struct param metrics_fields[] = {
+	{.name = "socket", .type = PARAM_PATH, PARAM_FIELD(struct metrics_config, socket)},
+	{
+		.name = "port",
+		.type = PARAM_UINT,
+		PARAM_FIELD(struct metrics_config, port),
+		.min = 1,
+		.max = UINT16_MAX,
+	},
+};
+
 static const struct param eal_arg_element = {
 	.name = "argument",
 	.type = PARAM_STRING,
@@ -164,6 +175,12 @@ static const struct param config_fields[] = {
 	},
 	{.name = "egress_log", CONFIG_OBJECT(egress_log, egress_log_fields)},
 	{.name = "uplink", CONFIG_OBJECT(uplink, uplink_fields)},
+	{.name = "metrics", CONFIG_OBJECT(metrics, metrics_fields)},
+	{
+		.name = "telemetry",
+		.type = PARAM_BOOL,
+		PARAM_FIELD(struct renicd_config, telemetry),
+	},
 	{
 		.name = "vfs",
 		.allocated = true,
@@ -190,6 +207,7 @@ void config_defaults(struct renicd_config *config)
 	config->n_data_cpus = 1;
 	config->data_cpus[0] = 1;
 	config->drop_privileges = true;
+	config->telemetry = true;
 	config->memory_mb = 256;
 	config->mbufs = 32768;
 	config->egress_log.size_mb = 256;

@@ -12,6 +12,7 @@
 #include "control/listener.h"
 #include "control/schema.h"
 #include "log_stream.h"
+#include "observe/metrics.h"
 
 enum {
 	CONFIG_RUN_DIR_SIZE = 65, /* RUN_DIR/NAME.sock must fit into NIC_PATH_SIZE */
@@ -58,6 +59,8 @@ struct renicd_config {
 	uint32_t mbufs;			     /* default 32768 */
 	struct config_egress_log egress_log;
 	struct config_uplink uplink;
+	struct metrics_config metrics;
+	bool telemetry; /* DPDK's; default true */
 	uint16_t n_vfs;
 	struct vf_config *vfs; /* allocated */
 	uint16_t n_groups;

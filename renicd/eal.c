@@ -76,6 +76,25 @@ static void add_lcores(struct args *args, const struct eal_params *params, const
 	add(args, "--lcores=%s", text);
 }
 
+/* One daemon, one prefix, by its run directory: /run/renicd is "renicd", /run/a/b is "a_b". */
+static void add_telemetry(struct args *args, const struct eal_params *params)
+{
+	const char *dir = params->run_dir;
+	char prefix[ARG_SIZE];
+
+	if (!params->telemetry) {
+		add(args, "--no-telemetry");
+		return;
+	}
+	if (!strncmp(dir, "/run/", 5))
+		dir += 5;
+	snprintf(prefix, sizeof(prefix), "%s", dir + strspn(dir, "/"));
+	for (char *c = prefix; *c; c++)
+		if (*c == '/')
+			*c = '_';
+	add(args, "--file-prefix=%s", prefix[0] ? prefix : "renicd");
+}
+
 int eal_start(const struct eal_params *params, struct nic_error *err)
 {
 	static struct args args, given; /* EAL reorders what it gets, and keeps pointers */
@@ -89,7 +108,7 @@ int eal_start(const struct eal_params *params, struct nic_error *err)
 		return rc;
 	add(&args, "renicd");
 	add(&args, "--in-memory");
-	add(&args, "--no-telemetry");
+	add_telemetry(&args, params);
 	add(&args, "--main-lcore=0");
 	add(&args, "-m");
 	add(&args, "%u", params->memory_mb);

@@ -11,7 +11,9 @@
 struct eal_params {
 	const uint16_t *data_cpus; /* data lcore i runs on CPU data_cpus[i] */
 	unsigned n_data_cpus;
-	uint32_t memory_mb;	  /* hugepage memory for packet buffers and tables */
+	uint32_t memory_mb;  /* hugepage memory for packet buffers and tables */
+	const char *run_dir; /* names its telemetry */
+	bool telemetry;
 	const char *uplink;	  /* devargs, or empty; a PCI address opens the PCI bus */
 	const char *const *extra; /* eal_args of the config file */
 	unsigned n_extra;

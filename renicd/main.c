@@ -22,6 +22,8 @@
 #include "control/version.h"
 #include "eal.h"
 #include "lcore.h"
+#include "metrics.h"
+#include "telemetry.h"
 #include "log.h"
 #include "log_file.h"
 #include "log_stream.h"
@@ -102,11 +104,14 @@ static int start_eal(const struct renicd_config *config, struct nic_error *err)
 		.data_cpus = config->data_cpus,
 		.n_data_cpus = config->n_data_cpus,
 		.memory_mb = config->memory_mb,
+		.run_dir = config->run_dir,
+		.telemetry = config->telemetry,
 		.uplink = config->uplink.devargs,
 		.extra = extra,
 		.n_extra = config->n_eal_args,
 	};
 
+	telemetry_register();
 	for (uint16_t i = 0; i < config->n_eal_args; i++)
 		extra[i] = config->eal_args[i];
 	return eal_start(&params, err);
@@ -210,6 +215,9 @@ static int run_device(const struct renicd_config *config, const struct run_optio
 	if (!rc)
 		rc = start_listed(config, run_options->config_path, err);
 	if (!rc)
+		rc = metrics_start(
+			&config->metrics, config->control.group, config->control.mode, err);
+	if (!rc)
 		rc = drop_privileges(config, err);
 	if (!rc) {
 		LOG_NOTICE("ready: %u data lcores, control socket %s", lcores_count(),
@@ -219,6 +227,7 @@ static int run_device(const struct renicd_config *config, const struct run_optio
 		service_stopping();
 		LOG_NOTICE("ending");
 	}
+	metrics_stop();
 	nic_clear(true);
 	uplink_close();
 	nic_fini();

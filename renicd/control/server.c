@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ask.h"
 #include "client.h"
 #include "log.h"
 #include "server.h"
@@ -40,8 +41,8 @@ struct source {
 	void (*ready)(struct control_server *s);
 };
 
-/* SOURCE_NIC is watched only while the loop runs: the device may not be there before. */
-enum { SOURCE_LISTEN, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_NIC, SOURCES };
+/* From SOURCE_NIC on: watched only while the loop runs, as the device may not be there before. */
+enum { SOURCE_LISTEN, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_NIC, SOURCE_ASK, SOURCES };
 
 struct control_server {
 	struct listener listener;
@@ -53,6 +54,7 @@ struct control_server {
 	uint64_t next_token;
 	unsigned tick_ms;
 	bool tick_due;
+	bool ask_due;
 	void (*on_tick)(void);
 	bool accept_paused; /* no descriptors left: until the next tick */
 	bool accept_fails;  /* and said so in the log */
@@ -125,6 +127,11 @@ static void timer_ready(struct control_server *s)
 static void nic_ready(struct control_server *s)
 {
 	s->tick_due = true;
+}
+
+static void ask_ready(struct control_server *s)
+{
+	s->ask_due = true;
 }
 
 static void signal_ready(struct control_server *s)
@@ -416,6 +423,10 @@ static int round_once(struct control_server *s)
 		take_in(s, &events[i]);
 	serve_owners(s);
 	serve_readers(s);
+	if (s->ask_due) {
+		s->ask_due = false;
+		ask_run();
+	}
 	if (s->tick_due) {
 		s->tick_due = false;
 		nic_tick();
@@ -441,10 +452,14 @@ int control_server_run(struct control_server *s, void (*tick)(void))
 	s->sources[SOURCE_NIC] = (struct source){nic_event_fd(), nic_ready};
 	s->on_tick = tick;
 	rc = watch(s, &s->sources[SOURCE_NIC]);
+	s->sources[SOURCE_ASK] = (struct source){ask_open(), ask_ready};
+	if (rc == 0)
+		rc = watch(s, &s->sources[SOURCE_ASK]);
 	nic_set_event_sink(on_event, s);
 	set_tick(s); /* groups of the config file */
 	while (!s->stop && rc == 0)
 		rc = round_once(s);
+	ask_close();
 	nic_set_event_sink(no_event, NULL);
 	if (rc)
 		LOG_ERR("control: %s", strerror(-rc));

@@ -27,6 +27,7 @@ class Renicd:
             "data_cpus": [1],
             "memory_mb": 256,
             "mbufs": 32768,
+            "telemetry": False,  # it would leave a folder in /run/dpdk for each daemon
             "egress_log": {"size_mb": 64, "dir": huge_dir},
         }
         self.config.update(config)
