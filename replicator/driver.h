@@ -158,7 +158,8 @@ struct remus_driver {
 	 * the sink. Called once a checkpoint. */
 	int (*state)(struct remus_vm *vm, struct remus_sink *sink, struct nic_error *err);
 
-	/* Let the vCPUs run again, after a checkpoint that was taken or given up. */
+	/* Let the vCPUs run again, after a checkpoint that was taken or given up. Of a VM that runs
+	 * already (its pause() failed) it changes nothing. */
 	int (*resume)(struct remus_vm *vm, struct nic_error *err);
 
 	/* The VM ends now: kill it, or make sure it stays paused for good. Whether it was running,

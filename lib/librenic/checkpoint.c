@@ -82,31 +82,102 @@ int renic_protection_stop(struct renic_client *client, const char *group, enum r
 		&result, err);
 }
 
-/* All four numbers must be there: a caller commits what this says. */
-static bool read_checkpoint(struct span result, struct renic_checkpoint *checkpoint)
+struct number {
+	const char *name;
+	uint64_t *value;
+	bool seen;
+};
+
+/* The object's members that `numbers` names. `visit` (may be NULL) is shown every member. */
+static bool read_numbers(struct span object, struct number *numbers, size_t n,
+	bool (*visit)(struct span name, struct span value, void *arg), void *arg)
 {
-	struct {
-		const char *name;
-		uint64_t *value;
-		bool seen;
-	} fields[] = {
+	struct span name, value;
+	struct skim skim;
+	bool all = true;
+
+	skim_start(&skim, object);
+	while (skim_member(&skim, &name, &value)) {
+		for (size_t i = 0; i < n; i++)
+			if (span_is(name, numbers[i].name))
+				numbers[i].seen = span_uint(value, numbers[i].value);
+		all = all && (!visit || visit(name, value, arg));
+	}
+	for (size_t i = 0; i < n; i++)
+		all = all && numbers[i].seen;
+	return all && !skim.failed;
+}
+
+/* All four numbers must be there: a caller commits what this says. */
+static bool read_checkpoint(struct span result, struct renic_checkpoint *checkpoint,
+	bool (*visit)(struct span name, struct span value, void *arg), void *arg)
+{
+	struct number numbers[] = {
 		{"epoch", &checkpoint->epoch, false},
 		{"held_pkts", &checkpoint->held_pkts, false},
 		{"held_bytes", &checkpoint->held_bytes, false},
 		{"duration_us", &checkpoint->duration_us, false},
 	};
-	struct span name, value;
-	struct skim skim;
-	bool all = true;
 
-	skim_start(&skim, result);
-	while (skim_member(&skim, &name, &value))
-		for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-			if (span_is(name, fields[i].name))
-				fields[i].seen = span_uint(value, fields[i].value);
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		all = all && fields[i].seen;
-	return all && !skim.failed;
+	return read_numbers(result, numbers, 4, visit, arg);
+}
+
+static bool visit_vf(struct span name, struct span value, void *arg)
+{
+	struct renic_checkpoint_vf *vf = arg;
+	struct number at[] = {
+		{"offset", &vf->snapshot_offset, false}, {"bytes", &vf->snapshot_bytes, false}};
+	struct number log[] = {{"offset", &vf->dirty_offset, false},
+		{"bytes", &vf->dirty_bytes, false}, {"pages", &vf->dirty_pages, false}};
+	struct span member, flag;
+	struct skim skim;
+
+	if (span_is(name, "name")) {
+		if (value.len < 3 || value.len - 2 >= sizeof(vf->name))
+			return false;
+		memcpy(vf->name, value.text + 1, value.len - 2);
+		vf->name[value.len - 2] = '\0';
+	} else if (span_is(name, "snapshot")) {
+		return read_numbers(value, at, 2, NULL, NULL);
+	} else if (span_is(name, "dirty")) {
+		skim_start(&skim, value);
+		while (skim_member(&skim, &member, &flag))
+			if (span_is(member, "complete"))
+				vf->dirty_complete = span_is(flag, "true");
+		return read_numbers(value, log, 3, NULL, NULL);
+	}
+	return true;
+}
+
+struct vf_list {
+	struct renic_checkpoint_vf *vfs;
+	size_t room, n;
+	bool seen;
+};
+
+static bool visit_vfs(struct span name, struct span value, void *arg)
+{
+	struct vf_list *list = arg;
+	struct span element;
+	struct skim skim;
+
+	if (!span_is(name, "vfs"))
+		return true;
+	list->seen = true;
+	skim_start_array(&skim, value);
+	while (skim_element(&skim, &element)) {
+		struct renic_checkpoint_vf *vf = &list->vfs[list->n];
+
+		if (list->n == list->room)
+			return false;
+		*vf = (struct renic_checkpoint_vf){
+			.snapshot_bytes = UINT64_MAX, .dirty_bytes = UINT64_MAX};
+		if (!read_numbers(element, NULL, 0, visit_vf, vf) || !vf->name[0] ||
+			vf->snapshot_bytes == UINT64_MAX || vf->dirty_bytes == UINT64_MAX)
+			return false;
+		list->n++;
+	}
+	return !skim.failed;
 }
 
 /* The first descriptor that came with the reply, or -1; the others are closed. */
@@ -123,19 +194,37 @@ static int take_fd(struct stream *stream)
 	return fd;
 }
 
-int renic_checkpoint_begin_fd(struct renic_client *client, const char *group,
-	struct renic_checkpoint *checkpoint, int *fd, struct renic_error *err)
+static int begin(struct renic_client *client, const char *group,
+	struct renic_checkpoint *checkpoint, struct vf_list *list, int *fd, struct renic_error *err)
 {
 	struct span result = {0};
 	int ret = exchange_group(client, "checkpoint_begin", group, "", &result, err);
 
 	*fd = -1;
-	if (!ret && !read_checkpoint(result, checkpoint))
+	if (!ret && (!read_checkpoint(result, checkpoint, list ? visit_vfs : NULL, list) ||
+			    (list && !list->seen)))
 		ret = stream_refuse(&client->stream, err, "checkpoint_begin's result");
 	if (ret)
 		stream_drop_fds(&client->stream, UINT64_MAX);
 	else
 		*fd = take_fd(&client->stream);
+	return ret;
+}
+
+int renic_checkpoint_begin_fd(struct renic_client *client, const char *group,
+	struct renic_checkpoint *checkpoint, int *fd, struct renic_error *err)
+{
+	return begin(client, group, checkpoint, NULL, fd, err);
+}
+
+int renic_checkpoint_begin_vfs(struct renic_client *client, const char *group,
+	struct renic_checkpoint *checkpoint, struct renic_checkpoint_vf *vfs, size_t *n_vfs,
+	int *fd, struct renic_error *err)
+{
+	struct vf_list list = {.vfs = vfs, .room = *n_vfs};
+	int ret = begin(client, group, checkpoint, &list, fd, err);
+
+	*n_vfs = ret ? 0 : list.n;
 	return ret;
 }
 

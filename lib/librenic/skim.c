@@ -136,6 +136,26 @@ bool skim_member(struct skim *skim, struct span *name, struct span *value)
 	return true;
 }
 
+void skim_start_array(struct skim *skim, struct span text)
+{
+	skim->p = text.text;
+	skim->end = text.text + text.len;
+	skim->first = true;
+	skim->failed = !take(skim, '[');
+}
+
+bool skim_element(struct skim *skim, struct span *value)
+{
+	if (skim->failed)
+		return false;
+	if (take(skim, ']'))
+		return finish(skim);
+	if (!skim->first && !take(skim, ','))
+		return fail(skim);
+	skim->first = false;
+	return skip_value(skim, value) || fail(skim);
+}
+
 bool span_is(struct span span, const char *text)
 {
 	return span.text && span.len == strlen(text) && !memcmp(span.text, text, span.len);

@@ -30,6 +30,10 @@ void skim_start(struct skim *skim, struct span text);
  * the object's end, or with skim->failed when it is malformed or something follows it. */
 bool skim_member(struct skim *skim, struct span *name, struct span *value);
 
+/* The same for an array: start on it, and its next element. */
+void skim_start_array(struct skim *skim, struct span text);
+bool skim_element(struct skim *skim, struct span *value);
+
 bool span_is(struct span span, const char *text);
 
 /* A JSON integer from 0 to UINT64_MAX; false, and *value as it was, for anything else. */

@@ -178,6 +178,15 @@ static bool parse_calls(const struct param *row, const json_t *value, void *fiel
 	return true;
 }
 
+/* The members are judged by whoever takes the object. */
+static bool parse_json(const struct param *row, const json_t *value, void *field)
+{
+	if (!json_is_object(value))
+		return false;
+	memcpy(field, &value, sizeof(value));
+	return true;
+}
+
 /* A number in decimal below 2^32 - 1, which means "none" to chown(2). */
 static bool parse_id(const char *s, uint32_t *id)
 {
@@ -320,4 +329,5 @@ const struct param_type_desc param_types[PARAM_TYPES] = {
 	[PARAM_LIST] = {"array", NULL, expect_list},
 	[PARAM_MAP] = {"map", NULL, expect_map},
 	[PARAM_CALLS] = {"array of object", parse_calls, expect_list},
+	[PARAM_JSON] = {"object", parse_json, expect_object},
 };

@@ -38,6 +38,7 @@ enum param_type {
 	PARAM_MAP,     /* as a list, of an object: fields[0] takes a member's key, [1] its value */
 	PARAM_CALLS, /* const json_t *: array of min..max objects, the caller's as long as the call
 		      */
+	PARAM_JSON, /* const json_t *: an object, the caller's as long as the document */
 	PARAM_TYPES,
 };
 

@@ -251,6 +251,58 @@ static void the_checkpoint_area_is_handed_over_or_closed(void **state)
 	assert_int_equal(count_fds(), before);
 }
 
+#define NUMBERS "\"epoch\":1,\"held_pkts\":2,\"held_bytes\":3,\"duration_us\":4"
+#define VF(name)                                                                                   \
+	"{\"name\":\"" name                                                                        \
+	"\",\"rings\":[{\"tx\":[]}],\"snapshot\":{\"offset\":4096,\"bytes\":300},"                 \
+	"\"dirty\":{\"offset\":69632,\"bytes\":16,\"pages\":5,\"complete\":true}}"
+
+static void begin_tells_where_the_area_has_each_vf(void **state)
+{
+	struct renic_client *client =
+		start(answer_begin, "{\"vfs\":[" VF("a") "," VF("b.1") "]," NUMBERS "}");
+	struct renic_checkpoint_vf vfs[2];
+	struct renic_checkpoint c;
+	size_t n = 2;
+	int fd;
+
+	assert_int_equal(renic_checkpoint_begin_vfs(client, "g", &c, vfs, &n, &fd, &err), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(c.epoch, 1);
+	assert_string_equal(vfs[1].name, "b.1");
+	assert_int_equal(vfs[1].snapshot_offset, 4096);
+	assert_int_equal(vfs[1].snapshot_bytes, 300);
+	assert_int_equal(vfs[1].dirty_offset, 69632);
+	assert_int_equal(vfs[1].dirty_bytes, 16);
+	assert_int_equal(vfs[1].dirty_pages, 5);
+	assert_true(vfs[1].dirty_complete);
+	finish(client);
+}
+
+/* A VF whose pages are not known would be restored wrong. */
+static void vf_that_is_told_by_half_is_refused(void **state)
+{
+	static const char *const results[] = {"{" NUMBERS "}", "{\"vfs\":{}," NUMBERS "}",
+		"{\"vfs\":[{\"name\":\"a\"}]," NUMBERS "}", "{\"vfs\":[7]," NUMBERS "}",
+		"{\"vfs\":[" VF("a") "," VF("b") "," VF("c") "]," NUMBERS "}",
+		"{\"vfs\":[" VF("") "]," NUMBERS "}",
+		"{\"vfs\":[{\"name\":\"a\",\"snapshot\":{\"offset\":0,\"bytes\":1},\"dirty\":{}}]"
+		"," NUMBERS "}"};
+
+	for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+		struct renic_client *client = start(answer_begin, (void *)results[i]);
+		struct renic_checkpoint_vf vfs[2];
+		struct renic_checkpoint c;
+		size_t n = 2;
+		int fd, ret = renic_checkpoint_begin_vfs(client, "g", &c, vfs, &n, &fd, &err);
+
+		if (ret != RENIC_E_PROTOCOL)
+			fail_msg("%s gave %s", results[i], renic_error_name(ret));
+		assert_int_equal(n, 0);
+		finish(client);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +312,8 @@ int main(void)
 		cmocka_unit_test(begin_of_a_large_group_is_read),
 		cmocka_unit_test(commands_carry_the_term_once_it_is_set),
 		cmocka_unit_test(the_checkpoint_area_is_handed_over_or_closed),
+		cmocka_unit_test(begin_tells_where_the_area_has_each_vf),
+		cmocka_unit_test(vf_that_is_told_by_half_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

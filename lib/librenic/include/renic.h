@@ -148,6 +148,23 @@ int renic_checkpoint_begin(struct renic_client *client, const char *group,
 int renic_checkpoint_begin_fd(struct renic_client *client, const char *group,
 	struct renic_checkpoint *checkpoint, int *fd, struct renic_error *err);
 
+/* What the checkpoint area has of one VF: where in its file its snapshot lies (renic_snapshot.h),
+ * and its DMA dirty log: bit n (little-endian 64-bit words) is 4 KiB guest page n. */
+struct renic_checkpoint_vf {
+	char name[32];
+	uint64_t snapshot_offset, snapshot_bytes;
+	uint64_t dirty_offset, dirty_bytes; /* bytes: up to the last word that is not zero */
+	uint64_t dirty_pages;
+	bool dirty_complete; /* false: any page may have been written */
+};
+
+/* As renic_checkpoint_begin_fd(), and tells where the area has the VFs of the group: vfs has room
+ * for *n_vfs of them, of which there are *n_vfs after. More VFs than room, or one that lacks a
+ * member: RENIC_E_PROTOCOL. */
+int renic_checkpoint_begin_vfs(struct renic_client *client, const char *group,
+	struct renic_checkpoint *checkpoint, struct renic_checkpoint_vf *vfs, size_t *n_vfs,
+	int *fd, struct renic_error *err);
+
 /* The state is copied: VFs go on, their frames belong to the next epoch. */
 int renic_checkpoint_resume(
 	struct renic_client *client, const char *group, struct renic_error *err);

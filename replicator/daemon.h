@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The local renicd, as a replicator drives it: librenic's calls for one group, the checkpoint area
+ * mapped, and a connection that may go and come back. One thread.
+ */
+#ifndef REPLICATOR_DAEMON_H
+#define REPLICATOR_DAEMON_H
+
+#include <renic.h>
+
+#include "nic/error.h"
+#include "nic/types.h"
+
+struct daemon {
+	const char *path, *group;
+	struct renic_client *client; /* NULL: not connected */
+	const uint8_t *area;	     /* the checkpoint area, or NULL */
+	size_t area_bytes;
+	uint64_t term; /* that commands carry */
+	struct renic_checkpoint_vf vfs[VF_MAX];
+	size_t n_vfs; /* of the last checkpoint */
+	struct renic_checkpoint checkpoint;
+};
+
+struct daemon_group {
+	char state[16]; /* "unprotected", "protected", "suspended", "standby" */
+	uint64_t term, committed_epoch, held_pkts, held_bytes;
+};
+
+/* Connect, if it is not. 0 or a negative code with *err. */
+int daemon_connect(struct daemon *d, struct nic_error *err);
+void daemon_close(struct daemon *d);
+/* The connection is of no use after this error. */
+bool daemon_is_lost(int code);
+
+int daemon_group(struct daemon *d, struct daemon_group *group, struct nic_error *err);
+int daemon_protect(struct daemon *d, struct nic_error *err);
+int daemon_unprotect(struct daemon *d, bool discard, struct nic_error *err);
+
+/* d->checkpoint and d->vfs are filled; the area holds them until the next call. */
+int daemon_begin(struct daemon *d, struct nic_error *err);
+int daemon_resume(struct daemon *d, struct nic_error *err);
+int daemon_abort(struct daemon *d, struct nic_error *err);
+int daemon_commit(struct daemon *d, uint64_t epoch, struct nic_error *err);
+
+/* The VF's snapshot and dirty bitmap in the area; NULL: not in the last checkpoint. */
+const struct renic_checkpoint_vf *daemon_vf(const struct daemon *d, const char *name);
+
+int daemon_standby_start(struct daemon *d, struct nic_error *err);
+
+/* One of a checkpoint's snapshots, for standby_restore. */
+struct daemon_snapshot {
+	const char *vf;
+	const uint8_t *bytes;
+	size_t n;
+};
+
+int daemon_restore(
+	struct daemon *d, const struct daemon_snapshot *snapshots, size_t n, struct nic_error *err);
+/* *term: the new one. */
+int daemon_activate(struct daemon *d, uint64_t *term, struct nic_error *err);
+
+#endif

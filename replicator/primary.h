@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The primary side: checkpoints by the clock, commits when they are acknowledged, and what to do
+ * when something is lost (docs/replication.md; design, "Checkpoint protocol"). The rules:
+ *
+ *  - nothing is committed in renicd that the standby has not acknowledged, except while no standby
+ *    has ever held a checkpoint of this VM (`may_pass`: first copy);
+ *  - a page whose arrival is not acknowledged stays known: in the set of its checkpoint in
+ *    flight, and after a lost connection in `carry`, which the next checkpoint has to bring;
+ *  - a VM that may run elsewhere never runs here: from the handover on it stays paused.
+ *
+ * One thread, the role's (and link.c's two, behind the staging buffer).
+ */
+#ifndef REPLICATOR_PRIMARY_H
+#define REPLICATOR_PRIMARY_H
+
+#include "daemon.h"
+#include "fence.h"
+#include "fsm.h"
+#include "guest.h"
+#include "link.h"
+#include "role.h"
+#include "staging.h"
+
+/* A checkpoint that was sealed and is not acknowledged yet; its pages: guest.sent[] of its place.
+ */
+struct flight {
+	uint64_t epoch, held_pkts;
+	int64_t resumed_ns;
+};
+
+struct primary {
+	const struct remus_config *config;
+	struct role *role;
+	struct guest guests[STREAM_VMS_MAX];
+	struct daemon daemon;
+	struct staging staging;
+	struct link *link;
+	struct link_view view; /* the last look */
+	struct fence fence;
+	enum primary_state state;
+
+	uint64_t session;		   /* a random number: whose checkpoints these are */
+	uint64_t sealed, acked, committed; /* epochs */
+	struct flight flights[IN_FLIGHT_MAX];
+	unsigned head, n_flights, places; /* ring of `places` */
+	struct msg_end counts;		  /* what was staged since the last END */
+
+	bool up;	     /* the link was up at the last look */
+	uint64_t generation; /* of the link, when it came up last */
+	bool protecting;     /* renicd holds frames for us */
+	bool ever_held;	     /* some standby may hold a checkpoint of this VM */
+	bool may_pass;	     /* no standby ever held a checkpoint: what is sealed may leave */
+	bool paused;	     /* the VMs are */
+	bool copying;	     /* the first copy goes on */
+	bool handover_sent;
+	bool vms_stopped;
+	unsigned copy_vm; /* where it is: VM, word, round */
+	uint64_t copy_word;
+	unsigned copy_round;
+	uint64_t copy_left; /* pages, at the beginning of the round */
+	uint64_t copy_done; /* of them */
+	int64_t next_tick_ns, next_check_ns, retry_ns, deadline_ns;
+	int64_t daemon_lost_ns; /* 0: renicd is there */
+	bool quit;
+};
+
+/* ---- primary_checkpoint.c ---- */
+
+/* What a checkpoint may end in, beside 0 and drivers' and daemon's codes. */
+enum {
+	CHECKPOINT_LINK_LOST = -3001, /* the staging buffer is dead */
+	CHECKPOINT_RESYNC = -3002,    /* renicd lost track of its writes: all RAM must go again */
+};
+
+/* Pause, seal, copy, resume (unless `stay`). On an error the VMs run again, if there are any,
+ * and its pages are in `carry`. */
+int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err);
+
+/* Let the paused VMs run. */
+int primary_resume_vms(struct primary *p, struct nic_error *err);
+
+/* Begin the first copy: all pages, tracked from now on. */
+int primary_copy_all(struct primary *p, struct nic_error *err);
+/* Copy for a while, the VMs running. true: what is left fits a checkpoint. */
+bool primary_copy_some(struct primary *p, int *rc, struct nic_error *err);
+/* Nobody holds anything: end renicd's epoch, take its dirty pages, let its frames leave. */
+int primary_pass(struct primary *p, struct nic_error *err);
+
+/* The pages of flights up to `epoch` are held by the standby: forget them. */
+void primary_land(struct primary *p, uint64_t epoch);
+/* Those of all others, and of what was copied since, must go over again. */
+void primary_recall(struct primary *p);
+
+/* ---- primary.c ---- */
+
+/* Until protection ends, the VM has gone over, or a signal came. 0; 1: ended in a state that needs
+ * somebody; negative: could not begin. */
+int primary_run(const struct remus_config *config, struct role *role, struct nic_error *err);
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a standby holds; see replica.h. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "page.h"
+#include "replica.h"
+
+enum {
+	WORD_BITS = 64,
+	SHADOW_KEEP_PAGES = 16384, /* 64 MiB: a larger checkpoint's memory is given back */
+	BLOB_ROOM_MIN = 64 << 10,
+};
+
+static int fail(struct nic_error *err, const char *field, const char *why)
+{
+	return nic_fail(err, RENIC_E_PARSE, field, "the stream makes no sense: %s", why);
+}
+
+int replica_init(struct replica *r, struct guest *guests, unsigned n_vms, struct nic_error *err)
+{
+	*r = (struct replica){.guests = guests, .n_vms = n_vms};
+	for (unsigned i = 0; i < n_vms; i++) {
+		struct replica_vm *vm = &r->vms[i];
+
+		if (!guests[i].n_pages)
+			continue;
+		vm->filled = calloc(guests[i].n_words, sizeof(*vm->filled));
+		vm->shadow = mmap(NULL, guests[i].n_pages << REMUS_PAGE_SHIFT,
+			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (vm->shadow == MAP_FAILED)
+			vm->shadow = NULL;
+		if (!vm->filled || !vm->shadow) {
+			replica_fini(r);
+			return nic_fail(
+				err, RENIC_E_RESOURCES, "", "no memory for a shadow of RAM");
+		}
+	}
+	return 0;
+}
+
+void replica_fini(struct replica *r)
+{
+	for (unsigned i = 0; i < r->n_vms; i++) {
+		if (r->vms[i].shadow)
+			munmap(r->vms[i].shadow, r->guests[i].n_pages << REMUS_PAGE_SHIFT);
+		free(r->vms[i].filled);
+		free(r->vms[i].blob);
+	}
+	r->n_vms = 0;
+}
+
+/* ---- what came of the next checkpoint ---- */
+
+static void forget_blobs(struct replica *r)
+{
+	for (unsigned i = 0; i < r->n_vms; i++) {
+		r->vms[i].blob_bytes = 0;
+		for (unsigned v = 0; v < STREAM_VFS_MAX; v++)
+			r->vms[i].next[v].n = 0;
+	}
+	r->snapshots = r->blob_bytes = r->held_bytes = 0;
+}
+
+static void empty_shadow(struct replica *r, unsigned i)
+{
+	struct replica_vm *vm = &r->vms[i];
+
+	if (!vm->n_filled)
+		return;
+	memset(vm->filled, 0, r->guests[i].n_words * sizeof(*vm->filled));
+	if (vm->n_filled > SHADOW_KEEP_PAGES)
+		madvise(vm->shadow, r->guests[i].n_pages << REMUS_PAGE_SHIFT, MADV_DONTNEED);
+	vm->n_filled = 0;
+}
+
+void replica_end(struct replica *r)
+{
+	forget_blobs(r);
+	for (unsigned i = 0; i < r->n_vms; i++)
+		empty_shadow(r, i);
+	r->pages = 0;
+}
+
+void replica_forget(struct replica *r)
+{
+	replica_end(r);
+	r->valid = false;
+	r->epoch = 0;
+}
+
+/* A stream's driver cannot keep two checkpoints: with another session, what is held goes now. */
+static bool has_stream(const struct replica *r)
+{
+	for (unsigned i = 0; i < r->n_vms; i++)
+		if (!r->guests[i].n_pages)
+			return true;
+	return false;
+}
+
+int replica_begin(struct replica *r, uint64_t session, uint64_t term, struct nic_error *err)
+{
+	int rc = 0;
+
+	replica_end(r);
+	r->next_session = session;
+	r->next_term = term;
+	r->pages_total = 0;
+	if (r->valid && r->session != session && has_stream(r))
+		replica_forget(r);
+	r->live = !r->valid;
+	for (unsigned i = 0; i < r->n_vms && !rc && r->live; i++)
+		rc = r->guests[i].driver->reset(r->guests[i].vm, err);
+	return rc;
+}
+
+/* ---- frames ---- */
+
+static int take_page(struct replica *r, unsigned i, struct wire_in *in, struct nic_error *err)
+{
+	struct replica_vm *vm = &r->vms[i];
+	const struct guest *g = &r->guests[i];
+	uint32_t page = get_u32(in);
+	uint8_t kind = get_u8(in), zero = get_u8(in);
+	uint16_t n = get_u16(in);
+	const uint8_t *bytes = get_span(in, n);
+	uint64_t bit = 1ULL << page % WORD_BITS;
+	uint8_t *ram, *to;
+	bool filled;
+
+	if (!bytes || zero)
+		return fail(err, "pages", "a page's record");
+	if (page >= g->n_pages)
+		return fail(err, "pages", "a page that the VM does not have");
+	ram = guest_page(g, page);
+	to = r->live ? ram : vm->shadow + ((uint64_t)page << REMUS_PAGE_SHIFT);
+	filled = vm->filled[page / WORD_BITS] & bit;
+	if (page_decode(kind, bytes, n, filled ? to : ram, to))
+		return fail(err, "pages", "a page that cannot be decoded");
+	if (!r->live && !filled) {
+		vm->filled[page / WORD_BITS] |= bit;
+		vm->n_filled++;
+	}
+	r->pages++;
+	r->pages_total++;
+	return 0;
+}
+
+static int take_pages(struct replica *r, unsigned i, struct wire_in *in, struct nic_error *err)
+{
+	int rc = 0;
+
+	while (!rc && get_left(in))
+		rc = take_page(r, i, in, err);
+	return rc;
+}
+
+static int take_blob(struct replica *r, unsigned i, struct wire_in *in, struct nic_error *err)
+{
+	const struct guest *g = &r->guests[i];
+	struct replica_vm *vm = &r->vms[i];
+	size_t n = get_left(in), room = vm->blob_room ? vm->blob_room : BLOB_ROOM_MIN;
+
+	r->blob_bytes += n;
+	if (r->live && g->driver->apply_live)
+		return g->driver->apply_live(g->vm, in->p, n, err);
+	if (n > REMUS_BLOB_MAX_BYTES - vm->blob_bytes)
+		return fail(err, "blob", "a device state that is too large");
+	while (room < vm->blob_bytes + n)
+		room *= 2;
+	if (room != vm->blob_room) {
+		uint8_t *grown = realloc(vm->blob, room);
+
+		if (!grown)
+			return nic_fail(err, RENIC_E_RESOURCES, "blob", "no memory");
+		vm->blob = grown;
+		vm->blob_room = room;
+	}
+	memcpy(vm->blob + vm->blob_bytes, in->p, n);
+	vm->blob_bytes += n;
+	return 0;
+}
+
+static int take_snapshot(struct replica *r, unsigned i, struct wire_in *in, struct nic_error *err)
+{
+	unsigned v = get_u16(in);
+	size_t n = get_left(in);
+	struct replica_vf *vf;
+
+	if (in->failed || v >= r->guests[i].config->n_vfs)
+		return fail(err, "snapshot", "a VF that the VM does not have");
+	vf = &r->vms[i].next[v];
+	if (n > sizeof(vf->snapshot) - vf->n)
+		return fail(err, "snapshot", "a snapshot that is too large");
+	r->snapshots += vf->n == 0;
+	memcpy(vf->snapshot + vf->n, in->p, n);
+	vf->n += n;
+	return 0;
+}
+
+int replica_take(struct replica *r, const struct frame *frame, struct nic_error *err)
+{
+	struct wire_in in = {.p = frame->payload, .end = frame->payload + frame->bytes};
+	unsigned vm;
+
+	if (frame->type == FRAME_ABORT) {
+		forget_blobs(r);
+		return 0;
+	}
+	vm = get_u16(&in);
+	if (in.failed || vm >= r->n_vms)
+		return fail(err, "vm", "a VM that is not there");
+	switch (frame->type) {
+	case FRAME_PAGES:
+		return take_pages(r, vm, &in, err);
+	case FRAME_BLOB:
+		return take_blob(r, vm, &in, err);
+	case FRAME_SNAPSHOT:
+		return take_snapshot(r, vm, &in, err);
+	default:
+		return fail(err, "type", "a frame of no checkpoint");
+	}
+}
+
+/* ---- the whole ---- */
+
+static void apply_pages(struct replica *r, unsigned i)
+{
+	struct replica_vm *vm = &r->vms[i];
+	const struct guest *g = &r->guests[i];
+
+	for (uint64_t w = 0; vm->n_filled && w < g->n_words; w++)
+		for (uint64_t bits = vm->filled[w]; bits; bits &= bits - 1) {
+			uint64_t page = w * WORD_BITS + (unsigned)__builtin_ctzll(bits);
+
+			memcpy(guest_page(g, page), vm->shadow + (page << REMUS_PAGE_SHIFT),
+				REMUS_PAGE_BYTES);
+		}
+	empty_shadow(r, i);
+}
+
+/* Does END say what came, and does it come next? */
+static int check_end(const struct replica *r, const struct msg_end *end, struct nic_error *err)
+{
+	uint64_t vfs = 0;
+
+	for (unsigned i = 0; i < r->n_vms; i++)
+		vfs += r->guests[i].config->n_vfs;
+	if (end->term != r->next_term)
+		return fail(err, "term", "a checkpoint of another term");
+	if (r->valid && r->session == r->next_session && end->epoch <= r->epoch)
+		return fail(err, "epoch", "a checkpoint that is not newer");
+	if (end->pages != r->pages || end->blob_bytes != r->blob_bytes ||
+		end->snapshots != r->snapshots || end->held_bytes != r->held_bytes)
+		return fail(err, "end", "something of the checkpoint is missing");
+	if (r->snapshots != vfs)
+		return fail(err, "end", "a checkpoint without a snapshot of each VF");
+	return 0;
+}
+
+/* A driver's error leaves RAM newer than its device state: then nothing is held any more. */
+static int apply(struct replica *r, const struct msg_end *end, struct nic_error *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < r->n_vms && !rc; i++) {
+		struct replica_vm *vm = &r->vms[i];
+
+		apply_pages(r, i);
+		memcpy(vm->held, vm->next, sizeof(vm->held));
+		rc = r->guests[i].driver->apply(
+			r->guests[i].vm, vm->blob, vm->blob_bytes, end->epoch, err);
+	}
+	if (rc)
+		replica_forget(r);
+	return rc;
+}
+
+int replica_commit(struct replica *r, const struct frame *frame, struct nic_error *err)
+{
+	struct msg_end end;
+	int rc = stream_get_end(frame, &end, err);
+
+	if (!rc)
+		rc = check_end(r, &end, err);
+	if (!rc)
+		rc = apply(r, &end, err);
+	if (rc)
+		return rc;
+	r->valid = true;
+	r->live = false;
+	r->session = r->next_session;
+	r->term = r->next_term;
+	r->epoch = end.epoch;
+	r->pages = 0;
+	forget_blobs(r);
+	return 0;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a standby holds: the group's VMs as of the last whole checkpoint, and what came of the next
+ * one. Frames come from another machine: nothing of them is believed.
+ *
+ * While a checkpoint is held, the pages of the next one wait in a shadow of the RAM, so that RAM
+ * is always one whole checkpoint; END copies them over. Before the first END there is nothing
+ * to lose, and pages go to RAM directly. The shadow takes memory only where pages came, and gives
+ * it back after a large checkpoint.
+ *
+ * One thread.
+ */
+#ifndef REPLICATOR_REPLICA_H
+#define REPLICATOR_REPLICA_H
+
+#include <renic_snapshot.h>
+
+#include "guest.h"
+#include "stream.h"
+
+struct replica_vf {
+	uint8_t snapshot[RENIC_SNAPSHOT_MAX_BYTES];
+	size_t n;
+};
+
+struct replica_vm {
+	uint8_t *shadow;  /* n_pages pages, or NULL: no RAM */
+	uint64_t *filled; /* pages of the shadow that are newer than RAM */
+	uint64_t n_filled;
+	uint8_t *blob;
+	size_t blob_bytes, blob_room;
+	struct replica_vf next[STREAM_VFS_MAX], held[STREAM_VFS_MAX];
+};
+
+struct replica {
+	struct guest *guests;
+	unsigned n_vms;
+	bool valid;		       /* a whole checkpoint is held: */
+	uint64_t session, term, epoch; /* which */
+	bool live;		       /* of the connection: no END yet, and nothing valid */
+	uint64_t next_session, next_term;
+	uint64_t pages, snapshots, blob_bytes, held_bytes; /* came since the last END */
+	uint64_t pages_total;
+	struct replica_vm vms[STREAM_VMS_MAX];
+};
+
+int replica_init(struct replica *r, struct guest *guests, unsigned n_vms, struct nic_error *err);
+void replica_fini(struct replica *r);
+
+/* A connection begins. resume: it goes on with the checkpoints of the session that is held. */
+int replica_begin(struct replica *r, uint64_t session, uint64_t term, struct nic_error *err);
+
+/* It ended: what is not whole is forgotten. */
+void replica_end(struct replica *r);
+
+/* Nothing is held any more. */
+void replica_forget(struct replica *r);
+
+/* A PAGES, BLOB, SNAPSHOT, HELD or ABORT frame: 0, or a negative code with *err. */
+int replica_take(struct replica *r, const struct frame *frame, struct nic_error *err);
+
+/* An END frame: the checkpoint is whole, and held from now on. */
+int replica_commit(struct replica *r, const struct frame *frame, struct nic_error *err);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The standby side: takes checkpoints, says when one is whole, and takes over when the primary is
+ * gone and somebody says that it is dead (docs/replication.md). The rules:
+ *
+ *  - a checkpoint is acknowledged once all of it is held, and RAM is always one whole checkpoint
+ *    (replica.h);
+ *  - nothing is activated without a fence command's yes, an operator's word, or the primary's own
+ *    handover. There is no command that says yes by itself;
+ *  - a primary of an older term is turned away, whatever it has to say.
+ *
+ * The role's thread does all that; another one, at the door, accepts connections and hears their
+ * hello, so that nobody who says nothing can keep it from its work.
+ */
+#ifndef REPLICATOR_STANDBY_H
+#define REPLICATOR_STANDBY_H
+
+#include "conn.h"
+#include "daemon.h"
+#include "fence.h"
+#include "fsm.h"
+#include "reader.h"
+#include "replica.h"
+#include "role.h"
+
+/* Who was let in, and what it said. */
+struct visitor {
+	struct conn *conn; /* NULL: nobody */
+	struct msg_hello hello;
+	struct msg_vm vms[STREAM_VMS_MAX];
+};
+
+struct door;
+
+struct standby {
+	const struct remus_config *config;
+	struct role *role;
+	struct guest guests[STREAM_VMS_MAX];
+	struct daemon daemon;
+	struct replica replica;
+	struct door *door;
+	struct conn *conn; /* the primary, or NULL */
+	struct reader reader;
+	struct fence fence;
+	enum standby_state state;
+	uint64_t term;	  /* the newest that is known */
+	char primary[80]; /* its address */
+	int64_t heard_ns, said_ns;
+	bool rehearsed; /* this connection's first checkpoint was shown to renicd */
+	bool loaded[STREAM_VMS_MAX], activated; /* how far a failover has come */
+	bool quit, protect;
+};
+
+/* ---- door.c ---- */
+/* Listen, in a thread of its own. wake_fd is written when a visitor waits. */
+int door_open(
+	const struct remus_config *config, int wake_fd, struct door **door, struct nic_error *err);
+void door_close(struct door *door);
+/* The visitor that waits, now the caller's; false: none. */
+bool door_take(struct door *door, struct visitor *visitor);
+
+/* ---- takeover.c ---- */
+/* Load the held snapshots into renicd's standby group: 0, or why they do not fit. */
+int takeover_restore(struct standby *s, struct nic_error *err);
+/* Restore, load, activate, run. 0: the VMs run, s->term is the new term. */
+int takeover(struct standby *s, struct nic_error *err);
+
+/* ---- standby.c ---- */
+/* Until a signal comes: 0; 1: to be protected now (ROLE_PROTECT); negative: could not begin. */
+int standby_run(const struct remus_config *config, struct role *role, struct nic_error *err);
+
+#endif
