@@ -7,8 +7,9 @@
  * every section's frame, then the sections' members, then the values (snapshot_check.c); only
  * then is *snapshot written. No allocation, no state: any thread.
  *
- * A later version adds sections (with RENIC_SNAPSHOT_OPTIONAL, when a reader of this version can
- * do without) and never changes those of this one, so that this reader keeps reading them.
+ * A version adds sections (with RENIC_SNAPSHOT_OPTIONAL, when a reader of this version can
+ * do without) and never changes those of an older one. What is written is of the oldest version
+ * that has all of it, so that older readers keep reading what says nothing that they do not know.
  */
 #include <endian.h>
 #include <stdarg.h>
@@ -21,7 +22,6 @@
 #include "snapshot_priv.h"
 
 enum {
-	COMPATIBLE_VERSION = 1, /* the oldest reader that understands what is written here */
 	HEADER_BYTES = 20,
 	HEADER_CRC_AT = 16,
 	SECTION_HEADER_BYTES = 12,
@@ -130,7 +130,7 @@ static uint16_t walk_count(struct cursor *c, uint16_t *count, uint16_t max)
 	return c->failed ? 0 : *count;
 }
 
-/* ---- the sections of version 1 ---- */
+/* ---- the sections ---- */
 
 static void walk_config(struct cursor *c, struct renic_snapshot *s)
 {
@@ -143,6 +143,18 @@ static void walk_config(struct cursor *c, struct renic_snapshot *s)
 	walk_bool(c, &s->packed);
 	walk_u32(c, &s->ingress_hold_pkts);
 	walk_text(c, s->hold_exempt, sizeof(s->hold_exempt));
+}
+
+static void walk_policy(struct cursor *c, struct renic_snapshot *s)
+{
+	walk_u16(c, &s->qos);
+	walk_bool(c, &s->proto_8021ad);
+	walk_bool(c, &s->trust);
+	walk_bool(c, &s->promisc);
+	walk_u16(c, &s->link_state);
+	walk_u32(c, &s->max_tx_rate);
+	walk_u32(c, &s->min_tx_rate);
+	walk_text(c, s->trunks, sizeof(s->trunks));
 }
 
 static void walk_role(struct cursor *c, struct renic_snapshot *s)
@@ -203,21 +215,29 @@ static void walk_counters(struct cursor *c, struct renic_snapshot *s)
 		walk_u64(c, &s->drops[i]);
 }
 
-/* All of them are in every snapshot of version 1, written in this order and read in any. The
- * numbers are the format's: never used again for anything else. */
+/* Those of version 1 are in every snapshot, a later one's where it says anything; written in this
+ * order and read in any. The numbers are the format's: never used again for anything else. */
 static const struct section {
 	uint32_t type;
 	const char *name;
 	void (*walk)(struct cursor *c, struct renic_snapshot *s);
+	bool (*is_needed)(const struct renic_snapshot *s); /* NULL: always */
 } sections[] = {
-	{1, "config", walk_config},
-	{2, "role", walk_role},
-	{3, "rings", walk_rings},
-	{4, "addresses", walk_addresses},
-	{5, "counters", walk_counters},
+	{1, "config", walk_config, NULL},
+	{2, "role", walk_role, NULL},
+	{3, "rings", walk_rings, NULL},
+	{4, "addresses", walk_addresses, NULL},
+	{5, "counters", walk_counters, NULL},
+	{6, "policy", walk_policy, snapshot_has_policy},
 };
 
 enum { SECTIONS = sizeof(sections) / sizeof(sections[0]) };
+
+/* The oldest version that has all of it. */
+static uint16_t version_of(const struct renic_snapshot *s)
+{
+	return snapshot_has_policy(s) ? 2 : 1;
+}
 
 static int section_index(uint32_t type)
 {
@@ -272,7 +292,7 @@ size_t renic_snapshot_encode(const struct renic_snapshot *snapshot, void *buf, s
 	struct cursor c = {.at = buf, .left = size, .writing = true};
 	/* A cursor that writes changes no member. */
 	struct renic_snapshot *s = (struct renic_snapshot *)(uintptr_t)snapshot;
-	uint16_t version = RENIC_SNAPSHOT_VERSION, compatible = COMPATIBLE_VERSION;
+	uint16_t version = version_of(snapshot), compatible = version;
 	uint32_t bytes = 0, crc = 0;
 
 	if (renic_snapshot_check(snapshot, NULL))
@@ -283,7 +303,8 @@ size_t renic_snapshot_encode(const struct renic_snapshot *snapshot, void *buf, s
 	walk_u32(&c, &bytes);
 	walk_u32(&c, &crc);
 	for (int i = 0; i < SECTIONS; i++)
-		write_section(&c, &sections[i], s);
+		if (!sections[i].is_needed || sections[i].is_needed(s))
+			write_section(&c, &sections[i], s);
 	if (c.failed)
 		return 0;
 	bytes = (uint32_t)(c.at - (uint8_t *)buf);
@@ -401,7 +422,7 @@ int renic_snapshot_decode(const void *buf, size_t bytes, struct renic_snapshot *
 		if (read_section(&c, first, &s, &seen, err))
 			return -1;
 	for (int i = 0; i < SECTIONS; i++)
-		if (!(seen & 1u << i))
+		if (!sections[i].is_needed && !(seen & 1u << i))
 			return snapshot_fail(err, "section", "section %u (%s) is missing",
 				sections[i].type, sections[i].name);
 	if (renic_snapshot_check(&s, err))

@@ -11,10 +11,12 @@
 #include "snapshot_priv.h"
 
 enum {
-	VLAN_MAX = 4094,
+	VLAN_MAX = 4095,
 	MTU_MIN = 68, /* RFC 791 */
 	MTU_MAX = 9000,
 	INGRESS_HOLD_MAX = 65536,
+	QOS_MAX = 7,
+	RATE_MAX_MBPS = 1000000,
 	RING_MAX = 32768, /* virtio 1.2, sections 2.7 and 2.8 */
 };
 
@@ -23,6 +25,23 @@ static const char *const role_names[RENIC_ROLES] = {
 	[RENIC_ROLE_PROTECTED] = "protected",
 	[RENIC_ROLE_STANDBY] = "standby",
 };
+
+static const char *const link_state_names[RENIC_LINK_STATES] = {
+	[RENIC_LINK_ENABLE] = "enable",
+	[RENIC_LINK_DISABLE] = "disable",
+	[RENIC_LINK_AUTO] = "auto",
+};
+
+const char *renic_link_state_name(unsigned state)
+{
+	return state < RENIC_LINK_STATES ? link_state_names[state] : NULL;
+}
+
+bool snapshot_has_policy(const struct renic_snapshot *s)
+{
+	return s->qos || s->proto_8021ad || s->trust || s->promisc || s->link_state ||
+	       s->max_tx_rate || s->min_tx_rate || s->trunks[0];
+}
 
 const char *renic_role_name(enum renic_role role)
 {
@@ -100,6 +119,26 @@ static int check_config(const struct renic_snapshot *s, struct renic_snapshot_er
 		check_number(s->mtu, MTU_MIN, MTU_MAX, "mtu", err))
 		return -1;
 	return check_number(s->ingress_hold_pkts, 0, INGRESS_HOLD_MAX, "ingress_hold_pkts", err);
+}
+
+/* Ids, commas and hyphens: what they mean is for the reader to judge. */
+static int check_trunks(const struct renic_snapshot *s, struct renic_snapshot_error *err)
+{
+	size_t len = strnlen(s->trunks, sizeof(s->trunks));
+
+	if (len < sizeof(s->trunks) && strspn(s->trunks, "0123456789,-") == len)
+		return 0;
+	return snapshot_fail(err, "trunks", "trunks: expected VLAN ids such as 0,10,20-29");
+}
+
+static int check_policy(const struct renic_snapshot *s, struct renic_snapshot_error *err)
+{
+	if (check_number(s->qos, 0, QOS_MAX, "qos", err) ||
+		check_number(s->link_state, 0, RENIC_LINK_STATES - 1, "state", err) ||
+		check_number(s->max_tx_rate, 0, RATE_MAX_MBPS, "max_tx_rate", err) ||
+		check_number(s->min_tx_rate, 0, RATE_MAX_MBPS, "min_tx_rate", err))
+		return -1;
+	return check_trunks(s, err);
 }
 
 static int check_role(const struct renic_snapshot *s, struct renic_snapshot_error *err)
@@ -183,7 +222,8 @@ static int check_counters(const struct renic_snapshot *s, struct renic_snapshot_
 
 int renic_snapshot_check(const struct renic_snapshot *snapshot, struct renic_snapshot_error *err)
 {
-	if (check_config(snapshot, err) || check_role(snapshot, err) || check_rings(snapshot, err))
+	if (check_config(snapshot, err) || check_policy(snapshot, err) ||
+		check_role(snapshot, err) || check_rings(snapshot, err))
 		return -1;
 	if (check_number(snapshot->n_ipv4, 0, RENIC_SNAPSHOT_ADDRS_MAX, "ipv4", err) ||
 		check_number(snapshot->n_ipv6, 0, RENIC_SNAPSHOT_ADDRS_MAX, "ipv6", err))

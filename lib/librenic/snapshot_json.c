@@ -37,6 +37,23 @@ static int set_config(json_t *object, const struct renic_snapshot *s)
 	       json_object_set_new(object, "hold_exempt", json_string(s->hold_exempt));
 }
 
+static int set_policy(json_t *object, const struct renic_snapshot *s)
+{
+	const char *state = renic_link_state_name(s->link_state);
+
+	if (!snapshot_has_policy(s))
+		return 0;
+	return set_number(object, "qos", s->qos) ||
+	       json_object_set_new(
+		       object, "proto", json_string(s->proto_8021ad ? "802.1ad" : "802.1Q")) ||
+	       json_object_set_new(object, "trust", json_boolean(s->trust)) ||
+	       json_object_set_new(object, "trunks", json_string(s->trunks)) ||
+	       json_object_set_new(object, "promisc", json_boolean(s->promisc)) ||
+	       json_object_set_new(object, "state", json_string(state ? state : "unknown")) ||
+	       set_number(object, "max_tx_rate", s->max_tx_rate) ||
+	       set_number(object, "min_tx_rate", s->min_tx_rate);
+}
+
 static int set_role(json_t *object, const struct renic_snapshot *s)
 {
 	const char *role = renic_role_name(s->role);
@@ -134,8 +151,8 @@ json_t *renic_snapshot_json(const struct renic_snapshot *snapshot)
 {
 	json_t *object = json_object();
 
-	if (set_config(object, snapshot) || set_role(object, snapshot) ||
-		set_rings(object, snapshot) ||
+	if (set_config(object, snapshot) || set_policy(object, snapshot) ||
+		set_role(object, snapshot) || set_rings(object, snapshot) ||
 		set_addresses(object, "ipv4", AF_INET, snapshot->ipv4[0], sizeof(snapshot->ipv4[0]),
 			snapshot->n_ipv4) ||
 		set_addresses(object, "ipv6", AF_INET6, snapshot->ipv6[0],

@@ -9,4 +9,7 @@
 int snapshot_fail(struct renic_snapshot_error *err, const char *field, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Does it say anything that version 1 has no words for? */
+bool snapshot_has_policy(const struct renic_snapshot *s);
+
 #endif

@@ -10,6 +10,8 @@
 #include "config_check.h"
 #include "log.h"
 #include "nic/nic.h"
+#include "nic/vf_settings.h"
+#include "nic/vlan.h"
 
 struct check {
 	struct config_call *calls;
@@ -55,7 +57,8 @@ static int check_vfs(const struct vf_config *a, const struct vf_config *b, const
 		return fail_exists(err, "name", a->name, taken_by);
 	if (a->socket[0] && !strcmp(a->socket, b->socket))
 		return fail_exists(err, "socket", a->socket, taken_by);
-	if (has_mac(a) && a->vlan == b->vlan && !memcmp(a->mac, b->mac, sizeof(a->mac))) {
+	if (has_mac(a) && vlan_of_port(a) == vlan_of_port(b) &&
+		!memcmp(a->mac, b->mac, sizeof(a->mac))) {
 		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a->mac[0], a->mac[1],
 			a->mac[2], a->mac[3], a->mac[4], a->mac[5]);
 		return fail_exists(err, "mac", mac, taken_by);
@@ -141,6 +144,8 @@ static int check_calls(struct check *c)
 			snprintf(taken_by, sizeof(taken_by), "calls[%u]", k);
 			rc = check_pair(&c->calls[i], &c->calls[k], taken_by, c->err);
 		}
+		if (!rc && c->calls[i].kind == CALL_VF)
+			rc = vf_settings_check(c->calls[i].vf, c->err);
 		if (!rc && c->calls[i].kind == CALL_GROUP)
 			rc = check_members(c, i);
 	}
@@ -158,6 +163,10 @@ static const char *vf_difference(const struct vf_config *want, const struct vf_c
 	} settings[] = {
 		{"mac", has_mac(want) && memcmp(want->mac, have->mac, sizeof(want->mac))},
 		{"vlan", want->vlan != have->vlan},
+		{"qos", want->qos != have->qos},
+		{"proto", want->proto != have->proto},
+		{"trust", want->trust != have->trust},
+		{"trunks", strcmp(want->trunks, have->trunks)},
 		{"queues", want->queues != have->queues},
 		{"role", want->server != have->server},
 		{"packed", want->packed != have->packed},

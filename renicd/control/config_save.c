@@ -27,6 +27,10 @@ static void write_vf(const struct vf_info *info, void *arg)
 	jw_str(w, "name", c->name);
 	jw_mac(w, "mac", c->mac);
 	jw_u64(w, "vlan", c->vlan);
+	jw_u64(w, "qos", c->qos);
+	jw_str(w, "proto", vlan_proto_names[c->proto]);
+	jw_bool(w, "trust", c->trust);
+	jw_str(w, "trunks", c->trunks);
 	jw_u64(w, "queues", c->queues);
 	jw_str(w, "role", socket_role_names[c->server]);
 	jw_bool(w, "packed", c->packed);

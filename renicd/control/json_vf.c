@@ -83,6 +83,10 @@ static void json_config(struct json_writer *w, const struct vf_config *c)
 {
 	jw_mac(w, "mac", c->mac);
 	jw_u64(w, "vlan", c->vlan);
+	jw_u64(w, "qos", c->qos);
+	jw_str(w, "proto", vlan_proto_names[c->proto]);
+	jw_bool(w, "trust", c->trust);
+	jw_str(w, "trunks", c->trunks);
 	jw_u64(w, "queues", c->queues);
 	jw_str(w, "socket_role", socket_role_names[c->server]);
 	jw_str(w, "socket", c->socket);

@@ -6,10 +6,15 @@
 #include <string.h>
 
 #include "nic/nic.h"
+#include "nic/vlan.h"
 #include "schema.h"
 
 const char *const log_level_names[LOG_LEVELS] = {"debug", "info", "notice", "warning", "error"};
 const char *const socket_role_names[2] = {"client", "server"};
+const char *const vlan_proto_names[VLAN_PROTOS] = {
+	[VLAN_PROTO_8021Q] = "802.1Q",
+	[VLAN_PROTO_8021AD] = "802.1ad",
+};
 const char *const internal_names[2] = {"hold", "pass"};
 const char *const replicator_policy_names[2] = {
 	[REPLICATOR_HOLD] = "hold",
@@ -17,7 +22,6 @@ const char *const replicator_policy_names[2] = {
 };
 
 enum {
-	VLAN_ID_MAX = 4094,
 	MTU_MIN = 68,
 	MTU_MAX = 9000,
 	INGRESS_HOLD_MAX = 65536,
@@ -43,14 +47,40 @@ enum {
 #define VF_ROW_VLAN                                                                                \
 	{                                                                                          \
 		.name = "vlan", .type = PARAM_UINT, .bit = VF_SET_VLAN,                            \
-		PARAM_FIELD(struct vf_config, vlan), .max = VLAN_ID_MAX,                           \
-		.help = "port VLAN, the guest sees untagged frames; 0: none",                      \
+		PARAM_FIELD(struct vf_config, vlan), .max = VLAN_ALL,                              \
+		.help = "port VLAN, 1 to 4094; 0, or 4095 for all of them: the guest may tag",     \
+	}
+#define VF_ROW_QOS                                                                                 \
+	{                                                                                          \
+		.name = "qos", .type = PARAM_UINT, .bit = VF_SET_QOS,                              \
+		PARAM_FIELD(struct vf_config, qos), .max = VLAN_QOS_MAX,                           \
+		.help = "priority in the port VLAN's tag (default 0)",                             \
+	}
+#define VF_ROW_PROTO                                                                               \
+	{                                                                                          \
+		.name = "proto", .type = PARAM_ENUM, .bit = VF_SET_PROTO,                          \
+		PARAM_FIELD(struct vf_config, proto), CHOICES(vlan_proto_names),                   \
+		.help = "of the port VLAN's tag: 802.1Q (default); in 802.1ad the guest may tag",  \
+	}
+#define VF_ROW_TRUST                                                                               \
+	{                                                                                          \
+		.name = "trust", .type = PARAM_BOOL, .bit = VF_SET_TRUST,                          \
+		PARAM_FIELD(struct vf_config, trust),                                              \
+		.help = "the VF may have trunks (default false)",                                  \
+	}
+#define VF_ROW_TRUNKS                                                                              \
+	{                                                                                          \
+		.name = "trunks", .type = PARAM_STRING, .bit = VF_SET_TRUNKS,                      \
+		PARAM_FIELD(struct vf_config, trunks),                                             \
+		.help = "VLANs of a trusted guest that tags, as 0,10,20-29 (0: untagged); empty: " \
+			"any",                                                                     \
 	}
 #define VF_ROW_SPOOFCHK                                                                            \
 	{                                                                                          \
 		.name = "spoofchk", .type = PARAM_BOOL, .bit = VF_SET_SPOOFCHK,                    \
 		PARAM_FIELD(struct vf_config, spoofchk),                                           \
-		.help = "drop frames whose source MAC is not the VF's (default true)",             \
+		.help = "drop frames, ARP and ND with another sender than the VF's MAC (default "  \
+			"true)",                                                                   \
 	}
 #define VF_ROW_MTU                                                                                 \
 	{                                                                                          \
@@ -75,6 +105,10 @@ const struct param vf_create_params[VF_CREATE_PARAMS] = {
 	VF_ROW_NAME,
 	VF_ROW_MAC,
 	VF_ROW_VLAN,
+	VF_ROW_QOS,
+	VF_ROW_PROTO,
+	VF_ROW_TRUST,
+	VF_ROW_TRUNKS,
 	{
 		.name = "queues",
 		.type = PARAM_UINT,
@@ -127,6 +161,10 @@ const struct param vf_set_params[VF_SET_PARAMS] = {
 	VF_ROW_NAME,
 	VF_ROW_MAC,
 	VF_ROW_VLAN,
+	VF_ROW_QOS,
+	VF_ROW_PROTO,
+	VF_ROW_TRUST,
+	VF_ROW_TRUNKS,
 	VF_ROW_SPOOFCHK,
 	VF_ROW_MTU,
 	VF_ROW_INGRESS_HOLD,

@@ -119,10 +119,8 @@ static void batch_add(struct batch *b, const uint8_t *bytes, uint16_t len)
 	if (!m)
 		return;
 	memcpy(rte_pktmbuf_append(m, len), bytes, len);
-	if (b->policy->vlan) {
-		m->vlan_tci = b->policy->vlan;
-		m->ol_flags |= RTE_MBUF_F_TX_VLAN;
-	}
+	if (b->policy->vlan)
+		policy_tag(b->policy, m);
 	b->pkts[b->n++] = m;
 	if (b->n == NIC_BURST)
 		batch_send(b);

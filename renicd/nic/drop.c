@@ -6,7 +6,8 @@ const struct drop_desc drop_descs[DROP_REASONS] = {
 	[DROP_RUNT] = {"runt", "shorter than an Ethernet header"},
 	[DROP_OVERSIZE] = {"oversize", "longer than the MTU allows"},
 	[DROP_SPOOFED_MAC] = {"spoofed_mac", "source MAC is not the VF's, and spoofchk is on"},
-	[DROP_VLAN] = {"vlan", "tagged by a guest whose VF has a port VLAN, or a bad VLAN id"},
+	[DROP_VLAN] = {"vlan",
+		"tagged as the VF's vlan, proto or trunks do not allow, or no whole tag"},
 	[DROP_NO_ROUTE] = {"no_route", "no VF has the destination MAC and VLAN"},
 	[DROP_UPLINK_DOWN] = {"uplink_down", "never held, and the uplink is down"},
 	[DROP_NO_FRONTEND] = {"no_frontend", "no guest driver is attached to the destination VF"},
@@ -16,4 +17,8 @@ const struct drop_desc drop_descs[DROP_REASONS] = {
 	[DROP_NO_MBUF] = {"no_mbuf", "out of packet buffers for a copy of a broadcast"},
 	[DROP_DISCARDED] = {"discarded",
 		"held, then discarded by order of protection_stop or vf_delete"},
+	[DROP_SPOOFED_ARP] = {"spoofed_arp",
+		"ARP or RARP whose sender is not the VF's MAC, and spoofchk is on"},
+	[DROP_SPOOFED_ND] = {"spoofed_nd",
+		"neighbour discovery that tells of another MAC than the VF's, and spoofchk is on"},
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Why a frame was dropped. One table; `vf_stats`, `renicctl top` and the documentation are
- * made from it. Held frames are in none of these rows: they wait.
+ * made from it. Held frames are in none of these rows: they wait. Snapshots carry the counters in
+ * this order: a new reason goes to the end.
  */
 #ifndef RENICD_NIC_DROP_H
 #define RENICD_NIC_DROP_H
@@ -18,6 +19,8 @@ enum drop_reason {
 	DROP_RX_HOLD_FULL,
 	DROP_NO_MBUF,
 	DROP_DISCARDED,
+	DROP_SPOOFED_ARP,
+	DROP_SPOOFED_ND,
 	DROP_REASONS,
 };
 

@@ -302,6 +302,7 @@ void egress_log_append(
 	uint8_t *to;
 
 	flags |= ol_flags & RTE_MBUF_F_TX_VLAN ? EGRESS_RECORD_VLAN : 0;
+	flags |= ol_flags & RTE_MBUF_F_TX_QINQ ? EGRESS_RECORD_VLAN_AD : 0;
 	flags |= ol_flags & EGRESS_OL_FLAGS ? EGRESS_RECORD_OFFLOAD : 0;
 	bytes = record_bytes(len, flags);
 	if (unlikely(bytes > log->room)) {

@@ -34,6 +34,7 @@ enum {
 	EGRESS_RECORD_VLAN = 1 << 2,	/* vlan_tci is a tag held beside the bytes */
 	EGRESS_RECORD_SKIP_GROUP = 1
 				   << 3, /* a flooded frame that the group's own VFs already got */
+	EGRESS_RECORD_VLAN_AD = 1 << 4,	 /* with EGRESS_RECORD_VLAN: that tag is one of 802.1ad */
 };
 
 /* Header of a record, 16 bytes; bytes follow (after egress_offload, if flagged); the next

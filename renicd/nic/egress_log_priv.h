@@ -12,7 +12,8 @@
 
 /* Kept in ol_flags' place in the log: what the guest asked for. Not kept: the layout of the mbuf
  * that carried it, and the tag, which the record's header has. */
-#define EGRESS_OL_FLAGS (~(RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT | RTE_MBUF_F_TX_VLAN))
+#define EGRESS_OL_FLAGS                                                                            \
+	(~(RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT | RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_QINQ))
 
 /* Bytes that a record takes, padding included. */
 static inline uint32_t record_bytes(uint32_t frame_bytes, uint16_t flags)

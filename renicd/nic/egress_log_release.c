@@ -91,6 +91,7 @@ static const uint8_t *frame_of(const struct egress_record *record, struct rte_mb
 
 	if (unlikely(record->flags & EGRESS_RECORD_VLAN)) {
 		m->ol_flags |= RTE_MBUF_F_TX_VLAN;
+		m->ol_flags |= record->flags & EGRESS_RECORD_VLAN_AD ? RTE_MBUF_F_TX_QINQ : 0;
 		m->vlan_tci = record->vlan_tci;
 	}
 	if (unlikely(record->flags & EGRESS_RECORD_OFFLOAD)) {

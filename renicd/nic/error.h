@@ -12,9 +12,9 @@ struct nic_error {
 	int code;	    /* enum renic_error_code */
 	char field[64];	    /* parameter at fault, e.g. "mac"; empty where none is */
 	char given[96];	    /* what the caller gave, as text; may be empty */
-	char expected[128]; /* what would have been right; may be empty */
+	char expected[256]; /* what would have been right; may be empty */
 	char state[32];	    /* with RENIC_E_STATE: the state that forbids it */
-	char message[256];  /* one sentence for a person */
+	char message[512];  /* one sentence for a person */
 };
 
 /*

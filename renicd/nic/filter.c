@@ -11,13 +11,54 @@
 #include "bpf_mend.h"
 #include "filter.h"
 #include "learn.h"
+#include "spoof.h"
 
-/* Out of the way of all other frames. */
-static __rte_noinline void learn(
+/* The guest's own tag, or that it has none. A port VLAN of 802.1ad takes 802.1Q tags along. */
+static enum drop_reason check_tag(const struct vf_policy *policy, const struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	const struct rte_vlan_hdr *tag = (const struct rte_vlan_hdr *)(eth + 1);
+	bool is_ad = eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_QINQ);
+	uint16_t id = VLAN_NONE;
+
+	if (is_ad || eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN)) {
+		if (m->data_len < sizeof(*eth) + sizeof(*tag))
+			return DROP_VLAN;
+		if (policy->vlan)
+			return is_ad || !(policy->vlan & VLAN_AD) ? DROP_VLAN : DROP_REASONS;
+		id = rte_be_to_cpu_16(tag->vlan_tci) & VLAN_ID_MASK;
+		if (id > VLAN_ID_MAX)
+			return DROP_VLAN;
+	}
+	return policy->has_trunks && !vlan_set_has(&policy->trunks, id) ? DROP_VLAN : DROP_REASONS;
+}
+
+static bool is_tcp_or_udp6(const struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)(eth + 1);
+
+	return eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6) &&
+	       m->data_len >= sizeof(*eth) + sizeof(*ip) &&
+	       (ip->proto == IPPROTO_TCP || ip->proto == IPPROTO_UDP);
+}
+
+/* What is not IPv4 may be tagged, speak for others, or tell an address of the guest's. */
+static __rte_noinline enum drop_reason check_other(
 	struct vf_qp *qp, const struct vf_policy *policy, const struct rte_mbuf *m)
 {
-	learn_from_frame(&qp->learned, policy->mac.addr_bytes, rte_pktmbuf_mtod(m, const uint8_t *),
-		m->data_len);
+	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
+	enum drop_reason reason;
+
+	if (is_tcp_or_udp6(m))
+		return DROP_REASONS;
+	reason = check_tag(policy, m);
+	if (reason == DROP_REASONS && policy->spoofchk)
+		reason = spoof_check(policy->mac.addr_bytes, bytes, m->data_len, m->pkt_len);
+	if (reason == DROP_REASONS &&
+		learn_may_tell((const struct rte_ether_hdr *)bytes, m->data_len))
+		learn_from_frame(&qp->learned, policy->mac.addr_bytes, bytes, m->data_len);
+	return reason;
 }
 
 /* Returns the reason to drop m, or DROP_REASONS to keep it. */
@@ -33,16 +74,16 @@ static inline enum drop_reason check_frame(
 	eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 	if (policy->spoofchk && unlikely(!rte_is_same_ether_addr(&eth->src_addr, &policy->mac)))
 		return DROP_SPOOFED_MAC;
-	if (unlikely(eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4) &&
-		     learn_may_tell(eth, m->data_len)))
-		learn(qp, policy, m);
-	if (policy->vlan) {
-		if (unlikely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) ||
-			     eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_QINQ)))
-			return DROP_VLAN;
-		m->vlan_tci = policy->vlan;
-		m->ol_flags |= RTE_MBUF_F_TX_VLAN;
+	if (unlikely(eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4))) {
+		enum drop_reason reason = check_other(qp, policy, m);
+
+		if (unlikely(reason != DROP_REASONS))
+			return reason;
 	}
+	if (policy->vlan)
+		policy_tag(policy, m);
+	else if (unlikely(policy->has_trunks))
+		return check_tag(policy, m);
 	return DROP_REASONS;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a VF's guest may send: length, source MAC, VLAN. Runs before anything is held, so that
- * the log carries only frames that will leave. The owner lcore.
+ * What a VF's guest may send: length, source MAC and who else it claims to be (spoof.h), VLAN. Runs
+ * before anything is held, so that the log carries only frames that will leave. The owner lcore.
  */
 #ifndef RENICD_NIC_FILTER_H
 #define RENICD_NIC_FILTER_H

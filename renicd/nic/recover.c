@@ -39,6 +39,10 @@ static uint64_t vf_config_hash(const struct vf_config *c)
 
 	h = hash_bytes(h, c->mac, sizeof(c->mac));
 	h = HASH(h, c->vlan);
+	h = HASH(h, c->qos);
+	h = HASH(h, c->proto);
+	h = HASH(h, c->trust);
+	h = HASH_STR(h, c->trunks);
 	h = HASH(h, c->queues);
 	h = HASH(h, c->server);
 	h = HASH(h, c->packed);

@@ -15,6 +15,7 @@ enum { RING_MAX = 32768, WRAP_SHIFT = 15, INDEX_MASK = (1 << WRAP_SHIFT) - 1 };
 _Static_assert((int)RENIC_SNAPSHOT_QUEUES_MAX == (int)VF_QPS_MAX, "queue pairs differ");
 _Static_assert((int)RENIC_SNAPSHOT_NAME_SIZE == (int)NIC_NAME_SIZE, "names differ");
 _Static_assert((int)RENIC_SNAPSHOT_FILTER_SIZE == (int)NIC_FILTER_SIZE, "filters differ");
+_Static_assert((int)RENIC_SNAPSHOT_TRUNKS_SIZE == (int)NIC_TRUNKS_SIZE, "VLAN lists differ");
 _Static_assert((int)DROP_REASONS <= (int)RENIC_SNAPSHOT_DROPS_MAX, "more drop reasons than room");
 
 static void fill_config(const struct vf_info *info, struct renic_snapshot *s)
@@ -25,6 +26,10 @@ static void fill_config(const struct vf_info *info, struct renic_snapshot *s)
 	memcpy(s->group, info->group, sizeof(s->group));
 	memcpy(s->mac, c->mac, sizeof(s->mac));
 	s->vlan = c->vlan;
+	s->qos = c->qos;
+	s->proto_8021ad = c->proto == VLAN_PROTO_8021AD;
+	s->trust = c->trust;
+	memcpy(s->trunks, c->trunks, sizeof(s->trunks));
 	s->mtu = c->mtu;
 	s->spoofchk = c->spoofchk;
 	s->packed = c->packed;

@@ -310,6 +310,10 @@ static void set_restored(struct vf_config *config, const void *arg, uint16_t i)
 
 	memcpy(config->mac, s->mac, sizeof(config->mac));
 	config->vlan = s->vlan;
+	config->qos = s->qos;
+	config->proto = s->proto_8021ad ? VLAN_PROTO_8021AD : VLAN_PROTO_8021Q;
+	config->trust = s->trust;
+	memcpy(config->trunks, s->trunks, sizeof(config->trunks));
 	config->mtu = s->mtu;
 	config->spoofchk = s->spoofchk;
 	config->ingress_hold_pkts = s->ingress_hold_pkts;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See switch.h. A frame's VLAN is the tag held beside it (RTE_MBUF_F_TX_VLAN, put there by the
- * port VLAN) or the one in its bytes. A VF with a port VLAN gets its frames untagged; a VF
+ * See switch.h. A frame's VLAN is the tag held beside it (BESIDE_8021Q, put there by the port VLAN)
+ * or the outer one in its bytes. A VF with a port VLAN gets its frames without that tag; a VF
  * without one is a trunk and gets them as they are, as OVS and SR-IOV NICs in VGT mode do.
  */
 #include <rte_errno.h>
@@ -96,17 +96,25 @@ static const struct vf_policy *vf_policy(const struct vf *vf)
 
 /* ---- VLAN tags ---- */
 
+static bool is_tag(rte_be16_t ether_type)
+{
+	return ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) ||
+	       ether_type == RTE_BE16(RTE_ETHER_TYPE_QINQ);
+}
+
 static uint16_t frame_vid(const struct rte_mbuf *m)
 {
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 	const struct rte_vlan_hdr *tag = (const struct rte_vlan_hdr *)(eth + 1);
+	uint16_t id;
 
 	if (m->ol_flags & RTE_MBUF_F_TX_VLAN)
-		return m->vlan_tci & 0xfff;
-	if (likely(eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_VLAN)) ||
-		m->data_len < sizeof(*eth) + sizeof(*tag))
-		return 0;
-	return rte_be_to_cpu_16(tag->vlan_tci) & 0xfff;
+		return (m->vlan_tci & VLAN_ID_MASK) |
+		       (m->ol_flags & RTE_MBUF_F_TX_QINQ ? VLAN_AD : 0);
+	if (likely(!is_tag(eth->ether_type)) || m->data_len < sizeof(*eth) + sizeof(*tag))
+		return VLAN_NONE;
+	id = rte_be_to_cpu_16(tag->vlan_tci) & VLAN_ID_MASK;
+	return id && eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_QINQ) ? id | VLAN_AD : id;
 }
 
 /* Make *m's bytes ours to change: frames that point into the log are not. */
@@ -118,9 +126,27 @@ static bool make_writable(struct rte_mbuf **m)
 /* Put the tag that is held beside the frame into its bytes. */
 static bool insert_tag(struct rte_mbuf **m)
 {
+	bool is_ad = (*m)->ol_flags & RTE_MBUF_F_TX_QINQ;
+
 	if (!((*m)->ol_flags & RTE_MBUF_F_TX_VLAN))
 		return true;
-	return make_writable(m) && rte_vlan_insert(m) == 0;
+	if (!make_writable(m) || rte_vlan_insert(m))
+		return false;
+	if (is_ad) {
+		(*m)->ol_flags &= ~BESIDE_8021AD;
+		rte_pktmbuf_mtod(*m, struct rte_ether_hdr *)->ether_type =
+			RTE_BE16(RTE_ETHER_TYPE_QINQ);
+	}
+	return true;
+}
+
+/* Take the outer tag out of the bytes, of either protocol. */
+static void strip_tag(struct rte_mbuf *m)
+{
+	uint8_t *eth = rte_pktmbuf_mtod(m, uint8_t *);
+
+	memmove(eth + sizeof(struct rte_vlan_hdr), eth, 2 * RTE_ETHER_ADDR_LEN);
+	rte_pktmbuf_adj(m, sizeof(struct rte_vlan_hdr));
 }
 
 /* Give the frame the look that a VF with port VLAN `vlan` (0: none) expects. */
@@ -131,10 +157,13 @@ static bool shape_for_vf(struct rte_mbuf **m, uint16_t vid, uint16_t vlan)
 	if (vid != vlan)
 		return insert_tag(m);
 	if ((*m)->ol_flags & RTE_MBUF_F_TX_VLAN) {
-		(*m)->ol_flags &= ~RTE_MBUF_F_TX_VLAN;
+		(*m)->ol_flags &= ~BESIDE_8021AD;
 		return true;
 	}
-	return make_writable(m) && rte_vlan_strip(*m) == 0;
+	if (!make_writable(m))
+		return false;
+	strip_tag(*m);
+	return true;
 }
 
 /* ---- destinations ---- */
@@ -154,7 +183,7 @@ static bool vf_takes_vlan(int id, uint16_t vid)
 	const struct vf *vf = vf_by_id(id);
 	const struct vf_policy *policy = vf ? vf_policy(vf) : NULL;
 
-	return !policy || (!policy->standby && (!policy->vlan || policy->vlan == vid));
+	return !policy || (!policy->standby && policy_takes_vlan(policy, vid));
 }
 
 static int lookup_cached(struct dest_cache *cache, const struct rte_ether_addr *mac, uint16_t vid)
@@ -288,7 +317,7 @@ static void flood_to_vfs(const struct rte_mbuf *m, uint16_t vid, int src, uint32
 		if (!vf)
 			continue;
 		policy = vf_policy(vf);
-		if (policy->standby || (policy->vlan && policy->vlan != vid))
+		if (policy->standby || !policy_takes_vlan(policy, vid))
 			continue;
 		if (choice != GROUP_ALL && (policy->group_id == group_id) != (choice == GROUP_ONLY))
 			continue;
@@ -358,8 +387,7 @@ static bool goes_along(const struct rte_mbuf *m, const struct rte_mbuf *first)
 	const struct rte_ether_hdr *b = rte_pktmbuf_mtod(first, const struct rte_ether_hdr *);
 
 	return m->data_len >= sizeof(*a) && m->pkt_len <= first->pkt_len &&
-	       !(m->ol_flags & RTE_MBUF_F_TX_VLAN) &&
-	       a->ether_type != RTE_BE16(RTE_ETHER_TYPE_VLAN) &&
+	       !(m->ol_flags & RTE_MBUF_F_TX_VLAN) && !is_tag(a->ether_type) &&
 	       rte_is_same_ether_addr(&a->dst_addr, &b->dst_addr);
 }
 

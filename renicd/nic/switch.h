@@ -17,6 +17,7 @@
 /* Control thread. */
 int switch_init(void);
 void switch_fini(void);
+/* vlan: as vlan.h has it. */
 int switch_add(const struct rte_ether_addr *mac, uint16_t vlan, uint16_t vf_id);
 void switch_remove(const struct rte_ether_addr *mac, uint16_t vlan);
 /* The VF that has this MAC in this VLAN, or -1. */

@@ -19,19 +19,26 @@ enum {
 	NIC_NAME_SIZE = 32,    /* VF and group names, NUL included */
 	NIC_PATH_SIZE = 108,   /* sun_path, NUL included */
 	NIC_FILTER_SIZE = 512, /* pcap-filter expression, NUL included */
+	NIC_TRUNKS_SIZE = 128, /* list of VLANs, NUL included */
 	GROUP_MAX = VF_MAX,
 	EPOCHS_IN_FLIGHT_MAX = 256, /* sealed, uncommitted epochs of one group */
 };
 
+enum vlan_proto { VLAN_PROTO_8021Q, VLAN_PROTO_8021AD, VLAN_PROTOS };
+
 /* As `ip link set … vf N …` has it, where it has it. Zero is the default of every field that
  * vf_config_defaults() does not set. */
 struct vf_config {
-	char name[NIC_NAME_SIZE];   /* [A-Za-z0-9][A-Za-z0-9_.-]* */
-	uint8_t mac[6];		    /* all zero: renicd makes a locally administered one */
-	uint16_t vlan;		    /* 0: none; 1..4094: port VLAN, guest sees untagged frames */
-	uint16_t queues;	    /* queue pairs, 1..VF_QPS_MAX; default 1 */
-	bool server;		    /* renicd listens; default false: it connects (client) */
-	bool packed;		    /* offer packed virtqueues; default true */
+	char name[NIC_NAME_SIZE]; /* [A-Za-z0-9][A-Za-z0-9_.-]* */
+	uint8_t mac[6];		  /* all zero: renicd makes a locally administered one */
+	uint16_t vlan; /* 1..4094: port VLAN; 0, 4095 (VLAN_ALL): none, the guest may tag */
+	uint8_t qos;   /* priority in the port VLAN's tag, 0..7 */
+	uint8_t proto; /* enum vlan_proto: of the port VLAN's tag */
+	bool trust;    /* the guest may be in several VLANs by `trunks` */
+	char trunks[NIC_TRUNKS_SIZE]; /* VLANs that it may tag, as "0,10,20-29"; empty: any */
+	uint16_t queues;	      /* queue pairs, 1..VF_QPS_MAX; default 1 */
+	bool server;		      /* renicd listens; default false: it connects (client) */
+	bool packed;		      /* offer packed virtqueues; default true */
 	bool spoofchk;		    /* drop frames whose source MAC is not the VF's; default true */
 	uint16_t mtu;		    /* largest L3 payload, 68..9000; default 9000 */
 	uint32_t ingress_hold_pkts; /* frames kept for a suspended guest, 0..65536; default 4096 */
@@ -50,6 +57,10 @@ enum vf_set_mask {
 	VF_SET_MTU = 1 << 3,
 	VF_SET_INGRESS_HOLD = 1 << 4,
 	VF_SET_HOLD_EXEMPT = 1 << 5,
+	VF_SET_QOS = 1 << 6,
+	VF_SET_PROTO = 1 << 7,
+	VF_SET_TRUST = 1 << 8,
+	VF_SET_TRUNKS = 1 << 9,
 };
 
 enum frontend_state {

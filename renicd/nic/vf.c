@@ -203,7 +203,7 @@ static void unpublish(struct vf *vf)
 
 	memcpy(&mac, vf->config.mac, sizeof(mac));
 	if (!vf->config.standby)
-		switch_remove(&mac, vf->config.vlan);
+		switch_remove(&mac, vlan_of_port(&vf->config));
 	__atomic_store_n(&nic.by_id[vf->id], NULL, __ATOMIC_RELEASE);
 	while (id_end && !nic.by_id[id_end - 1])
 		id_end--;
@@ -245,7 +245,7 @@ int vf_make(const struct vf_config *given, int id, uint64_t file_hash, struct vf
 	if (!vf)
 		return err ? err->code : RENIC_E_RESOURCES;
 	memcpy(&mac, config.mac, sizeof(mac));
-	if (!config.standby && switch_add(&mac, config.vlan, vf->id)) {
+	if (!config.standby && switch_add(&mac, vlan_of_port(&config), vf->id)) {
 		vf_free(vf);
 		return nic_fail(err, RENIC_E_RESOURCES, NULL, "the MAC table is full");
 	}

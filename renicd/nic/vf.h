@@ -26,6 +26,7 @@
 #include "nic.h"
 #include "port.h"
 #include "rx_fifo.h"
+#include "vlan.h"
 
 struct group;
 struct rte_bpf;
@@ -35,7 +36,10 @@ enum { NIC_BURST = 32 };
 /* What the data path needs to know of a VF's configuration. Never changed once published. */
 struct vf_policy {
 	struct rte_ether_addr mac;
-	uint16_t vlan;
+	uint16_t vlan;	   /* port VLAN as vlan.h has it; VLAN_NONE: the guest may tag */
+	uint16_t vlan_tci; /* its tag, and what says so in an mbuf */
+	uint64_t vlan_flags;
+	bool has_trunks; /* the guest may be in `trunks` only */
 	bool spoofchk;
 	bool standby;	    /* no frame is for it */
 	bool internal_pass; /* the group's internal: pass */
@@ -44,7 +48,28 @@ struct vf_policy {
 	uint32_t ingress_hold_pkts;
 	uint64_t (*exempt)(void *mbuf); /* compiled hold_exempt; NULL: none */
 	struct rte_bpf *exempt_bpf;
+	struct vlan_set trunks;
 };
+
+/* A tag that is held beside a frame: vlan_tci, and these flags in ol_flags. Only the switch sees
+ * them, devices never: it puts the tag into the bytes. */
+#define BESIDE_8021Q RTE_MBUF_F_TX_VLAN
+#define BESIDE_8021AD (RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_QINQ)
+
+/* May frames of this VLAN go to the VF's guest? */
+static inline bool policy_takes_vlan(const struct vf_policy *policy, uint16_t vlan)
+{
+	if (policy->vlan)
+		return policy->vlan == vlan;
+	return likely(!policy->has_trunks) || vlan_set_has(&policy->trunks, vlan);
+}
+
+/* Put a frame of the VF, untagged or with tags of the guest's, into its port VLAN. */
+static inline void policy_tag(const struct vf_policy *policy, struct rte_mbuf *m)
+{
+	m->vlan_tci = policy->vlan_tci;
+	m->ol_flags |= policy->vlan_flags;
+}
 
 /* Frames on their way out: the last peek of the log, or a burst that was never held. */
 struct out_burst {

@@ -11,24 +11,15 @@
 #include <rte_bpf.h>
 #include <rte_jhash.h>
 
+#include "announce.h"
 #include "filter.h"
 #include "group_members.h"
 #include "switch.h"
 #include "vf.h"
 #include "vf_config.h"
+#include "vf_settings.h"
 
 enum { DEFAULT_LOG_SHARE = 4, MIN_LOG_SEGMENTS = 2 };
-
-void vf_config_defaults(struct vf_config *config)
-{
-	*config = (struct vf_config){
-		.queues = 1,
-		.packed = true,
-		.spoofchk = true,
-		.mtu = 9000,
-		.ingress_hold_pkts = 4096,
-	};
-}
 
 /* A MAC that is the same after every start on this machine, and another on the next one. */
 static void make_mac(struct vf_config *config)
@@ -74,7 +65,7 @@ int vf_config_complete(struct vf_config *config, struct nic_error *err)
 	if (!config->socket[0] && snprintf(config->socket, sizeof(config->socket), "%.70s/%s.sock",
 					  nic.run_dir, config->name) >= (int)sizeof(config->socket))
 		return nic_fail_value(err, "socket", nic.run_dir, "a path of at most 107 bytes");
-	return 0;
+	return vf_settings_check(config, err);
 }
 
 /* ---- policy ---- */
@@ -97,7 +88,11 @@ struct vf_policy *vf_policy_make(
 		return NULL;
 	}
 	memcpy(&p->mac, config->mac, sizeof(p->mac));
-	p->vlan = config->vlan;
+	p->vlan = vlan_of_port(config);
+	p->vlan_tci = (uint16_t)((config->vlan & VLAN_ID_MASK) | config->qos << VLAN_QOS_SHIFT);
+	p->vlan_flags = p->vlan & VLAN_AD ? BESIDE_8021AD : BESIDE_8021Q;
+	p->has_trunks = config->trunks[0];
+	vlan_set_parse(config->trunks, &p->trunks);
 	p->spoofchk = config->spoofchk;
 	p->standby = config->standby;
 	p->max_frame_bytes =
@@ -133,22 +128,6 @@ int vf_publish_policy(struct vf *vf, struct nic_error *err)
 
 /* ---- change ---- */
 
-static void overlay(struct vf_config *config, const struct vf_config *values, unsigned mask)
-{
-	if (mask & VF_SET_MAC)
-		memcpy(config->mac, values->mac, sizeof(config->mac));
-	if (mask & VF_SET_VLAN)
-		config->vlan = values->vlan;
-	if (mask & VF_SET_SPOOFCHK)
-		config->spoofchk = values->spoofchk;
-	if (mask & VF_SET_MTU)
-		config->mtu = values->mtu;
-	if (mask & VF_SET_INGRESS_HOLD)
-		config->ingress_hold_pkts = values->ingress_hold_pkts;
-	if (mask & VF_SET_HOLD_EXEMPT)
-		memcpy(config->hold_exempt, values->hold_exempt, sizeof(config->hold_exempt));
-}
-
 /* Larger rx fifos, one a queue pair, are made by us and exchanged by their owners. */
 static void exchange_fifo(struct vf_qp *qp, void *arg)
 {
@@ -182,7 +161,7 @@ int vf_config_check_mac(const struct vf_config *config, struct nic_error *err)
 	int id;
 
 	memcpy(&mac, config->mac, sizeof(mac));
-	id = switch_lookup(&mac, config->vlan);
+	id = switch_lookup(&mac, vlan_of_port(config));
 	if (id < 0)
 		return 0;
 	return nic_fail(err, RENIC_E_EXISTS, "mac", "VF \"%s\" has this MAC in VLAN %u",
@@ -192,7 +171,7 @@ int vf_config_check_mac(const struct vf_config *config, struct nic_error *err)
 /* Does the VF have the same place in the MAC table with both? */
 static bool same_place(const struct vf_config *a, const struct vf_config *b)
 {
-	return a->standby == b->standby && a->vlan == b->vlan &&
+	return a->standby == b->standby && vlan_of_port(a) == vlan_of_port(b) &&
 	       !memcmp(a->mac, b->mac, sizeof(a->mac));
 }
 
@@ -209,7 +188,7 @@ static int enter_switch(struct vf_change *change, struct nic_error *err)
 	if (rc)
 		return rc;
 	memcpy(&mac, config->mac, sizeof(mac));
-	if (switch_add(&mac, config->vlan, change->vf->id))
+	if (switch_add(&mac, vlan_of_port(config), change->vf->id))
 		return nic_fail(err, RENIC_E_RESOURCES, "mac", "the MAC table is full");
 	change->in_switch = true;
 	return 0;
@@ -220,7 +199,7 @@ static void leave_switch(const struct vf_config *config)
 	struct rte_ether_addr mac;
 
 	memcpy(&mac, config->mac, sizeof(mac));
-	switch_remove(&mac, config->vlan);
+	switch_remove(&mac, vlan_of_port(config));
 }
 
 int vf_change_prepare(struct vf_change *change, struct vf *vf, const struct vf_config *config,
@@ -231,6 +210,9 @@ int vf_change_prepare(struct vf_change *change, struct vf *vf, const struct vf_c
 	*change = (struct vf_change){.vf = vf, .config = *config};
 	if (mac_is_zero(config->mac) || (config->mac[0] & 1))
 		return nic_fail_value(err, "mac", "zero or multicast", "a unicast MAC");
+	rc = vf_settings_check(config, err);
+	if (rc)
+		return rc;
 	change->policy = vf_policy_make(vf, config, err);
 	if (!change->policy)
 		return err ? err->code : RENIC_E_PARAMS;
@@ -245,7 +227,7 @@ int vf_change_prepare(struct vf_change *change, struct vf *vf, const struct vf_c
 /* What can change; never name and socket, which the port's thread reads at any time. */
 static void config_take(struct vf_config *to, const struct vf_config *from)
 {
-	overlay(to, from, ~0u);
+	vf_settings_overlay(to, from, ~0u);
 	to->standby = from->standby;
 }
 
@@ -287,14 +269,15 @@ int nic_vf_set(
 	if (!vf)
 		return RENIC_E_NOT_FOUND;
 	config = vf->config;
-	overlay(&config, values, mask);
+	vf_settings_set(&config, values, mask);
 	return vf_reconfigure(vf, &config, err);
 }
 
-static void clear_counters(struct vf_qp *qp, void *arg)
+static void forget_tenant(struct vf_qp *qp, void *arg)
 {
 	memset(&qp->counters, 0, sizeof(qp->counters));
 	memset(&qp->held_time.histogram, 0, sizeof(qp->held_time.histogram));
+	memset(&qp->learned, 0, sizeof(qp->learned));
 }
 
 int nic_vf_reset(const char *name, struct nic_error *err)
@@ -307,11 +290,12 @@ int nic_vf_reset(const char *name, struct nic_error *err)
 		return RENIC_E_NOT_FOUND;
 	vf_config_defaults(&defaults);
 	config = vf->config;
-	overlay(&config, &defaults, ~(unsigned)VF_SET_MAC);
+	vf_settings_overlay(&config, &defaults, ~(unsigned)VF_SET_MAC);
 	rc = vf_reconfigure(vf, &config, err);
-	if (!rc)
-		vf_for_each_qp(vf, clear_counters, NULL);
-	if (!rc)
-		vf->drops_told = 0;
-	return rc;
+	if (rc)
+		return rc;
+	announce_cancel(vf);
+	vf_for_each_qp(vf, forget_tenant, NULL);
+	vf->drops_told = 0;
+	return 0;
 }

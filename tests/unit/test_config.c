@@ -181,11 +181,12 @@ static void wrong_entries_are_named_by_path_value_and_expectation(void **state)
 			"1 to 31 of A-Z a-z 0-9 _ . -, the first a letter or digit"},
 		{"{\"vfs\": [{\"name\": \"a\", \"queues\": 17}]}", RENIC_E_PARAMS, "vfs[0].queues",
 			"17", "an integer from 1 to 16"},
-		{"{\"vfs\": [{\"name\": \"a\", \"vlan\": 4095}]}", RENIC_E_PARAMS, "vfs[0].vlan",
-			"4095", "an integer from 0 to 4094"},
+		{"{\"vfs\": [{\"name\": \"a\", \"vlan\": 4096}]}", RENIC_E_PARAMS, "vfs[0].vlan",
+			"4096", "an integer from 0 to 4095"},
 		{"{\"vfs\": [{\"name\": \"a\", \"colour\": 1}]}", RENIC_E_PARAMS, "vfs[0].colour",
 			"1",
-			"one of name mac vlan queues role packed spoofchk mtu ingress_hold_pkts "
+			"one of name mac vlan qos proto trust trunks queues role packed spoofchk "
+			"mtu ingress_hold_pkts "
 			"egress_log_bytes socket hold_exempt standby"},
 		{"{\"vfs\": {\"name\": \"a\"}}", RENIC_E_PARAMS, "vfs", "{\"name\":\"a\"}",
 			"an array of 0 to 256 elements"},

@@ -141,6 +141,8 @@ static void a_port_vlan_is_put_beside_the_frame_not_into_it(void **state)
 	uint8_t want[FRAME_BYTES_MAX];
 
 	policy.vlan = 4094;
+	policy.vlan_tci = 4094;
+	policy.vlan_flags = BESIDE_8021Q;
 	assert_int_equal(filter_from_guest(&qp, &policy, &m, 1), 1);
 	assert_true(m->ol_flags & RTE_MBUF_F_TX_VLAN);
 	assert_int_equal(m->vlan_tci, 4094);
@@ -156,6 +158,55 @@ static void a_tagged_frame_on_a_port_vlan_is_dropped(void **state)
 	assert_int_equal(verdict_of(FRAME('a', 'b', 1, .vid = 6)), DROP_VLAN);
 	assert_int_equal(verdict_of(FRAME('a', 'b', 1, .type = 0x88a8)), DROP_VLAN);
 	assert_int_equal(verdict_of(FRAME('a', 'b', 1, .type = 0x8100, .len = 14)), DROP_VLAN);
+}
+
+static void a_port_vlan_of_802_1ad_takes_802_1q_tags_along(void **state)
+{
+	struct rte_mbuf *m = frame_mbuf(FRAME('a', 'b', 1, .vid = 5), 0);
+
+	policy.vlan = 7 | VLAN_AD;
+	policy.vlan_tci = 7;
+	policy.vlan_flags = BESIDE_8021AD;
+	assert_int_equal(filter_from_guest(&qp, &policy, &m, 1), 1);
+	assert_int_equal(m->ol_flags & BESIDE_8021AD, BESIDE_8021AD);
+	rte_pktmbuf_free(m);
+	assert_int_equal(verdict_of(FRAME('a', 'b', 1)), DROP_REASONS);
+	assert_int_equal(verdict_of(FRAME('a', 'b', 1, .type = 0x88a8)), DROP_VLAN);
+	assert_int_equal(verdict_of(FRAME('a', 'b', 1, .type = 0x8100, .len = 17)), DROP_VLAN);
+}
+
+static void trunks_name_the_vlans_that_may_be_tagged(void **state)
+{
+	policy.has_trunks = true;
+	assert_true(vlan_set_parse("5,10-20", &policy.trunks));
+	assert_int_equal(verdict_of(FRAME('a', 'b', 1, .vid = 5)), DROP_REASONS);
+	assert_int_equal(verdict_of(FRAME('a', 'b', 1, .vid = 20)), DROP_REASONS);
+	assert_int_equal(verdict_of(FRAME('a', 'b', 1, .vid = 21)), DROP_VLAN);
+	assert_int_equal(verdict_of(FRAME('a', 'b', 1)), DROP_VLAN);
+	assert_true(vlan_set_parse("0", &policy.trunks));
+	assert_int_equal(verdict_of(FRAME('a', 'b', 1)), DROP_REASONS);
+	assert_int_equal(verdict_of(FRAME('a', 'b', 1, .vid = 5)), DROP_VLAN);
+}
+
+static void half_a_tag_or_vlan_4095_is_dropped(void **state)
+{
+	for (uint32_t len = 14; len < 18; len++)
+		assert_int_equal(
+			verdict_of(FRAME('a', 'b', 1, .type = 0x8100, .len = len)), DROP_VLAN);
+	assert_int_equal(verdict_of(FRAME('a', 'b', 1, .vid = 4095)), DROP_VLAN);
+	assert_int_equal(verdict_of(FRAME('a', 'b', 1, .vid = 4094)), DROP_REASONS);
+}
+
+static void who_speaks_for_another_is_dropped(void **state)
+{
+	uint8_t bytes[60] = {
+		[6] = 2, [11] = 'a', [12] = 8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, [27] = 'a'};
+
+	assert_int_equal(verdict(mbuf_of(bytes, 60, 0)), DROP_REASONS);
+	bytes[27] = 'b';
+	assert_int_equal(verdict(mbuf_of(bytes, 60, 0)), DROP_SPOOFED_ARP);
+	policy.spoofchk = false;
+	assert_int_equal(verdict(mbuf_of(bytes, 60, 0)), DROP_REASONS);
 }
 
 static void a_trunk_may_send_tagged_frames_and_gets_no_tag_beside(void **state)
@@ -406,6 +457,10 @@ int main(int argc, char **argv)
 		FILTER_TEST(without_spoofchk_any_source_mac_passes),
 		FILTER_TEST(a_port_vlan_is_put_beside_the_frame_not_into_it),
 		FILTER_TEST(a_tagged_frame_on_a_port_vlan_is_dropped),
+		FILTER_TEST(a_port_vlan_of_802_1ad_takes_802_1q_tags_along),
+		FILTER_TEST(trunks_name_the_vlans_that_may_be_tagged),
+		FILTER_TEST(half_a_tag_or_vlan_4095_is_dropped),
+		FILTER_TEST(who_speaks_for_another_is_dropped),
 		FILTER_TEST(a_trunk_may_send_tagged_frames_and_gets_no_tag_beside),
 		FILTER_TEST(what_stays_of_a_burst_is_in_order_and_all_is_counted),
 		FILTER_TEST(exempt_arp_is_arp_alone),

@@ -67,7 +67,15 @@ static void random_config(struct renic_snapshot *s)
 	random_name(s->group, 0);
 	random_bytes(s->mac, sizeof(s->mac));
 	s->mac[0] = (s->mac[0] & 0xfc) | 2;
-	s->vlan = (uint16_t)below(4095);
+	s->vlan = (uint16_t)below(4096);
+	s->qos = (uint16_t)below(8);
+	s->proto_8021ad = below(2);
+	s->trust = below(2);
+	s->promisc = below(2);
+	s->link_state = (uint16_t)below(RENIC_LINK_STATES);
+	s->max_tx_rate = (uint32_t)below(1000001);
+	s->min_tx_rate = (uint32_t)below(1000001);
+	snprintf(s->trunks, sizeof(s->trunks), "%s", below(2) ? "0,10,20-4094" : "");
 	s->mtu = (uint16_t)(68 + below(9000 - 68 + 1));
 	s->spoofchk = below(2);
 	s->packed = below(2);
@@ -441,8 +449,9 @@ static void other_versions_are_told_apart(void **state)
 	static const struct {
 		uint16_t version, compatible;
 		bool taken;
-	} rows[] = {{1, 1, true}, {2, 1, true}, {65535, 1, true}, {2, 2, false}, {0, 0, false},
-		{1, 0, false}, {0, 1, false}, {1, 2, false}, {65535, 65535, false}};
+	} rows[] = {{1, 1, true}, {2, 1, true}, {65535, 1, true}, {2, 2, true}, {3, 3, false},
+		{0, 0, false}, {1, 0, false}, {0, 1, false}, {1, 2, false}, {3, 2, true},
+		{65535, 65535, false}};
 	uint8_t bytes[RENIC_SNAPSHOT_MAX_BYTES];
 	struct renic_snapshot s, back;
 	size_t n = encode_plain(bytes, &s);
@@ -507,7 +516,13 @@ WRONG(name_without_end, memset(s->name, 'a', sizeof(s->name)))
 WRONG(bad_group, strcpy(s->group, "a,b"))
 WRONG(multicast, s->mac[0] = 1)
 WRONG(no_mac, memset(s->mac, 0, 6))
-WRONG(vlan_4095, s->vlan = 4095)
+WRONG(vlan_4096, s->vlan = 4096)
+WRONG(qos_8, s->qos = 8)
+WRONG(state_3, s->link_state = 3)
+WRONG(rate_too_high, s->max_tx_rate = 1000001)
+WRONG(least_rate_too_high, s->min_tx_rate = 1000001)
+WRONG(trunks_of_words, strcpy(s->trunks, "1,x"))
+WRONG(trunks_without_end, memset(s->trunks, '1', sizeof(s->trunks)))
 WRONG(mtu_67, s->mtu = 67)
 WRONG(mtu_9001, s->mtu = 9001)
 WRONG(hold_65537, s->ingress_hold_pkts = 65537)
@@ -543,7 +558,13 @@ static const struct wrong_value wrong_values[] = {
 	{"group", bad_group},
 	{"mac", multicast},
 	{"mac", no_mac},
-	{"vlan", vlan_4095},
+	{"vlan", vlan_4096},
+	{"qos", qos_8},
+	{"state", state_3},
+	{"max_tx_rate", rate_too_high},
+	{"min_tx_rate", least_rate_too_high},
+	{"trunks", trunks_of_words},
+	{"trunks", trunks_without_end},
 	{"mtu", mtu_67},
 	{"mtu", mtu_9001},
 	{"ingress_hold_pkts", hold_65537},
@@ -598,7 +619,7 @@ static void wrong_values_are_not_decoded(void **state)
 		{"name", 1, 2, 1, '.'},
 		{"name", 1, 4, 1, '/'},
 		{"mac", 1, 7, 1, 1},
-		{"vlan", 1, 13, 2, 4095},
+		{"vlan", 1, 13, 2, 4096},
 		{"mtu", 1, 15, 2, 67},
 		{"mtu", 1, 15, 2, 9001},
 		{"ingress_hold_pkts", 1, 19, 4, 65537},

@@ -140,7 +140,8 @@ static void vf_is_created_from_all_its_parameters(void **state)
 {
 	int fd = fixture_connect(*state);
 	json_t *result = fixture_call(fd, "vf_create",
-		"{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\",\"vlan\":7,\"queues\":2,"
+		"{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\",\"vlan\":7,\"qos\":3,"
+		"\"proto\":\"802.1ad\",\"trust\":true,\"queues\":2,"
 		"\"role\":\"server\",\"packed\":false,\"spoofchk\":false,\"mtu\":1500,"
 		"\"ingress_hold_pkts\":0,\"egress_log_bytes\":4194304,\"socket\":\"/tmp/a.sock\","
 		"\"hold_exempt\":\"arp or \\\"x\\\"\"}");
@@ -148,7 +149,8 @@ static void vf_is_created_from_all_its_parameters(void **state)
 	const json_t *ring;
 
 	assert_members(result,
-		"name id mac vlan queues socket_role socket packed spoofchk mtu "
+		"name id mac vlan qos proto trust trunks queues socket_role socket packed spoofchk "
+		"mtu "
 		"ingress_hold_pkts egress_log_bytes hold_exempt group frontend frontend_errors "
 		"features feature_names role suspended term epoch restored held_pkts held_bytes "
 		"held_age_us "
@@ -167,6 +169,9 @@ static void vf_is_created_from_all_its_parameters(void **state)
 	assert_members(json_object_get(ring, "log"), "released committed sealed tail");
 	assert_int_equal(number(ring, "queue"), 1);
 	assert_int_equal(config->vlan, 7);
+	assert_int_equal(config->qos, 3);
+	assert_int_equal(config->proto, VLAN_PROTO_8021AD);
+	assert_true(config->trust);
 	assert_true(config->server);
 	assert_false(config->packed);
 	assert_false(config->spoofchk);
@@ -215,6 +220,10 @@ static void vf_set_passes_exactly_what_was_given(void **state)
 	} rows[] = {
 		{"\"mac\":\"52:54:00:00:00:09\"", VF_SET_MAC},
 		{"\"vlan\":0", VF_SET_VLAN},
+		{"\"qos\":7", VF_SET_QOS},
+		{"\"proto\":\"802.1ad\"", VF_SET_PROTO},
+		{"\"trust\":true", VF_SET_TRUST},
+		{"\"trunks\":\"1-5\"", VF_SET_TRUNKS},
 		{"\"spoofchk\":false", VF_SET_SPOOFCHK},
 		{"\"mtu\":100", VF_SET_MTU},
 		{"\"ingress_hold_pkts\":1", VF_SET_INGRESS_HOLD},

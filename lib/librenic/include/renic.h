@@ -52,7 +52,7 @@ struct renic_error {
 	char message[256];  /* one sentence for a person */
 	char field[64];	    /* parameter at fault; this and the next three may be empty */
 	char given[96];	    /* what it was */
-	char expected[128]; /* what would have been right */
+	char expected[256]; /* what would have been right */
 	char state[32];	    /* with RENIC_E_STATE: the state that forbids the call */
 };
 

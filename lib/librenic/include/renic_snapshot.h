@@ -25,10 +25,11 @@ extern "C" {
 #endif
 
 enum {
-	RENIC_SNAPSHOT_VERSION = 1,
+	RENIC_SNAPSHOT_VERSION = 2,
 	RENIC_SNAPSHOT_QUEUES_MAX = 16,	  /* queue pairs */
 	RENIC_SNAPSHOT_NAME_SIZE = 32,	  /* NUL included */
 	RENIC_SNAPSHOT_FILTER_SIZE = 512, /* NUL included */
+	RENIC_SNAPSHOT_TRUNKS_SIZE = 128, /* NUL included */
 	RENIC_SNAPSHOT_ADDRS_MAX = 16,	  /* guest addresses of each family */
 	RENIC_SNAPSHOT_DROPS_MAX = 32,	  /* drop reasons */
 	RENIC_SNAPSHOT_MAX_BYTES = 8192,  /* an encoded snapshot is never longer */
@@ -41,6 +42,13 @@ enum renic_role {
 	RENIC_ROLE_PROTECTED,
 	RENIC_ROLE_STANDBY,
 	RENIC_ROLES,
+};
+
+enum renic_link_state {
+	RENIC_LINK_ENABLE, /* the guest's carrier is on */
+	RENIC_LINK_DISABLE,
+	RENIC_LINK_AUTO, /* as the uplink's */
+	RENIC_LINK_STATES,
 };
 
 /* One ring of a queue pair. Indices as GET_VRING_BASE tells them (vhost-user.rst): split rings
@@ -61,11 +69,18 @@ struct renic_snapshot {
 	char name[RENIC_SNAPSHOT_NAME_SIZE];
 	char group[RENIC_SNAPSHOT_NAME_SIZE]; /* empty: a group of one */
 	uint8_t mac[6];
-	uint16_t vlan; /* 0: none */
+	uint16_t vlan; /* 0 and 4095: none */
 	uint16_t mtu;
 	bool spoofchk, packed;
 	uint32_t ingress_hold_pkts;
 	char hold_exempt[RENIC_SNAPSHOT_FILTER_SIZE];
+	/* policy (version 2); all zero: none, and what is written is a snapshot of version 1 */
+	uint16_t qos;	   /* 0..7 */
+	bool proto_8021ad; /* the port VLAN's tag; false: 802.1Q */
+	bool trust, promisc;
+	uint16_t link_state;		   /* enum renic_link_state */
+	uint32_t max_tx_rate, min_tx_rate; /* Mbit/s; 0: none */
+	char trunks[RENIC_SNAPSHOT_TRUNKS_SIZE];
 	/* role */
 	enum renic_role role;
 	uint64_t term;	/* 1..INT64_MAX, as JSON has it; so are epoch and counters */
@@ -101,6 +116,9 @@ size_t renic_snapshot_encode(const struct renic_snapshot *snapshot, void *buf, s
 /* Decode; 0 or -1 with *err (may be NULL) filled. */
 int renic_snapshot_decode(const void *buf, size_t bytes, struct renic_snapshot *snapshot,
 	struct renic_snapshot_error *err);
+
+/* "enable", "disable", "auto"; NULL for any other number. */
+const char *renic_link_state_name(unsigned state);
 
 /* "unprotected", "protected", "standby"; NULL for any other number. */
 const char *renic_role_name(enum renic_role role);

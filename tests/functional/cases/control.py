@@ -54,7 +54,7 @@ BAD_CALLS = [
     ("vf_create", {"name": "a", "mac": "02:00:00:00:00"}, -32602, "mac"),
     ("vf_create", {"name": "a", "mac": "ff:ff:ff:ff:ff:ff"}, -32602, "mac"),
     ("vf_create", {"name": "a", "mac": "01:00:5e:00:00:01"}, -32602, "mac"),
-    ("vf_create", {"name": "a", "vlan": 4095}, -32602, "vlan"),
+    ("vf_create", {"name": "a", "vlan": 4096}, -32602, "vlan"),
     ("vf_create", {"name": "a", "vlan": -1}, -32602, "vlan"),
     ("vf_create", {"name": "a", "vlan": 1.5}, -32602, "vlan"),
     ("vf_create", {"name": "a", "queues": 0}, -32602, "queues"),

@@ -83,7 +83,7 @@ BAD_CONFIGS = {
         {"vfs": [{"name": "a"}, {"name": "b"}, {"name": "c", "mac": "02:00:zz:00:00:00"}]},
         ["vfs[2].mac", "02:00:zz:00:00:00"]),
     "type of queues": ({"vfs": [{"name": "a", "queues": "two"}]}, ["vfs[0].queues", "two"]),
-    "range of vlan": ({"vfs": [{"name": "a", "vlan": 4095}]}, ["vfs[0].vlan", "4095", "4094"]),
+    "range of vlan": ({"vfs": [{"name": "a", "vlan": 4096}]}, ["vfs[0].vlan", "4096", "4095"]),
     "the same mac twice": (
         {"vfs": [{"name": "a", "mac": mac_of(1)}, {"name": "b", "mac": mac_of(1)}]},
         ["vfs[1].mac", mac_of(1), "vfs[0].mac"]),

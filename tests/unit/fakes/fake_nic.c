@@ -11,6 +11,7 @@
 #include "control/version.h"
 #include "fake_nic.h"
 #include "log.h"
+#include "nic/vf_settings.h"
 
 enum { POSTED_MAX = 1024 };
 
@@ -117,16 +118,6 @@ void nic_client_gone(uint64_t client)
 
 /* ---- VFs ---- */
 
-void vf_config_defaults(struct vf_config *config)
-{
-	memset(config, 0, sizeof(*config));
-	config->queues = 1;
-	config->packed = true;
-	config->spoofchk = true;
-	config->mtu = 9000;
-	config->ingress_hold_pkts = 4096;
-}
-
 static struct vf_info *find_vf(const char *name, struct nic_error *err)
 {
 	unsigned i;
@@ -182,18 +173,7 @@ int nic_vf_set(
 	if (!vf)
 		return RENIC_E_NOT_FOUND;
 	fake_nic.last_mask = mask;
-	if (mask & VF_SET_MAC)
-		memcpy(vf->config.mac, values->mac, sizeof(values->mac));
-	if (mask & VF_SET_VLAN)
-		vf->config.vlan = values->vlan;
-	if (mask & VF_SET_SPOOFCHK)
-		vf->config.spoofchk = values->spoofchk;
-	if (mask & VF_SET_MTU)
-		vf->config.mtu = values->mtu;
-	if (mask & VF_SET_INGRESS_HOLD)
-		vf->config.ingress_hold_pkts = values->ingress_hold_pkts;
-	if (mask & VF_SET_HOLD_EXEMPT)
-		strcpy(vf->config.hold_exempt, values->hold_exempt);
+	vf_settings_set(&vf->config, values, mask);
 	return 0;
 }
 

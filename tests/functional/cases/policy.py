@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A VF's policy, option by option: what passes and what does not, in both directions."""
+import struct
+
+from lib import frame
+from lib.case import case
+from lib.check import equal, wait_until
+from lib.env import OUTSIDE, mac_of
+from lib.rpc import RpcError
+
+C, S = 0x8100, 0x88A8  # 802.1Q, 802.1ad
+EXPERIMENT = 0x88B5
+NO_POLICY = {"vlan": 0, "qos": 0, "proto": "802.1Q", "trust": False, "trunks": "",
+             "spoofchk": True}
+TRUNK = {"trust": True, "trunks": "0,10,20-29"}
+SERVICE = {"vlan": 7, "qos": 5, "proto": "802.1ad"}
+
+# settings, tags that the guest sends; tags on the wire, or the reason of the drop
+EGRESS = [
+    ({}, [], []),
+    ({}, [(C, 10)], [(C, 10)]),
+    ({}, [(S, 10), (C, 11)], [(S, 10), (C, 11)]),
+    ({}, [(C, 4095)], "vlan"),
+    ({"vlan": 4095}, [(C, 10)], [(C, 10)]),
+    ({"vlan": 4095}, [], []),
+    ({"vlan": 7}, [], [(C, 7)]),
+    ({"vlan": 7, "qos": 3}, [], [(C, 7 | 3 << 13)]),
+    ({"vlan": 4094, "qos": 7}, [], [(C, 4094 | 7 << 13)]),
+    ({"vlan": 7}, [(C, 7)], "vlan"),
+    ({"vlan": 7}, [(C, 0)], "vlan"),
+    ({"vlan": 7}, [(S, 7)], "vlan"),
+    (SERVICE, [], [(S, 7 | 5 << 13)]),
+    (SERVICE, [(C, 10)], [(S, 7 | 5 << 13), (C, 10)]),
+    (SERVICE, [(C, 10), (C, 11)], [(S, 7 | 5 << 13), (C, 10), (C, 11)]),
+    (SERVICE, [(S, 7)], "vlan"),
+    (TRUNK, [], []),
+    (TRUNK, [(C, 0)], [(C, 0)]),
+    (TRUNK, [(C, 10)], [(C, 10)]),
+    (TRUNK, [(C, 25 | 6 << 13)], [(C, 25 | 6 << 13)]),
+    (TRUNK, [(C, 11)], "vlan"),
+    (TRUNK, [(S, 11), (C, 10)], "vlan"),
+    ({"trust": True, "trunks": "10"}, [], "vlan"),
+]
+
+# settings, tags of a frame from the wire; does the guest get it?
+INGRESS = [
+    ({}, [], True),
+    ({}, [(C, 10)], True),
+    ({"vlan": 4095}, [(C, 10)], True),
+    ({"vlan": 7}, [], False),
+    ({"vlan": 7}, [(C, 7)], True),
+    ({"vlan": 7}, [(C, 7 | 6 << 13)], True),
+    ({"vlan": 7}, [(S, 7)], False),
+    ({"vlan": 7}, [(C, 8)], False),
+    (SERVICE, [(S, 7)], True),
+    (SERVICE, [(S, 7), (C, 10)], True),
+    (SERVICE, [(C, 7)], False),
+    (SERVICE, [(S, 8), (C, 7)], False),
+    (TRUNK, [], True),
+    (TRUNK, [(C, 29)], True),
+    (TRUNK, [(C, 30)], False),
+    ({"trust": True, "trunks": "10"}, [], False),
+]
+
+REFUSED = [
+    ({"vlan": 4096}, "vlan"),
+    ({"qos": 8}, "qos"),
+    ({"qos": 1}, "qos"),
+    ({"proto": "802.1ah"}, "proto"),
+    ({"proto": "802.1ad"}, "proto"),
+    ({"vlan": 4095, "qos": 1}, "qos"),
+    ({"trunks": "10"}, "trunks"),
+    ({"trust": True, "trunks": "10-"}, "trunks"),
+    ({"trust": True, "trunks": "10", "vlan": 5}, "trunks"),
+    ({"trust": "yes"}, "trust"),
+    ({"query_rss": True}, "query_rss"),
+]
+
+
+def tagged(data, tags):
+    """The frame with these tags, the outer one first."""
+    stack = b"".join(struct.pack(">HH", *tag) for tag in tags)
+    return data[:12] + stack + data[12:]
+
+
+def frame_of(guest, number, dst=OUTSIDE):
+    """A frame of the guest's that has a number."""
+    return (frame.mac_bytes(dst) + frame.mac_bytes(guest.mac) +
+            struct.pack(">HI", EXPERIMENT, number) + bytes(50))
+
+
+def set_policy(daemon, vf, settings):
+    """These settings, and no others."""
+    daemon.call("vf_set", name=vf, **{**NO_POLICY, **settings})
+
+
+def wire_gets(capture, expected):
+    """Exactly these frames come out of the uplink, in this order."""
+    wait_until(lambda: capture.drain() is not None and len(capture.frames) >= len(expected),
+               f"{len(expected)} frames on the wire")
+    equal([data.hex() for _, data in capture.frames], [data.hex() for data in expected], "wire")
+
+
+@case(rows={"unprotected": {"protected": False}, "protected": {"protected": True}})
+def tags_of_a_guest_pass_as_its_vlan_settings_say(env, protected):
+    """Protected, the frames of all rows are held together while the settings change."""
+    daemon, _, capture = env.renicd_on_tap()
+    guest = env.guest(daemon, env.framegen(), 1)
+    expected, drops = [], 0
+    if protected:
+        daemon.call("protection_start", group="vf1")
+    for number, (settings, tags, outcome) in enumerate(EGRESS):
+        set_policy(daemon, "vf1", settings)
+        data = frame_of(guest, number)
+        guest.raw(tagged(data, tags))
+        daemon.wait_taken("vf1", number + 1)
+        if outcome == "vlan":
+            drops += 1
+        else:
+            expected.append(tagged(data, outcome))
+        wait_until(lambda: daemon.drops("vf1") == ({"vlan": drops} if drops else {}),
+                   f"drops after row {number}")
+    if protected:
+        equal(capture.drain(), [], "frames on the wire before the commit")
+        daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
+    wire_gets(capture, expected)
+
+
+@case
+def tags_from_the_wire_pass_as_vlan_settings_say(env):
+    daemon, _, capture = env.renicd_on_tap()
+    guest = env.guest(daemon, env.framegen(), 1)
+    got = lost = 0
+    for number, (settings, tags, passes) in enumerate(INGRESS):
+        set_policy(daemon, "vf1", settings)
+        for dst in (guest.mac, frame.BROADCAST):
+            stamp = frame.Stamp(1, number, 100, "ipv4")
+            capture.send(tagged(frame.build(stamp, frame.mac_bytes(dst),
+                                            frame.mac_bytes(OUTSIDE)), tags))
+        got += 2 * passes
+        lost += not passes  # a flooded frame is nobody's loss
+        wait_until(lambda: (guest.received(), daemon.call("uplink_get")["drops"]["no_route"]) ==
+                   (got, lost), f"row {number}: {got} frames at the guest, {lost} lost")
+
+
+@case
+def an_802_1ad_vlan_is_another_than_the_802_1q_vlan_of_that_number(env):
+    daemon = env.renicd_alone()
+    framegen = env.framegen()
+    one = env.guest(daemon, framegen, 1, **SERVICE)
+    same = env.guest(daemon, framegen, 2, vlan=7, proto="802.1ad")
+    other = env.guest(daemon, framegen, 3, vlan=7)
+    one.send("ipv4", 20, stream=1, dst=same.mac)
+    one.send("vlan", 20, stream=2, dst=same.mac, vlan=9)
+    one.send("ipv4", 20, stream=3, dst=other.mac)
+    one.send("arp", 20, stream=4, dst=frame.BROADCAST)
+    for stream in (1, 2, 4):
+        same.expect_whole(stream, 20)
+    equal(other.received(), 0, "frames in the other VLAN")
+    equal(daemon.drops("vf1"), {"no_route": 20}, "drops")
+
+
+@case
+def settings_that_do_not_go_together_are_refused_and_change_nothing(env):
+    daemon = env.renicd_alone()
+    daemon.call("vf_create", name="vf1", mac=mac_of(1), role="server")
+    before = daemon.vf("vf1")
+    for settings, field in REFUSED:
+        for method, name in (("vf_set", "vf1"), ("vf_create", "vf2")):
+            try:
+                daemon.call(method, name=name, **settings)
+            except RpcError as e:
+                equal((e.code, e.data["field"]), (-32602, field), f"{method} {settings}")
+            else:
+                raise AssertionError(f"{method} took {settings}")
+    equal(daemon.vf("vf1"), before, "the VF")
+    equal(len(daemon.call("vf_list")), 1, "VFs")
+
+
+def arp(guest, sender, op=2, ethertype=0x0806):
+    """An ARP or RARP message of the guest's that names a sender."""
+    head = struct.pack(">HHBBH", 1, 0x0800, 6, 4, op)
+    return (frame.mac_bytes(frame.BROADCAST) + frame.mac_bytes(guest.mac) +
+            struct.pack(">H", ethertype) + head + frame.mac_bytes(sender) + bytes(36))
+
+
+def neighbour(guest, told, kind=136, hop_limit=255):
+    """A neighbour advertisement, or another message of discovery, that tells a MAC."""
+    option = 2 if kind == 136 else 1
+    body = struct.pack(">BBHI", kind, 0, 0, 0) + bytes(16) + bytes([option, 1])
+    body += frame.mac_bytes(told)
+    return (frame.mac_bytes("33:33:00:00:00:01") + frame.mac_bytes(guest.mac) +
+            struct.pack(">HIHBB", 0x86DD, 0x60000000, len(body), 58, hop_limit) + bytes(32) + body)
+
+
+@case(rows={"untagged": {"tags": []}, "tagged": {"tags": [(C, 5)]},
+            "stacked": {"tags": [(S, 5), (C, 6)]}})
+def a_guest_that_speaks_for_another_is_not_heard(env, tags):
+    daemon, _, capture = env.renicd_on_tap()
+    guest = env.guest(daemon, env.framegen(), 1)
+    other = mac_of(0x777)
+    for data in (arp(guest, other), arp(guest, other, 3, 0x8035), neighbour(guest, other),
+                 neighbour(guest, other, 135)):
+        guest.raw(tagged(data, tags))
+    daemon.wait_taken("vf1", 4)
+    equal(daemon.drops("vf1"), {"spoofed_arp": 2, "spoofed_nd": 2}, "drops")
+    honest = [tagged(data, tags) for data in (
+        arp(guest, guest.mac), neighbour(guest, guest.mac), neighbour(guest, guest.mac, 135),
+        neighbour(guest, other, hop_limit=64))]
+    for data in honest:
+        guest.raw(data)
+    wire_gets(capture, honest)
+    daemon.call("vf_set", name="vf1", spoofchk=False)
+    honest.append(tagged(arp(guest, other), tags))
+    guest.raw(honest[-1])
+    wire_gets(capture, honest)
+
+
+@case
+def headers_cut_anywhere_are_dropped_or_pass_and_never_harm(env):
+    daemon, _, _ = env.renicd_on_tap()
+    guest = env.guest(daemon, env.framegen(), 1, **TRUNK)
+    whole = [tagged(neighbour(guest, guest.mac), tags) for tags in (
+        [], [(C, 10)], [(S, 10), (C, 10)], [(C, 10)] * 9)]
+    sent = 0
+    for data in whole:
+        for length in range(1, len(data)):
+            guest.raw(data[:length])
+            sent += 1
+    daemon.wait_taken("vf1", sent)
+    drops = daemon.drops("vf1")
+    # 13 lengths without a header each; a tag's ethertype with up to 3 bytes of the tag
+    equal(drops, {"runt": 4 * 13, "vlan": 3 * 4}, "drops")
+    # asked of the uplink: a kernel throws some of them away before anybody sees them
+    wait_until(lambda: daemon.call("uplink_get")["tx_pkts"] == sent - sum(drops.values()),
+               "the others on the wire")
+
+
+@case
+def a_policy_survives_a_kill_and_a_saved_configuration(env):
+    daemon = env.renicd_alone()
+    daemon.call("vf_create", name="a", mac=mac_of(1), role="server", **TRUNK)
+    daemon.call("vf_create", name="b", mac=mac_of(2), role="server", **SERVICE)
+    names = ("vlan", "qos", "proto", "trust", "trunks")
+
+    def policies():
+        return {vf["name"]: [vf[key] for key in names] for vf in daemon.call("vf_list")}
+    before = policies()
+    equal(before, {"a": [0, 0, "802.1Q", True, "0,10,20-29"], "b": [7, 5, "802.1ad", False, ""]},
+          "policies")
+    daemon.kill()
+    daemon.restart()
+    equal(policies(), before, "policies after the kill")
+    saved = daemon.call("config_save")
+    for name in ("a", "b"):
+        daemon.call("vf_delete", name=name)
+    daemon.call("config_load", **saved)
+    equal(policies(), before, "policies of the saved configuration")
+    equal(daemon.call("config_load", **saved)["skipped"], 2, "calls that change nothing")
+    daemon.call("vf_reset", name="a")
+    daemon.call("vf_reset", name="b")
+    equal(policies(), {name: [0, 0, "802.1Q", False, ""] for name in ("a", "b")}, "after a reset")
