@@ -10,7 +10,7 @@ BUILD := build
 .DEFAULT_GOAL := help
 .PHONY: help deps build demo check fuzz bench install clean distclean
 
-# make fuzz: seconds for each target, and which (default: all)
+# make fuzz: seconds for each target, and which (default: all). ONLY: of make bench too
 T ?= 60
 ONLY ?=
 
@@ -34,8 +34,9 @@ fuzz: ## hostile input for T=60 seconds a target (clang; tests/fuzz)
 	@scripts/deps.sh fuzz
 	@scripts/fuzz.sh $(T) $(ONLY)
 
-bench: build ## build and run the benchmarks
-	@scripts/bench.sh $(BUILD)
+bench: build ## measure beside testpmd and OVS, on two cores, into build-bench/ (root; ONLY=case)
+	@scripts/deps.sh bench
+	@scripts/bench.sh $(BUILD) $(ONLY)
 
 install: build ## install under DESTDIR and PREFIX (default /usr/local)
 	@meson configure $(BUILD) -Dprefix=$(PREFIX) -Dlibdir=$(LIBDIR) >/dev/null

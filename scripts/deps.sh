@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Install, by name, the Debian packages that are missing; nothing is fetched when all are there,
 # so that a second run is quick and works offline.
-#   deps.sh          everything: build, demo, check, bench
+#   deps.sh          build, demo, check
 #   deps.sh build    only what the compiler needs
 #   deps.sh fuzz     what the compiler and the fuzzers need
+#   deps.sh bench    build, and the benchmarks' peers and plots
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -15,6 +16,8 @@ RUN=(dpdk dpdk-dev qemu-system-x86 busybox-static cpio gzip python3 iproute2 ipe
 	kmod util-linux systemd python3-prometheus-client)
 # libFuzzer and its sanitizers' runtime: `make fuzz` only, as nothing else needs clang.
 FUZZ=(clang libclang-rt-14-dev llvm)
+# Peers beside testpmd and QEMU, and plots: `make bench` only.
+BENCH=(openvswitch-switch-dpdk gnuplot-nox iperf3)
 
 missing() {
 	local have p
@@ -25,10 +28,11 @@ missing() {
 }
 
 case ${1:-all} in
+	bench) WANT=("${BUILD[@]}" "${RUN[@]}" "${BENCH[@]}") ;;
 	fuzz) WANT=("${BUILD[@]}" "${FUZZ[@]}") ;;
 	build) WANT=("${BUILD[@]}") ;;
 	all) WANT=("${BUILD[@]}" "${RUN[@]}") ;;
-	*) die "usage: deps.sh [build|fuzz|all]" ;;
+	*) die "usage: deps.sh [build|fuzz|bench|all]" ;;
 esac
 
 if ! command -v apt-get >/dev/null; then

@@ -122,10 +122,10 @@ static int open_virtio_user(
 	return ethdev_port_open(&p->field.guests[i], s, &setup, why);
 }
 
-static int open_guest(struct pktgen *p, unsigned i)
+static int open_guest(struct pktgen *p, unsigned i, const char *path)
 {
 	const struct options *o = &p->options;
-	char path[PATH_MAX], what[PATH_MAX + 32];
+	char what[PATH_MAX + 32];
 	struct guest_setup setup = {.path = path,
 		.listen = o->listen,
 		.mergeable = o->mergeable,
@@ -140,10 +140,6 @@ static int open_guest(struct pktgen *p, unsigned i)
 	memcpy(p->guest_to[i].mac, outside_mac, 6);
 	if (o->flow == FLOW_PAIR)
 		mac_of(i ^ 1, p->guest_to[i].mac);
-	if (!*o->control)
-		snprintf(path, sizeof(path), o->sockets, (int)i);
-	else if (daemon_vf(&p->daemon, i, s.mac, path))
-		return complain("renicd", p->daemon.error.message);
 	error = o->driver == DRIVER_DIRECT ? guest_open(&p->field.guests[i], &s, &setup, &why)
 					   : open_virtio_user(p, i, &s, path, &why);
 	if (!error) {
@@ -185,11 +181,30 @@ static int open_far_end(struct pktgen *p)
 		       : complain("--far-end", "its link does not come up");
 }
 
+/* All VFs before the first guest: librte_vhost looks at a new socket only when something else
+ * wakes it, or a second later. */
+static int open_guests(struct pktgen *p)
+{
+	static char paths[VFS_MAX][PATH_MAX];
+	uint8_t mac[6];
+
+	for (unsigned i = 0; i < p->options.vfs; i++) {
+		mac_of(i, mac);
+		if (!*p->options.control)
+			snprintf(paths[i], sizeof(paths[i]), p->options.sockets, (int)i);
+		else if (daemon_vf(&p->daemon, i, mac, paths[i]))
+			return complain("renicd", p->daemon.error.message);
+	}
+	for (unsigned i = 0; i < p->options.vfs; i++)
+		if (open_guest(p, i, paths[i]))
+			return -1;
+	return 0;
+}
+
 static int open_ports(struct pktgen *p)
 {
-	for (unsigned i = 0; i < p->options.vfs; i++)
-		if (open_guest(p, i))
-			return -1;
+	if (open_guests(p))
+		return -1;
 	if (*p->options.far_end && open_far_end(p))
 		return -1;
 	if (p->daemon.client && daemon_wait_running(&p->daemon))

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Checkpoints: what a client waits for, whatever is held; what held frames cost."""
+import statistics
+import time
+
+from harness.case import Budget, case, ratio_at_least, value_at_most
+from harness.world import dram_write_rate
+
+SENT = "--boundary=sent"
+VF = "gen0"
+
+
+def epochs(world, vfs, *words):
+    """A run with checkpoints every 5 ms; its epochs' report."""
+    return world.pktgen(world.renicd(), SENT, "--epoch=5ms", f"--vfs={vfs}", *words,
+                        seconds=1.5)["epochs"]
+
+
+def begin(vfs, key, *words):
+    """A percentile of checkpoint_begin as the client sees it, microseconds."""
+    return lambda world: epochs(world, vfs, "--rate=100k", *words)["begin_us"][key]
+
+
+def begin_tail(vfs):
+    """p99 / median of one run."""
+    def run(world):
+        took = epochs(world, vfs, "--rate=100k")["begin_us"]
+        return took["p99"] / took["p50"]
+    return run
+
+
+for vfs, limit in ((1, 50), (64, 500)):
+    case(name=f"begin_{vfs}", title=f"checkpoint_begin, {vfs} VF{'s' * (vfs > 1)} in the group",
+         unit="µs", sides={"median": begin(vfs, "p50")},
+         budget=value_at_most(limit, f"≤ {limit} µs"))
+    case(name=f"begin_{vfs}_tail", title=f"checkpoint_begin, {vfs} VF{'s' * (vfs > 1)}: p99",
+         unit="× its median", sides={"p99": begin_tail(vfs)},
+         budget=value_at_most(4, "≤ 4 × its median"))
+case(name="begin_flat_out", title="checkpoint_begin, 1 VF that sends 64 B flat out", unit="µs",
+     sides={"median": lambda world: epochs(world, 1)["begin_us"]["p50"]}, turns=3)
+
+
+def held_vf(world, frames):
+    """A protected VF that holds so many frames, and nobody at its rings."""
+    target = world.renicd()
+    for vf in target.call("vf_list"):
+        target.call("protection_stop", group=vf["name"], held="discard")
+        target.call("vf_delete", name=vf["name"], force=True)
+    target.call("vf_create", name=VF, role="server", mac="02:00:00:01:00:00")
+    target.call("protection_start", group=VF)
+    if frames:
+        world.pktgen(target, f"--count={frames}", "--warm-up=0us", seconds=10)
+        deadline = time.monotonic() + 5
+        while target.call("vf_get", name=VF)["held_pkts"] < frames:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"not {frames} frames held: {target.call('vf_get', name=VF)}")
+    return target
+
+
+def elapsed_us(call, *arguments, **parameters):
+    """(what the call answered, how long it took)."""
+    start = time.perf_counter()
+    answer = call(*arguments, **parameters)
+    return answer, (time.perf_counter() - start) * 1e6
+
+
+def with_held(frames, which):
+    """Time of one of the three calls with so many frames held; by a client in Python."""
+    def run(world):
+        target = held_vf(world, frames)
+        times = {"begin": [], "resume": [], "commit": []}
+        for _ in range(40):
+            answer, took = elapsed_us(target.call, "checkpoint_begin", group=VF)
+            times["begin"].append(took)
+            times["resume"].append(elapsed_us(target.call, "checkpoint_resume", group=VF)[1])
+        times["commit"].append(
+            elapsed_us(target.call, "checkpoint_commit", group=VF, epoch=answer["epoch"])[1])
+        return statistics.median(times[which])
+    return run
+
+
+for name in ("begin", "resume", "commit"):
+    case(name=f"{name}_held", title=f"checkpoint_{name}, a million frames held or none",
+         unit="µs", turns=7 if name == "commit" else 3,
+         sides={"1,000,000": with_held(1000000, name), "none": with_held(0, name)},
+         budget=Budget("ratio", 1.3, True, "no dependence (≤ 1.3 ×)"),
+         note="as seen by a client in Python, which is slower than librenic")
+
+
+def bytes_per_frame(world):
+    """Log bytes for each 64-byte frame held."""
+    frames = 200000
+    ring = held_vf(world, frames).call("vf_get", name=VF)["rings"][0]
+    return (ring["log"]["tail"] - ring["log"]["released"]) / ring["held_pkts"]
+
+
+case(name="held_bytes", title="log bytes per held 64 B frame", unit="bytes", turns=1,
+     sides={"log": bytes_per_frame}, budget=value_at_most(96, "≤ 96"))
+
+
+def flat_out_1518(world):
+    """What protection lets through of large frames, bytes a second."""
+    daemon = world.pktgen(world.renicd(), SENT, "--epoch=25ms", "--size=1518",
+                          seconds=1.5)["daemon"]
+    return min(daemon["taken_pps"], daemon["released_pps"]) * 1518
+
+
+case(name="protected_1518_dram", title="protected at 25 ms, 1518 B flat out", unit="GB/s",
+     scale=1e9, sides={"held": flat_out_1518, "DRAM write, one core": dram_write_rate},
+     budget=ratio_at_least(0.8, "≥ 0.8 × what one core writes to DRAM"))
