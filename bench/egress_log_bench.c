@@ -185,8 +185,7 @@ static uint64_t run_log(uint32_t len, uint64_t until, struct result *result)
 		if (egress_log_reserve(log, BURST, FRAME_MAX))
 			n = from_guest(data_pool, pkts, len);
 		t0 = rte_rdtsc();
-		for (unsigned i = 0; i < n; i++)
-			egress_log_append(log, pkts[i], 0, now);
+		egress_log_append_burst(log, pkts, NULL, n, now);
 		t1 = rte_rdtsc();
 		rte_pktmbuf_free_bulk(pkts, n);
 		appended += n;

@@ -83,6 +83,13 @@ struct egress_log_state {
 	uint64_t reserved2;
 } __attribute__((aligned(64)));
 
+/* What the last peek found, so that advance need not look again. */
+struct egress_peeked {
+	uint64_t from, end; /* offsets */
+	uint64_t bytes;	    /* of frames */
+	uint16_t pkts;	    /* 0: nothing that is still so */
+};
+
 struct egress_log {
 	/* hot: append */
 	struct egress_log_state *state;
@@ -95,6 +102,7 @@ struct egress_log {
 	/* hot: release */
 	uint64_t released_pkts, released_bytes;
 	uint64_t oldest_tsc; /* first_tsc of the oldest mark; 0: the log is empty */
+	struct egress_peeked peeked;
 	struct log_pool *pool;
 	uint32_t *segments; /* ring: part & segments_mask -> segment of the pool */
 	uint32_t segments_mask;
@@ -139,11 +147,18 @@ bool egress_log_reserve(struct egress_log *log, uint32_t n, uint32_t frame_bytes
  * back, so that idle queues hold none. Cheap when there is nothing to give. */
 void egress_log_trim(struct egress_log *log);
 
-/* Append a frame (chained mbufs too), copying its bytes, to the open epoch. Reserved before.
- * flags: EGRESS_RECORD_SKIP_GROUP or 0; the others are derived from the mbuf. The mbuf stays the
- * caller's. now_tsc is stored once an epoch and segment. */
-void egress_log_append(
-	struct egress_log *log, const struct rte_mbuf *m, uint16_t flags, uint64_t now_tsc);
+/* Append n frames (chained mbufs too), copying their bytes, to the open epoch. Reserved before.
+ * flags: of each, EGRESS_RECORD_SKIP_GROUP or 0; the others are derived from the mbuf. NULL: none.
+ * The mbufs stay the caller's. now_tsc is stored once an epoch and segment. A crash under way loses
+ * the whole burst. */
+void egress_log_append_burst(struct egress_log *log, struct rte_mbuf *const *pkts,
+	const uint16_t *flags, uint16_t n, uint64_t now_tsc);
+
+static inline void egress_log_append(
+	struct egress_log *log, struct rte_mbuf *m, uint16_t flags, uint64_t now_tsc)
+{
+	egress_log_append_burst(log, &m, &flags, 1, now_tsc);
+}
 
 /* Open epoch `epoch`, not 0 (protection starts): what comes from now on is held. Requires that all
  * that the log has is committed (it may still be unreleased), as commit_all and discard leave it.

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What egress_log.c (append, epochs), egress_log_release.c (peek, advance) and egress_log_recover.c
- * share: the format of records and the owner's helpers. For these files only.
+ * What egress_log.c (epochs), egress_log_append.c, egress_log_release.c (peek, advance) and
+ * egress_log_recover.c share: the format of records and the owner's helpers. For these files only.
  */
 #ifndef RENICD_NIC_EGRESS_LOG_PRIV_H
 #define RENICD_NIC_EGRESS_LOG_PRIV_H
 
 #include <rte_mbuf.h>
+#include <rte_memcpy.h>
 
 #include "egress_log.h"
 
@@ -23,6 +24,24 @@ static inline uint32_t record_bytes(uint32_t frame_bytes, uint16_t flags)
 	if (flags & EGRESS_RECORD_OFFLOAD)
 		bytes += sizeof(struct egress_offload);
 	return RTE_ALIGN_CEIL(bytes, (uint32_t)EGRESS_RECORD_ALIGN);
+}
+
+/* Bytes that a frame takes after its record's header. */
+static inline uint32_t frame_padded(uint32_t frame_bytes)
+{
+	return RTE_ALIGN_CEIL(frame_bytes, (uint32_t)EGRESS_RECORD_ALIGN);
+}
+
+/* Copies a small frame by whole pieces of EGRESS_RECORD_ALIGN bytes: both ends must have room for
+ * frame_padded(len). No call, and no branch that depends on more than how many pieces. */
+static inline void copy_padded(uint8_t *to, const uint8_t *from, uint32_t len)
+{
+	uint32_t at = 0;
+
+	for (; at + 64 <= len; at += 64)
+		rte_mov64(to + at, from + at);
+	for (; at < len; at += EGRESS_RECORD_ALIGN)
+		rte_mov16(to + at, from + at);
 }
 
 static inline uint64_t part_of(uint64_t offset)
@@ -82,6 +101,12 @@ void egress_log_drained(struct egress_log *log);
 /* Give back the segments of the parts before `part`, or of those from `part` on. */
 void egress_log_drop_before(struct egress_log *log, uint64_t part);
 void egress_log_drop_from(struct egress_log *log, uint64_t part);
+
+/* Without an open epoch nothing is held back. */
+void egress_log_commit_tail(struct egress_log *log);
+
+/* A run of frames ends at tail. */
+void egress_log_mark_end(struct egress_log *log);
 
 /* `released` or the marks have moved: find the oldest frame's time again. */
 void egress_log_age(struct egress_log *log);

@@ -7,36 +7,41 @@
  * however long that takes. Advance alone moves `released`.
  * The owner lcore, but for what is marked "any thread".
  */
+#include <stddef.h>
+#include <string.h>
+
 #include <rte_common.h>
 #include <rte_mbuf.h>
-#include <rte_memcpy.h>
+#include <rte_mempool.h>
 #include <rte_prefetch.h>
 
 #include "egress_log_priv.h"
 
 enum {
 	PEEK_CHUNK = 64, /* records looked at together; all in one segment */
-	PEEK_AHEAD = 24, /* records, of the size of this one, to prefetch ahead */
+	PEEK_AHEAD = 40, /* records, of the size of this one, to prefetch ahead: the next burst's */
+	RECORD_MIN = 32, /* header and the least frame */
 };
 
-/* Mbufs at hand for one chunk, taken from the front. */
+/* Mbufs of one kind at hand for one chunk, taken from the front. */
 struct stock {
+	struct rte_mempool *pool;
 	struct rte_mbuf *mbufs[PEEK_CHUNK];
 	uint16_t next, count;
+	bool filled;
 };
 
-/* Up to `want` mbufs: all at once, or, when the pool is nearly empty, what is left. */
-static void stock_fill(struct stock *stock, struct rte_mempool *pool, uint16_t want)
+/* Up to `want` mbufs, raw: all at once, or, when the pool is nearly empty, what is left. */
+static void stock_fill(struct stock *stock, uint16_t want)
 {
-	stock->next = 0;
+	stock->filled = true;
 	stock->count = want;
-	if (want == 0 || likely(rte_pktmbuf_alloc_bulk(pool, stock->mbufs, want) == 0))
+	if (want == 0 ||
+		likely(rte_mempool_get_bulk(stock->pool, (void **)stock->mbufs, want) == 0))
 		return;
-	for (stock->count = 0; stock->count < want; stock->count++) {
-		stock->mbufs[stock->count] = rte_pktmbuf_alloc(pool);
-		if (!stock->mbufs[stock->count])
+	for (stock->count = 0; stock->count < want; stock->count++)
+		if (rte_mempool_get(stock->pool, (void **)&stock->mbufs[stock->count]) < 0)
 			break;
-	}
 }
 
 static struct rte_mbuf *stock_take(struct stock *stock)
@@ -47,54 +52,55 @@ static struct rte_mbuf *stock_take(struct stock *stock)
 static void stock_return(struct stock *stock)
 {
 	if (unlikely(stock->next < stock->count))
-		rte_pktmbuf_free_bulk(&stock->mbufs[stock->next], stock->count - stock->next);
-}
-
-static bool is_small(const struct egress_record *record)
-{
-	return record->len <= EGRESS_COPY_MAX;
+		rte_mempool_put_bulk(stock->pool, (void **)&stock->mbufs[stock->next],
+			stock->count - stock->next);
 }
 
 /* Later records are most often as long as this one. Of a larger frame only the header is read. */
-static void fetch_ahead(const struct egress_record *record, uint32_t bytes)
+static inline void fetch_ahead(const uint8_t *record, uint32_t bytes, bool is_small)
 {
-	const uint8_t *later = (const uint8_t *)record + PEEK_AHEAD * bytes;
-	uint32_t fetch = is_small(record) ? bytes : RTE_CACHE_LINE_SIZE;
+	const uint8_t *later = record + PEEK_AHEAD * bytes;
 
-	for (uint32_t line = 0; line < fetch; line += RTE_CACHE_LINE_SIZE)
+	rte_prefetch0(later);
+	for (uint32_t line = RTE_CACHE_LINE_SIZE; is_small && line < bytes;
+		line += RTE_CACHE_LINE_SIZE)
 		rte_prefetch0(later + line);
 }
 
-/* The chunk of records from *offset on (below limit), which is moved past them. */
-static uint16_t chunk_find(const struct egress_log *log, uint64_t *offset, uint64_t limit,
-	const struct egress_record **records, uint16_t max)
+/* One segment's worth of what an attached mbuf needs. */
+struct source {
+	const uint8_t *base;
+	rte_iova_t iova;
+	struct rte_mbuf_ext_shared_info *shinfo;
+};
+
+/* A raw mbuf becomes a frame of one segment: what rte_pktmbuf_reset() sets, the lengths included,
+ * by four stores to one line. tx_offload has a meaning only where ol_flags give it one. */
+static inline void mbuf_set(struct rte_mbuf *m, uint16_t data_off, uint32_t len, uint64_t ol_flags)
 {
-	const struct egress_record *record = record_at(log, offset);
-	uint64_t end = run_end(*offset, limit);
-	uint16_t n = 0;
+	const uint16_t rearm[4] = {data_off, 1, 1, RTE_MBUF_PORT_INVALID};
+	const uint32_t lengths[4] = {RTE_PTYPE_UNKNOWN, len, len, 0};
 
-	do {
-		uint32_t bytes = record_bytes(record->len, record->flags);
-
-		fetch_ahead(record, bytes);
-		records[n++] = record;
-		*offset += bytes;
-		record = (const void *)((const uint8_t *)record + bytes);
-	} while (n < max && *offset < end && likely(!(record->flags & EGRESS_RECORD_END)));
-	return n;
+	_Static_assert(offsetof(struct rte_mbuf, rearm_data) + sizeof(rearm) ==
+				       offsetof(struct rte_mbuf, ol_flags) &&
+			       offsetof(struct rte_mbuf, ol_flags) + sizeof(ol_flags) ==
+				       offsetof(struct rte_mbuf, rx_descriptor_fields1),
+		"fields in a row");
+	memcpy(&m->rearm_data, rearm, sizeof(rearm));
+	m->ol_flags = ol_flags;
+	memcpy(&m->rx_descriptor_fields1, lengths, sizeof(lengths));
 }
 
-/* The frame's bytes; sets the fields that travel with the frame. */
-static const uint8_t *frame_of(const struct egress_record *record, struct rte_mbuf *m)
+/* The fields that travel with the frame; returns its bytes. */
+static const uint8_t *mbuf_add_fields(
+	struct rte_mbuf *m, const struct egress_record *record, const uint8_t *bytes)
 {
-	const uint8_t *bytes = (const uint8_t *)(record + 1);
-
-	if (unlikely(record->flags & EGRESS_RECORD_VLAN)) {
+	if (record->flags & EGRESS_RECORD_VLAN) {
 		m->ol_flags |= RTE_MBUF_F_TX_VLAN;
 		m->ol_flags |= record->flags & EGRESS_RECORD_VLAN_AD ? RTE_MBUF_F_TX_QINQ : 0;
 		m->vlan_tci = record->vlan_tci;
 	}
-	if (unlikely(record->flags & EGRESS_RECORD_OFFLOAD)) {
+	if (record->flags & EGRESS_RECORD_OFFLOAD) {
 		const struct egress_offload *offload = (const void *)bytes;
 
 		m->ol_flags |= offload->ol_flags;
@@ -104,55 +110,33 @@ static const uint8_t *frame_of(const struct egress_record *record, struct rte_mb
 	return bytes;
 }
 
-/* One segment's worth of what rte_pktmbuf_attach_extbuf() asks for. */
-struct source {
-	const uint8_t *base;
-	rte_iova_t iova;
-	struct rte_mbuf_ext_shared_info *shinfo;
-};
-
-static void build_copy(struct rte_mbuf *m, const struct egress_record *record)
+static inline const uint8_t *bytes_of(struct rte_mbuf *m, const struct egress_record *record)
 {
-	const uint8_t *bytes = frame_of(record, m);
+	const uint8_t *bytes = (const uint8_t *)(record + 1);
 
-	m->data_len = (uint16_t)record->len;
-	m->pkt_len = record->len;
-	rte_memcpy(rte_pktmbuf_mtod(m, void *), bytes, record->len);
+	return likely(!(record->flags & (EGRESS_RECORD_VLAN | EGRESS_RECORD_OFFLOAD)))
+		       ? bytes
+		       : mbuf_add_fields(m, record, bytes);
 }
 
-static void build_attached(
+static inline void build_copy(struct rte_mbuf *m, const struct egress_record *record)
+{
+	mbuf_set(m, RTE_PKTMBUF_HEADROOM, record->len, 0);
+	copy_padded(rte_pktmbuf_mtod(m, uint8_t *), bytes_of(m, record), record->len);
+}
+
+/* As rte_pktmbuf_attach_extbuf() does. */
+static inline void build_attached(
 	struct rte_mbuf *m, const struct egress_record *record, const struct source *from)
 {
-	const uint8_t *bytes = frame_of(record, m);
+	const uint8_t *bytes;
 
-	rte_pktmbuf_attach_extbuf(m, (void *)(uintptr_t)bytes,
-		from->iova + (rte_iova_t)(bytes - from->base), (uint16_t)record->len, from->shinfo);
-	m->data_len = (uint16_t)record->len;
-	m->pkt_len = record->len;
-}
-
-/* Builds what there are mbufs for; returns how many, in *attached how many of them attached. */
-static uint16_t chunk_build(const struct egress_record **records, uint16_t n,
-	const struct source *from, struct stock *small, struct stock *large, struct rte_mbuf **pkts,
-	uint16_t *flags)
-{
-	uint16_t i;
-
-	for (i = 0; i < n; i++) {
-		const struct egress_record *record = records[i];
-		bool copy = is_small(record);
-		struct rte_mbuf *m = stock_take(copy ? small : large);
-
-		if (unlikely(!m))
-			break;
-		if (copy)
-			build_copy(m, record);
-		else
-			build_attached(m, record, from);
-		pkts[i] = m;
-		flags[i] = record->flags;
-	}
-	return i;
+	mbuf_set(m, 0, record->len, RTE_MBUF_F_EXTERNAL);
+	bytes = bytes_of(m, record);
+	m->buf_addr = (void *)(uintptr_t)bytes;
+	m->buf_iova = from->iova + (rte_iova_t)(bytes - from->base);
+	m->buf_len = (uint16_t)record->len;
+	m->shinfo = from->shinfo;
 }
 
 /* How many of `want` more frames may point into the segment: the count must not wrap. */
@@ -163,78 +147,137 @@ static uint16_t attach_limit(const struct egress_log *log, uint32_t segment, uin
 	return refs + want <= LOG_SEGMENT_REFS_MAX ? want : 0;
 }
 
-/* One chunk; *offset is moved past what was built. */
-static uint16_t peek_chunk(struct egress_log *log, uint64_t *offset, struct rte_mempool *data_pool,
-	struct rte_mempool *attach_pool, struct rte_mbuf **pkts, uint16_t *flags, uint16_t max,
-	bool *short_of_mbufs)
+static struct source source_of(const struct egress_log *log, uint32_t segment)
 {
-	const struct egress_record *records[PEEK_CHUNK];
-	struct stock small, large;
-	struct source from = {0};
-	uint16_t n, n_small = 0, built;
-	uint32_t segment;
+	return (struct source){
+		.base = log_pool_addr(log->pool, segment),
+		.iova = log_pool_iova(log->pool, segment),
+		.shinfo = log_pool_shinfo(log->pool, segment),
+	};
+}
 
-	n = chunk_find(log, offset, log->state->committed, records, RTE_MIN(max, PEEK_CHUNK));
-	segment = segment_of(log, part_of(*offset - 1));
-	for (uint16_t i = 0; i < n; i++)
-		n_small += is_small(records[i]);
-	stock_fill(&small, data_pool, n_small);
-	stock_fill(&large, attach_pool, attach_limit(log, segment, n - n_small));
-	if (large.count) {
-		from.base = log_pool_addr(log->pool, segment);
-		from.iova = log_pool_iova(log->pool, segment);
-		from.shinfo = log_pool_shinfo(log->pool, segment);
-	}
-	built = chunk_build(records, n, &from, &small, &large, pkts, flags);
-	if (large.next)
-		log_pool_hold(log->pool, segment, large.next);
-	stock_return(&small);
-	stock_return(&large);
-	*short_of_mbufs = built < n;
-	return built;
+/* A walk over records, and what it has built. */
+struct peek {
+	const struct egress_log *log;
+	struct stock small, large;
+	uint64_t offset;      /* of the next record */
+	uint64_t frame_bytes; /* of what was built */
+	bool short_of_mbufs;
+};
+
+/* An mbuf for the next frame; the first one of a kind takes as many as the chunk may need. */
+static inline struct rte_mbuf *peek_mbuf(
+	struct peek *peek, bool is_small, uint32_t segment, uint16_t want)
+{
+	struct stock *stock = is_small ? &peek->small : &peek->large;
+
+	if (unlikely(!stock->filled))
+		stock_fill(stock, is_small ? want : attach_limit(peek->log, segment, want));
+	return stock_take(stock);
+}
+
+/* One chunk of at most max records; peek->offset is moved past what was built. */
+static uint16_t peek_chunk(struct peek *peek, struct rte_mbuf **pkts, uint16_t *flags, uint16_t max)
+{
+	const struct egress_log *log = peek->log;
+	const struct egress_record *record = record_at(log, &peek->offset);
+	uint64_t offset = peek->offset, end = run_end(offset, log->state->committed);
+	uint32_t segment = segment_of(log, part_of(offset));
+	struct source from = source_of(log, segment);
+	uint16_t n = 0;
+
+	max = RTE_MIN(max, (uint16_t)PEEK_CHUNK);
+	max = (uint16_t)RTE_MIN((uint64_t)max, (end - offset + RECORD_MIN - 1) / RECORD_MIN);
+	peek->small.next = peek->small.count = peek->large.next = peek->large.count = 0;
+	peek->small.filled = peek->large.filled = false;
+	do {
+		uint32_t len = record->len, bytes = record_bytes(len, record->flags);
+		bool is_small = len <= EGRESS_COPY_MAX;
+		struct rte_mbuf *m = peek_mbuf(peek, is_small, segment, max - n);
+
+		if (unlikely(!m)) {
+			peek->short_of_mbufs = true;
+			break;
+		}
+		fetch_ahead((const uint8_t *)record, bytes, is_small);
+		if (likely(is_small))
+			build_copy(m, record);
+		else
+			build_attached(m, record, &from);
+		pkts[n] = m;
+		flags[n++] = record->flags;
+		peek->frame_bytes += len;
+		offset += bytes;
+		record = (const void *)((const uint8_t *)record + bytes);
+	} while (n < max && offset < end && likely(!(record->flags & EGRESS_RECORD_END)));
+	peek->offset = offset;
+	if (peek->large.next)
+		log_pool_hold(log->pool, segment, peek->large.next);
+	stock_return(&peek->small);
+	stock_return(&peek->large);
+	return n;
 }
 
 uint16_t egress_log_peek(struct egress_log *log, struct rte_mempool *data_pool,
 	struct rte_mempool *attach_pool, struct rte_mbuf **pkts, uint16_t *flags, uint16_t n)
 {
-	uint64_t offset = log->state->released;
-	bool short_of_mbufs = false;
+	struct peek peek;
 	uint16_t built = 0;
 
-	while (built < n && offset < log->state->committed && !short_of_mbufs)
-		built += peek_chunk(log, &offset, data_pool, attach_pool, &pkts[built],
-			&flags[built], n - built, &short_of_mbufs);
+	peek.log = log;
+	peek.small.pool = data_pool;
+	peek.large.pool = attach_pool;
+	peek.offset = log->state->released;
+	peek.frame_bytes = 0;
+	peek.short_of_mbufs = false;
+	while (built < n && peek.offset < log->state->committed && !peek.short_of_mbufs)
+		built += peek_chunk(&peek, &pkts[built], &flags[built], n - built);
+	log->peeked = (struct egress_peeked){.from = log->state->released,
+		.end = peek.offset,
+		.bytes = peek.frame_bytes,
+		.pkts = built};
 	return built;
 }
 
-void egress_log_advance(struct egress_log *log, uint16_t n)
+/* Past the next n committed frames, by looking at them; *n: how many there are, at most. */
+static struct egress_peeked walk(const struct egress_log *log, uint16_t n)
 {
-	struct egress_log_state *state = log->state;
-	uint64_t offset = state->released, committed = state->committed;
-	uint64_t pkts = 0, bytes = 0;
+	uint64_t committed = log->state->committed;
+	struct egress_peeked passed = {.from = log->state->released, .end = log->state->released};
 
-	while (pkts < n && offset < committed) {
-		const struct egress_record *record = record_at(log, &offset);
-		uint64_t end = run_end(offset, committed);
+	while (passed.pkts < n && passed.end < committed) {
+		const struct egress_record *record = record_at(log, &passed.end);
+		uint64_t end = run_end(passed.end, committed);
 
 		do {
 			uint32_t step = record_bytes(record->len, record->flags);
 
-			pkts++;
-			bytes += record->len;
-			offset += step;
+			passed.pkts++;
+			passed.bytes += record->len;
+			passed.end += step;
 			record = (const void *)((const uint8_t *)record + step);
-		} while (pkts < n && offset < end && likely(!(record->flags & EGRESS_RECORD_END)));
+		} while (passed.pkts < n && passed.end < end &&
+			 likely(!(record->flags & EGRESS_RECORD_END)));
 	}
+	return passed;
+}
+
+void egress_log_advance(struct egress_log *log, uint16_t n)
+{
+	struct egress_peeked passed = log->peeked;
+
+	if (unlikely(passed.pkts != n || passed.from != log->state->released))
+		passed = walk(log, n);
+	log->peeked.pkts = 0;
 	/* After what was appended, for difference(). */
-	publish(&log->released_pkts, log->released_pkts + pkts);
-	publish(&log->released_bytes, log->released_bytes + bytes);
-	publish(&state->released, offset);
+	publish(&log->released_pkts, log->released_pkts + passed.pkts);
+	publish(&log->released_bytes, log->released_bytes + passed.bytes);
+	publish(&log->state->released, passed.end);
 	if (egress_log_is_empty(log)) {
 		egress_log_drained(log);
 		return;
 	}
-	egress_log_drop_before(log, part_of(offset));
+	egress_log_drop_before(log, part_of(passed.end));
 	egress_log_age(log);
 }
 

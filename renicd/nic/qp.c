@@ -105,6 +105,22 @@ static uint16_t pass_unheld(struct vf_qp *qp, const struct vf_policy *policy,
 	return kept;
 }
 
+/* As rte_pktmbuf_free_bulk(): frames just taken from a guest are most often of one segment each and
+ * wholly ours, and go back to their pool as they are. */
+static void free_burst(struct rte_mbuf **pkts, uint16_t n)
+{
+	const uint64_t not_plain = RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;
+	bool plain = true;
+
+	for (uint16_t i = 0; i < n; i++)
+		plain &= pkts[i]->nb_segs == 1 && !(pkts[i]->ol_flags & not_plain) &&
+			 rte_mbuf_refcnt_read(pkts[i]) == 1 && pkts[i]->pool == nic.pool;
+	if (likely(plain && n))
+		rte_mempool_put_bulk(nic.pool, (void **)pkts, n);
+	else
+		rte_pktmbuf_free_bulk(pkts, n);
+}
+
 static void hold_burst(
 	struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -113,11 +129,10 @@ static void hold_burst(
 
 	if (unlikely(policy->exempt || policy->internal_pass))
 		n = pass_unheld(qp, policy, pkts, flags, n);
-	for (uint16_t i = 0; i < n; i++)
-		egress_log_append(&qp->log, pkts[i], flags[i], now_tsc);
+	egress_log_append_burst(&qp->log, pkts, flags, n, now_tsc);
 	if (likely(n))
 		held_time_append(&qp->held_time, qp->log.appended_pkts, now_tsc);
-	rte_pktmbuf_free_bulk(pkts, n);
+	free_burst(pkts, n);
 	if (unlikely(!n))
 		egress_log_trim(&qp->log);
 }
