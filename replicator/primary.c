@@ -255,6 +255,10 @@ static void on_up(struct primary *p)
 	p->up = true;
 	p->generation = p->view.generation;
 	p->next_tick_ns = now_ns();
+	if (p->state == P_FENCING) {
+		link_drop(p->link); /* the fence command decides; it may come again */
+		return;
+	}
 	event_post("connected", "%s", p->view.peer_address);
 	if (p->state == P_GIVING_UP) {
 		send_handover(p, true);
@@ -492,7 +496,7 @@ static void consider_fence(struct primary *p)
 	struct nic_error err = {0};
 
 	if (p->config->on_backup_lost != BACKUP_LOST_RELEASE || !fence_is_configured(p->config) ||
-		now_ns() < p->deadline_ns || !p->view.idle)
+		now_ns() < p->deadline_ns)
 		return;
 	p->deadline_ns = in_ms(FENCE_AGAIN_MS);
 	if (fence_start(&p->fence, p->config, REMUS_STANDBY, p->config->peer, p->daemon.term, &err))

@@ -1,0 +1,433 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""renic-remus on two hosts with a renicd each: what it holds, when it takes over, and when not.
+The VM is a thread that knows whether its memory is one whole checkpoint."""
+import os
+import random
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from lib.case import case
+from lib.check import check, equal, wait_until
+from lib.remus import Hosts, free_port, read
+from lib.verdict import expect_nothing, expect_streams
+
+
+def script(path, text):
+    """A program in a file."""
+    with open(path, "w") as f:
+        f.write("#!/bin/sh\n" + text)
+    os.chmod(path, 0o755)
+    return {"command": [path]}
+
+
+def fence(env, name, text):
+    """A fence command."""
+    return {"fence": script(os.path.join(env.directory, name), text)}
+
+
+def expect_taken_over(hosts, term=2):
+    """b runs the VM from one whole checkpoint, and its VF is active."""
+    hosts.b.wait_state("active")
+    equal(hosts.b.verdict()[0], "ok", "what was loaded")
+    group = hosts.b.daemon.call("group_get", name="vf1")
+    equal((group["state"], group["term"]), ("unprotected", term), "the standby's group")
+
+
+# ---- the primary is lost ----
+
+@case(timeout=60, rows={f"{n}": {"seed": n} for n in (1, 2, 3)})
+def a_killed_primary_leaves_one_whole_checkpoint(env, seed):
+    """kill -9 at any instant; an operator says that it is dead."""
+    hosts = Hosts(env, fake={"mb": 32})
+    hosts.epochs(10)
+    time.sleep(random.Random(seed).uniform(0, 0.2))
+    hosts.a.kill()
+    hosts.b.wait_state("needs_fence")
+    equal(hosts.b.daemon.call("group_get", name="vf1")["state"], "standby", "before anybody says so")
+    equal(hosts.b.command("failover").returncode, 1, "status of a failover without --fenced")
+    done = hosts.b.command("failover", "--fenced")
+    equal(done.returncode, 0, f"status of failover --fenced ({done.stdout} {done.stderr})")
+    expect_taken_over(hosts)
+    check(hosts.b.status()["stats"]["failover_us"] > 0, "the failover's time is told")
+
+
+@case(timeout=60)
+def a_fence_command_that_says_yes_makes_the_standby_take_over(env):
+    """By itself, and knowing whom it was to fence."""
+    out = os.path.join(env.directory, "fenced")
+    hosts = Hosts(env, standby=fence(
+        env, "fence", f'echo "$RENIC_GROUP $RENIC_SIDE $RENIC_PEER $RENIC_TERM" >{out}\n'))
+    hosts.a.kill()
+    expect_taken_over(hosts)
+    group, side, peer, term = read(out).split()
+    equal((group, side, term), ("vf1", "primary", "1"), "the fence command's environment")
+    check(peer.startswith("127.0.0.1:"), f"RENIC_PEER: {peer}")
+
+
+@case(timeout=60, rows={
+    "no": {"text": "exit 1\n"}, "killed": {"text": "kill -9 $$\n"}, "late": {"text": "sleep 60\n"},
+})
+def a_fence_command_that_does_not_say_yes_changes_nothing(env, text):
+    """An operator is needed; and the primary may come back."""
+    options = fence(env, "fence", text)
+    options["fence"]["timeout_ms"] = 300
+    hosts = Hosts(env, standby=options)
+    hosts.a.remus.signal(signal.SIGSTOP)
+    hosts.b.wait_state("needs_fence")
+    equal(hosts.b.daemon.call("group_get", name="vf1")["state"], "standby", "the standby's group")
+    hosts.a.remus.signal(signal.SIGCONT)
+    hosts.b.wait_state("ready")
+    hosts.a.wait_state("protected")
+    hosts.epochs()
+
+
+def stop_between_checkpoints(host):
+    """SIGSTOP at an instant at which its VFs are not suspended, so that they go on holding."""
+    def stopped():
+        host.remus.signal(signal.SIGSTOP)
+        time.sleep(0.02)
+        if host.daemon.call("group_get", name="vf1")["state"] == "protected":
+            return True
+        host.remus.signal(signal.SIGCONT)
+        return False
+    wait_until(stopped, "stopped between two checkpoints")
+
+
+@case(timeout=60)
+def a_stale_primary_releases_nothing(env):
+    """It is stopped, failed over from, and wakes up."""
+    hosts = Hosts(env, with_guest=True, standby=fence(env, "fence", "exit 0\n"))
+    stop_between_checkpoints(hosts.a)
+    expect_taken_over(hosts)
+    hosts.guest.send("mix", 60, stream=1)
+    hosts.a.daemon.wait_taken("vf1", 60)
+    hosts.a.remus.signal(signal.SIGCONT)
+    equal(hosts.a.remus.wait(WAIT_END_S), 1, "status of the stale primary")
+    check("-> stale" in hosts.a.log(), "it says that it is stale")
+    expect_nothing(hosts.a.capture)
+    equal(hosts.a.daemon.vf("vf1")["held_pkts"], 60, "frames held")
+    equal(hosts.b.state(), "active", "the new primary")
+
+
+WAIT_END_S = 20
+
+
+@case(timeout=60)
+def a_lost_vm_is_taken_over_without_a_fence(env):
+    """The primary itself says that it is dead."""
+    hosts = Hosts(env)
+    hosts.epochs()
+    with open(hosts.a.path("die"), "w"):
+        pass
+    expect_taken_over(hosts)
+    equal(hosts.a.remus.wait(WAIT_END_S), 0, "status of the primary")
+    equal(hosts.a.daemon.call("group_get", name="vf1")["state"], "standby", "the old primary's group")
+
+
+# ---- the standby is lost ----
+
+@case(timeout=60)
+def frames_wait_for_a_standby_that_does_not_answer(env):
+    """Stopped, missed, held; awake again it goes on from its checkpoint, and they leave."""
+    hosts = Hosts(env, with_guest=True)
+    hosts.guest.send("mix", 40, stream=1)
+    expect_streams(hosts.a.capture.wait(40), [1], 40)
+    hosts.a.capture.clear()
+    hosts.b.remus.signal(signal.SIGSTOP)
+    time.sleep(0.1)  # what it acknowledged before is committed by now
+    hosts.guest.send("mix", 60, stream=2)
+    hosts.a.daemon.wait_taken("vf1", 100)
+    hosts.a.wait_state("backup_lost")
+    expect_nothing(hosts.a.capture)
+    hosts.b.remus.signal(signal.SIGCONT)
+    hosts.a.wait_state("protected")
+    expect_streams(hosts.a.capture.wait(60), [2], 60)
+    check("with its checkpoint" in hosts.a.log(), "it goes on where it was")
+    hosts.a.kill()
+    hosts.b.wait_state("needs_fence")
+    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    expect_taken_over(hosts)
+
+
+@case(timeout=60)
+def a_new_standby_gets_everything_while_frames_wait(env):
+    """Killed and started again it holds nothing: what was sent meanwhile leaves only then."""
+    hosts = Hosts(env, with_guest=True)
+    hosts.b.kill()
+    hosts.a.wait_state("backup_lost")
+    hosts.guest.send("mix", 50, stream=1)
+    hosts.a.daemon.wait_taken("vf1", 50)
+    expect_nothing(hosts.a.capture)
+    hosts.b.start("standby")
+    hosts.a.wait_state("protected")
+    expect_streams(hosts.a.capture.wait(50), [1], 50)
+    hosts.a.kill()
+    hosts.b.wait_state("needs_fence")
+    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    expect_taken_over(hosts)
+
+
+@case(timeout=60, rows={"yes": {"answer": 0}, "no": {"answer": 1}})
+def a_lost_backup_lets_frames_go_only_when_it_is_fenced(env, answer):
+    """on_backup_lost: release."""
+    hosts = Hosts(env, with_guest=True, primary={
+        "on_backup_lost": "release", **fence(env, "fence", f"sleep 0.2; exit {answer}\n")})
+    hosts.b.kill()
+    hosts.guest.send("mix", 50, stream=1)
+    hosts.a.daemon.wait_taken("vf1", 50)
+    if answer:
+        wait_until(lambda: "fencing -> backup_lost" in hosts.a.log(), "the fence command said no")
+        expect_nothing(hosts.a.capture)
+        return
+    hosts.a.wait_state("released")
+    expect_streams(hosts.a.capture.wait(50), [1], 50)
+    hosts.b.start("standby")
+    hosts.a.wait_state("protected")
+    hosts.epochs()
+
+
+@case(timeout=60)
+def a_slow_standby_bounds_what_is_in_flight(env):
+    """No more checkpoints than `in_flight`, however slow it is."""
+    hosts = Hosts(env, standby={"fake": {"slow_apply_ms": 60}}, in_flight=3)
+    seen = []
+    wait_until(lambda: seen.append(hosts.a.status()["in_flight"]) or len(seen) > 60, "a while")
+    check(max(seen) <= 3, f"checkpoints in flight: {max(seen)}")
+    check(hosts.a.status()["stats"]["kept_open"] > 0, "ticks were skipped")
+
+
+@case(timeout=60)
+def a_checkpoint_that_outgrows_staging_is_counted_and_whole(env):
+    """Staging of 1 MiB, and the VM's pages many between two checkpoints."""
+    hosts = Hosts(env, staging_mb=1, interval_us=400000, fake={"mb": 32})
+    wait_until(lambda: hosts.a.status()["stats"]["overflowed"] > 0, "one that outgrew staging")
+    hosts.epochs(2)
+    hosts.a.kill()
+    hosts.b.wait_state("needs_fence")
+    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    expect_taken_over(hosts)
+
+
+# ---- the daemon is lost ----
+
+@case(timeout=60)
+def a_daemon_that_comes_back_is_taken_up(env):
+    """kill -9 of renicd, and a restart: all RAM goes over again, epochs go on."""
+    hosts = Hosts(env)
+    hosts.epochs()
+    hosts.a.daemon.kill()
+    time.sleep(0.2)
+    hosts.a.daemon.restart()
+    wait_until(lambda: "renicd: back after" in hosts.a.log(), "renicd is taken up")
+    hosts.a.wait_state("protected")
+    hosts.epochs()
+    hosts.a.kill()
+    hosts.b.wait_state("needs_fence")
+    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    expect_taken_over(hosts)
+
+
+@case(timeout=60)
+def a_daemon_that_stays_away_is_a_reason_to_give_the_vm_up(env):
+    """The VM has no network here; there it has."""
+    hosts = Hosts(env, primary={"renicd_timeout_ms": 500})
+    hosts.a.daemon.kill()
+    expect_taken_over(hosts)
+
+
+# ---- planned ----
+
+@case(timeout=60)
+def a_planned_failover_loses_nothing_and_can_be_undone(env):
+    """a to b; then a is b's standby, and b hands it back."""
+    hosts = Hosts(env, with_guest=True)
+    hosts.guest.send("mix", 100, stream=1)
+    hosts.a.daemon.wait_taken("vf1", 100)
+    done = hosts.a.command("failover")
+    equal(done.returncode, 0, f"status of failover ({done.stdout} {done.stderr})")
+    expect_streams(hosts.a.capture.wait(100), [1], 100)
+    expect_taken_over(hosts)
+    equal(hosts.a.remus.wait(WAIT_END_S), 0, "status of the old primary")
+    equal(hosts.a.daemon.call("group_get", name="vf1")["state"], "standby", "its group")
+    os.rename(hosts.b.path("verdict"), hosts.b.path("verdict.1"))
+    hosts.a.start("standby")
+    equal(hosts.b.command("protect").returncode, 0, "status of protect")
+    hosts.b.wait_state("protected")
+    equal(hosts.b.command("failover").returncode, 0, "status of the failover back")
+    hosts.a.wait_state("active")
+    equal(hosts.a.verdict()[0], "ok", "what came back")
+    equal(hosts.a.daemon.call("group_get", name="vf1")["term"], 3, "term")
+
+
+@case(timeout=60)
+def protection_ends_when_the_standby_has_forgotten(env):
+    """renic-remus stop: frames leave, and nobody takes over afterwards."""
+    hosts = Hosts(env, with_guest=True, standby=fence(env, "fence", "exit 0\n"))
+    equal(hosts.a.command("stop").returncode, 0, "status of stop")
+    equal(hosts.a.remus.wait(WAIT_END_S), 0, "status of the primary")
+    hosts.guest.send("mix", 30, stream=1)
+    expect_streams(hosts.a.capture.wait(30), [1], 30)
+    time.sleep(1)
+    equal(hosts.b.state(), "waiting", "the standby")
+
+
+# ---- the wire ----
+
+class Meddler:
+    """A proxy that changes one byte after `after` bytes of the first connection."""
+
+    def __init__(self, target, after):
+        self.target, self.after, self.meddled = target, after, False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        """Accept until the listener is closed."""
+        while True:
+            try:
+                near, _ = self.listener.accept()
+                far = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                return
+            threading.Thread(target=self.copy, args=(near, far, True), daemon=True).start()
+            threading.Thread(target=self.copy, args=(far, near, False), daemon=True).start()
+
+    def copy(self, source, sink, meddle):
+        """One direction."""
+        passed = 0
+        try:
+            while data := source.recv(65536):
+                if meddle and not self.meddled and passed + len(data) > self.after:
+                    self.meddled = True
+                    data = bytes([data[0] ^ 1]) + data[1:]
+                passed += len(data)
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+@case(timeout=60)
+def a_corrupted_stream_is_refused_and_begun_again(env):
+    """One bit of it differs: the checkpoint is not taken, and nothing is lost."""
+    hosts = Hosts(env, start=False)
+    meddler = Meddler(hosts.b.port, 12 << 20)
+    hosts.a.configure(meddler.port)
+    hosts.b.start("standby")
+    hosts.a.start("primary")
+    wait_until(lambda: meddler.meddled, "a byte was changed")
+    wait_until(lambda: "CRC32C" in hosts.b.log() or "makes no sense" in hosts.b.log() or
+               "unknown type" in hosts.b.log() or " bytes, at most" in hosts.b.log(),
+               "the standby refuses it")
+    hosts.a.wait_state("protected")
+    hosts.epochs()
+    meddler.listener.close()
+    hosts.a.kill()
+    hosts.b.wait_state("needs_fence")
+    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    expect_taken_over(hosts)
+
+
+@case(timeout=60)
+def what_is_no_stream_is_turned_away(env):
+    """Noise, half a frame, a connection that says nothing: the standby goes on."""
+    hosts = Hosts(env)
+    for noise in (b"GET / HTTP/1.0\r\n\r\n", bytes(4096), os.urandom(4096), b"\1\0\0\0\xff\xff\xff\xff"):
+        with socket.create_connection(("127.0.0.1", hosts.b.port)) as s:
+            s.sendall(noise)
+    silent = socket.create_connection(("127.0.0.1", hosts.b.port))
+    wait_until(lambda: hosts.b.log().count("turned_away") >= 4, "they are turned away")
+    hosts.epochs()
+    equal(hosts.a.status()["stats"]["reconnects"], 0, "connections after the first")
+    silent.close()
+
+
+def authority(directory, name):
+    """A CA, and a certificate of it for "a" and for "b"."""
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=directory)
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    openssl("req", "-x509", *key, "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key",
+            "-out", f"{name}.pem")
+    tls = {}
+    for host in "ab":
+        openssl("req", *key, "-subj", f"/CN={host}", "-keyout", f"{name}-{host}.key",
+                "-out", f"{name}-{host}.csr")
+        openssl("x509", "-req", "-days", "2", "-in", f"{name}-{host}.csr", "-CA", f"{name}.pem",
+                "-CAkey", f"{name}.key", "-CAcreateserial", "-out", f"{name}-{host}.pem")
+        tls[host] = {"cert": f"{directory}/{name}-{host}.pem", "key": f"{directory}/{name}-{host}.key",
+                     "ca": f"{directory}/{name}.pem"}
+    return tls
+
+
+@case(timeout=60)
+def tls_protects_and_survives_a_failover(env):
+    """Certificates on both sides, each naming the other."""
+    tls = authority(env.directory, "ca")
+    hosts = Hosts(env, plain=None, primary={"tls": {**tls["a"], "peer_name": "b"}},
+                  standby={"tls": {**tls["b"], "peer_name": "a"}})
+    hosts.epochs()
+    hosts.a.kill()
+    hosts.b.wait_state("needs_fence")
+    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    expect_taken_over(hosts)
+
+
+@case(timeout=60, rows={
+    "of_another_authority": {"wrong": "authority"}, "of_another_name": {"wrong": "name"},
+    "none_at_all": {"wrong": "plain"},
+})
+def a_peer_with_a_wrong_certificate_is_refused(env, wrong):
+    """It gets no byte of the stream in, nor out."""
+    tls, other = authority(env.directory, "ca"), authority(env.directory, "other")
+    primary = {"authority": {"plain": None, "tls": other["a"]}, "name": {"plain": None, "tls": tls["b"]},
+               "plain": {"plain": True}}[wrong]
+    hosts = Hosts(env, start=False, primary=primary,
+                  standby={"plain": None, "tls": {**tls["b"], "peer_name": "a"}})
+    hosts.b.start("standby")
+    hosts.a.start("primary")
+    wait_until(lambda: "TLS with" in hosts.b.log(), "the standby refuses it")
+    time.sleep(0.5)
+    equal((hosts.a.state(), hosts.b.state()), ("connecting", "waiting"), "states")
+
+
+@case(timeout=60)
+def a_standby_of_another_make_is_refused(env):
+    """Less RAM, or another name of the VM: said, and nothing sent."""
+    hosts = Hosts(env, start=False, standby={"fake": {"mb": 16}})
+    hosts.b.start("standby")
+    hosts.a.start("primary")
+    wait_until(lambda: "its RAM differs" in hosts.b.log(), "the standby says why")
+    wait_until(lambda: "its RAM differs" in (hosts.a.status() or {}).get("error", ""),
+               "so does the primary's status")
+
+
+# ---- what people see ----
+
+@case(timeout=60)
+def status_and_metrics_tell_what_happens(env):
+    """Text, JSON, events, OpenMetrics."""
+    port = free_port()
+    hosts = Hosts(env, primary={"metrics": {"port": port}})
+    hosts.epochs()
+    text = hosts.a.command("status")
+    check(text.returncode == 0 and "state       protected" in text.stdout, f"status: {text.stdout}")
+    stats = hosts.a.status()["stats"]
+    check(stats["checkpoints"] >= 20 and stats["pause_us"]["p50"] > 0, f"stats: {stats}")
+    check(stats["pages_sent"]["xor"] > 0 and stats["pages_sent"]["zero"] > 0, f"pages: {stats}")
+    events = hosts.a.command("events").stdout
+    check("syncing -> protected" in events, f"events: {events}")
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        with s.makefile() as answer:
+            metrics = answer.read()
+    check(metrics.startswith("HTTP/1.1 200") and metrics.endswith("# EOF\n"), "an OpenMetrics answer")
+    check('renic_remus_info{group="vf1",side="primary",state="protected"} 1' in metrics, metrics[:600])
