@@ -19,6 +19,7 @@ class Daemon:
     TAP = "uplink0"
     ADDRESS = "10.9.0.1"
     MAC = "02:00:00:00:00:01"
+    PREFIX = ()  # words before the commands: where they run
 
     def __init__(self, run, vfs, bridge=None):
         """vfs: list of vf_create parameters, as the configuration file has them. The tap has the
@@ -46,7 +47,8 @@ class Daemon:
         with open(config, "w", encoding="ascii") as file:
             json.dump(self.configuration(), file, indent=1)
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([RENICD, "-c", config], stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([*self.PREFIX, RENICD, "-c", config],
+                                            stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log)
         end = time.monotonic() + START_TIMEOUT_S
         while True:
@@ -60,10 +62,14 @@ class Daemon:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.05)
+        self.wire_up()
+
+    def wire_up(self):
+        """The tap's address or bridge."""
         place = (["addr", "replace", f"{self.ADDRESS}/24", "dev", self.tap]
                  if self.bridge is None else ["link", "set", self.tap, "master", self.bridge])
         for command in (place, ["link", "set", self.tap, "up"]):
-            subprocess.run(["ip", *command], check=True)
+            subprocess.run([*self.PREFIX, "ip", *command], check=True)
 
     def connect(self):
         return Control(self.socket)

@@ -81,32 +81,39 @@ class Guest:
             options += ["vectors=0"]
         return ",".join(options)
 
-    def start(self):
-        """Start QEMU; wait_up() tells when the guest serves."""
-        for suffix in ("qmp", "serial", "serial.log"):
-            if os.path.exists(self.path(suffix)):
-                os.unlink(self.path(suffix))
-        kvm = self.accel == "kvm"
-        command = [
-            "qemu-system-x86_64", "-name", self.name, "-M", "pc", "-accel", self.accel,
-            "-cpu", "host" if kvm else "max", "-m", MEMORY,
-            "-smp", str(self.queues), "-object", f"memory-backend-memfd,id=mem,size={MEMORY},share=on",
-            "-machine", "memory-backend=mem", "-nodefaults", "-no-user-config",
-            "-display", "none", "-kernel", os.path.join(self.image, "vmlinuz"),
+    def software(self):
+        """What boots, and its serial line: QEMU's arguments."""
+        return [
+            "-smp", str(self.queues), "-kernel", os.path.join(self.image, "vmlinuz"),
             "-initrd", os.path.join(self.image, "initrd.gz"),
             "-append", f"console=ttyS0 quiet panic=-1 ip={self.address}",
             "-chardev", f"socket,id=serial,path={self.path('serial')},server=on,wait=off,"
                         f"logfile={self.path('serial.log')}",
             "-serial", "chardev:serial",
+        ]
+
+    def command(self):
+        """How QEMU is started."""
+        command = [
+            "qemu-system-x86_64", "-name", self.name, "-M", "pc", "-accel", self.accel,
+            "-cpu", "host" if self.accel == "kvm" else "max", "-m", MEMORY,
+            "-object", f"memory-backend-memfd,id=mem,size={MEMORY},share=on",
+            "-machine", "memory-backend=mem", "-nodefaults", "-no-user-config",
+            "-display", "none", *self.software(),
             "-qmp", f"unix:{self.path('qmp')},server=on,wait=off",
             "-chardev", f"socket,id=vhost,path={self.vhost_socket},server=on,wait=off",
             "-netdev", f"vhost-user,id=net,chardev=vhost,queues={self.queues}",
             "-device", self.nic(),
         ]
-        if self.incoming:
-            command += ["-S", "-incoming", "defer"]
+        return command + (["-S", "-incoming", "defer"] if self.incoming else [])
+
+    def start(self):
+        """Start QEMU; wait_up() tells when the guest serves."""
+        for suffix in ("qmp", "serial", "serial.log"):
+            if os.path.exists(self.path(suffix)):
+                os.unlink(self.path(suffix))
         with open(self.path("qemu.log"), "ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=self.environment)
 
     def attach(self):

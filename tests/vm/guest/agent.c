@@ -7,8 +7,10 @@
  *                              of what it read until end of file), TCP 19 source (the client
  *                              sends "BYTES\n"; answers with that many pseudo-random bytes and
  *                              their CRC-32 in 8 hex digits), UDP 4000 counter and TCP 4000 its
- *                              report
+ *                              report, TCP 4001 stream (32-bit big-endian numbers from 0 on,
+ *                              one each STREAM_GAP_US)
  *   agent count HOST PORT N US send N numbered datagrams, US microseconds apart
+ *   agent dirty MIB US         write to every page of that much memory, US microseconds apart
  *   agent fetch HOST PORT N    get N bytes from a source, check length and CRC-32
  *
  * A numbered datagram begins with a 32-bit big-endian number that counts from 0; number 0
@@ -28,7 +30,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PORT_ECHO = 7, PORT_SINK = 9, PORT_SOURCE = 19, PORT_COUNTER = 4000, CHUNK = 65536 };
+enum {
+	PORT_ECHO = 7,
+	PORT_SINK = 9,
+	PORT_SOURCE = 19,
+	PORT_COUNTER = 4000,
+	PORT_STREAM = 4001,
+	CHUNK = 65536,
+	STREAM_GAP_US = 5000,
+};
 
 static uint32_t crc_table[256];
 
@@ -140,6 +150,19 @@ static void serve_source(int fd)
 	dprintf(fd, "%08x", crc);
 }
 
+static void serve_stream(int fd)
+{
+	struct timespec gap = {.tv_nsec = STREAM_GAP_US * 1000};
+
+	for (uint32_t i = 0;; i++) {
+		uint32_t no = htonl(i);
+
+		if (!write_all(fd, &no, sizeof(no)))
+			return;
+		nanosleep(&gap, NULL);
+	}
+}
+
 /* ---- numbered datagrams ---- */
 
 /* Shared between the receiving process and the one that reports. */
@@ -206,6 +229,22 @@ static int send_numbered(const char *host, int port, uint32_t n, long gap_us)
 	return 0;
 }
 
+/* A guest with much to copy in each checkpoint. */
+static void dirty(size_t mib, long gap_us)
+{
+	struct timespec gap = {gap_us / 1000000, gap_us % 1000000 * 1000};
+	size_t bytes = mib << 20;
+	volatile uint8_t *memory = malloc(bytes);
+
+	if (!memory)
+		die("malloc");
+	for (uint8_t n = 0;; n++) {
+		for (size_t at = 0; at < bytes; at += 4096)
+			memory[at] = n;
+		nanosleep(&gap, NULL);
+	}
+}
+
 static int fetch(const char *host, int port, unsigned long long want)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -270,6 +309,7 @@ static int serve_all(void)
 		{PORT_SINK, serve_sink},
 		{PORT_SOURCE, serve_source},
 		{PORT_COUNTER, serve_report},
+		{PORT_STREAM, serve_stream},
 	};
 
 	tally = mmap(
@@ -293,8 +333,10 @@ int main(int argc, char **argv)
 	if (argc == 6 && strcmp(argv[1], "count") == 0)
 		return send_numbered(
 			argv[2], atoi(argv[3]), strtoul(argv[4], NULL, 10), atol(argv[5]));
+	if (argc == 4 && strcmp(argv[1], "dirty") == 0)
+		dirty(strtoul(argv[2], NULL, 10), atol(argv[3]));
 	if (argc == 5 && strcmp(argv[1], "fetch") == 0)
 		return fetch(argv[2], atoi(argv[3]), strtoull(argv[4], NULL, 10));
-	fprintf(stderr, "usage: agent serve | count HOST PORT N US | fetch HOST PORT N\n");
+	fprintf(stderr, "usage: agent serve | count HOST PORT N US | dirty MIB US | fetch HOST PORT N\n");
 	return 2;
 }
