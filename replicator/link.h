@@ -31,7 +31,7 @@ struct link_view {
 	uint64_t bytes_sent;
 	struct page_stats pages;
 	char peer_address[80];
-	char error[256]; /* why it is down, or not up yet */
+	char error[512]; /* why it is down, or not up yet */
 };
 
 struct link;

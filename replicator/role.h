@@ -40,7 +40,7 @@ struct role_stats {
 struct role_status {
 	enum remus_side side;
 	const char *state;
-	char peer[CONFIG_ADDRESS_SIZE], error[256];
+	char peer[CONFIG_ADDRESS_SIZE], error[512];
 	bool connected;
 	uint64_t term, epoch, acked, committed;
 	uint64_t sync_pages, sync_left; /* of the first copy: all, and those to go */
