@@ -19,12 +19,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <rte_mbuf.h>
 #include <rte_vhost.h>
 
+#include "guest_memory.h"
 #include "lcore.h"
 #include "log.h"
 #include "vhost.h"
 #include "vhost_conn.h"
+#include "vhost_guard.h"
 #include "vhost_ring.h"
 
 enum { PORTS_MAX = VF_MAX, NO_DEVICE = -1 };
@@ -49,8 +52,12 @@ struct vhost_port {
 	uint32_t request;     /* front-end request under way; 0: none (library's thread) */
 	int conn_fd;	      /* our own descriptor of the connection, or -1; under base_lock */
 	bool too_many_queues; /* said once a connection */
+	uint64_t turned_away; /* second front-ends */
+	uint64_t sent_away;   /* front-ends, for an error */
 	uint64_t features;    /* atomic: negotiated */
 	bool packed;	      /* constant while running */
+	bool mergeable;	      /* constant while running: VIRTIO_NET_F_MRG_RXBUF */
+	struct vhost_guard guard;
 	pthread_mutex_t base_lock; /* between control thread and library's thread */
 	struct ring_base bases[VF_QPS_MAX];
 	struct dirty_log *dirty;
@@ -163,6 +170,7 @@ static void read_features(struct vhost_port *p, int vid)
 	rte_vhost_get_negotiated_features(vid, &features);
 	__atomic_store_n(&p->features, features, __ATOMIC_RELAXED);
 	p->packed = features & (1ULL << VIRTIO_F_RING_PACKED);
+	p->mergeable = features & (1ULL << VIRTIO_NET_F_MRG_RXBUF);
 }
 
 /* ---- logging what is written ---- */
@@ -232,84 +240,53 @@ static int on_vring_state(int vid, uint16_t vring, int enable)
 	return 0;
 }
 
-/* Header of a vhost-user message, as the callbacks below get it (vhost-user.rst, "Header"). */
-struct message_header {
-	uint32_t request;
-	uint32_t flags;
-};
-
-enum {
-	MESSAGE_SET_MEM_TABLE = 5,
-	MESSAGE_SET_VRING_NUM = 8,
-	MESSAGE_SET_VRING_BASE = 10,
-	MESSAGE_ADD_MEM_REG = 37,
-	MESSAGE_REM_MEM_REG = 38,
-	MESSAGE_NEED_REPLY = 1 << 3,
-};
-
-static bool changes_memory(uint32_t request)
-{
-	return request == MESSAGE_SET_MEM_TABLE || request == MESSAGE_ADD_MEM_REG ||
-	       request == MESSAGE_REM_MEM_REG;
-}
-
 /* NUM, ADDR and BASE. */
 static bool changes_ring(uint32_t request)
 {
-	return request >= MESSAGE_SET_VRING_NUM && request <= MESSAGE_SET_VRING_BASE;
+	return request >= MSG_SET_VRING_NUM && request <= MSG_SET_VRING_BASE;
 }
 
-/* A message comes in; if the connection ends before post_msg, the library refused it. */
-static enum rte_vhost_msg_result pre_msg(int vid, void *msg)
+/* It is not answered, but the connection ends. */
+static enum rte_vhost_msg_result refuse(struct vhost_message *m)
 {
-	struct vhost_port *p = port_of(vid);
-	struct message_header *header = msg;
-
-	if (!p)
-		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
-	p->request = header->request;
-	if (changes_memory(header->request))
-		each_ring(p, vhost_rings_close);
-	if (!vhost_conn_is_clogged(p->conn_fd))
-		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
-	header->flags &= ~(uint32_t)MESSAGE_NEED_REPLY; /* it would not be read */
+	m->flags &= ~(uint32_t)MSG_FLAG_NEED_REPLY;
 	return RTE_VHOST_MSG_RESULT_ERR;
 }
 
-/* Is a file shorter than the region of guest memory that it is said to hold? Touching what it has
- * not is a SIGBUS. */
-static bool memory_is_short(int vid)
+/* A message comes in; if the connection ends before post_msg, it was refused. */
+static enum rte_vhost_msg_result pre_msg(int vid, void *msg)
 {
-	struct rte_vhost_memory *memory = NULL;
-	bool is_short = false;
-	struct stat st;
+	struct vhost_port *p = port_of(vid);
+	struct vhost_message *m = msg;
 
-	if (rte_vhost_get_mem_table(vid, &memory) < 0)
-		return false;
-	for (uint32_t i = 0; i < memory->nregions && !is_short; i++) {
-		const struct rte_vhost_mem_region *region = &memory->regions[i];
-
-		/* The mapping is rounded up to the file's block size. */
-		is_short = fstat(region->fd, &st) == 0 &&
-			   (uint64_t)st.st_size + (uint64_t)st.st_blksize <= region->mmap_size;
+	if (!p) {
+		vhost_guard_drop();
+		return refuse(m);
 	}
-	free(memory);
-	return is_short;
+	p->request = m->request;
+	if (!vhost_guard_admits(&p->guard, vid, m))
+		return refuse(m);
+	if (m->request == MSG_SET_MEM_TABLE)
+		each_ring(p, vhost_rings_close);
+	if (vhost_conn_is_clogged(p->conn_fd))
+		return refuse(m); /* an answer would not be read */
+	/* "Back-ends should ignore this message, or disable all rings": vhost-user.rst. */
+	return m->request == MSG_RESET_OWNER ? RTE_VHOST_MSG_RESULT_OK
+					     : RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
 static enum rte_vhost_msg_result post_msg(int vid, void *msg)
 {
 	struct vhost_port *p = port_of(vid);
-	const struct message_header *header = msg;
+	struct vhost_message *m = msg;
 
 	if (!p)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
-	if ((header->request == MESSAGE_SET_MEM_TABLE || header->request == MESSAGE_ADD_MEM_REG) &&
-		memory_is_short(vid))
+	if (!vhost_guard_done(&p->guard, vid, m))
 		return RTE_VHOST_MSG_RESULT_ERR;
-	if (changes_memory(header->request))
+	if (m->request == MSG_SET_MEM_TABLE)
 		each_ring(p, vhost_rings_reopen);
-	if (changes_ring(header->request))
+	if (changes_ring(m->request))
 		each_ring(p, vhost_rings_look_again);
 	p->request = 0;
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
@@ -330,6 +307,12 @@ static void set_conn_fd(struct vhost_port *p, int fd)
 	pthread_mutex_unlock(&p->base_lock);
 }
 
+/* A front-end may come again at once, for ever: the 1st, 2nd, 4th, 8th ... is worth a line. */
+static bool is_power_of_2(uint64_t n)
+{
+	return (n & (n - 1)) == 0;
+}
+
 static int on_new_connection(int vid)
 {
 	struct vhost_port *p = port_of(vid);
@@ -337,15 +320,19 @@ static int on_new_connection(int vid)
 	if (!p)
 		return -1;
 	if (__atomic_load_n(&p->conn_vid, __ATOMIC_RELAXED) != NO_DEVICE) {
-		LOG_WARN(
-			"VF %s: a second front-end on %s was turned away", vf_name(p->vf), p->path);
+		if (is_power_of_2(++p->turned_away))
+			LOG_WARN("VF %s: a second front-end on %s was turned away (%lu)",
+				vf_name(p->vf), p->path, p->turned_away);
 		return -1;
 	}
 	p->request = 0;
 	p->too_many_queues = false;
-	if (rte_vhost_extern_callback_register(vid, &extern_ops, p) < 0)
-		return -1;
 	set_conn_fd(p, vhost_conn_find(p->path, p->server, -1));
+	vhost_guard_watch(&p->guard, p->conn_fd);
+	if (p->conn_fd < 0 || rte_vhost_extern_callback_register(vid, &extern_ops, p) < 0) {
+		LOG_ERR("VF %s: cannot serve the front-end on %s", vf_name(p->vf), p->path);
+		return -1;
+	}
 	__atomic_store_n(&p->conn_vid, vid, __ATOMIC_RELAXED);
 	vf_frontend_connected(p->vf);
 	return 0;
@@ -354,14 +341,22 @@ static int on_new_connection(int vid)
 static void on_destroy_connection(int vid)
 {
 	struct vhost_port *p = port_of(vid);
-	char error[96] = "";
+	char error[VHOST_RULES_WHY_SIZE] = "";
 
 	if (!p || __atomic_load_n(&p->conn_vid, __ATOMIC_RELAXED) != vid)
 		return;
-	if (p->request)
+	if (guest_memory_is_lost(p->guard.memory))
+		snprintf(error, sizeof(error), "the guest's memory was pulled away");
+	else if (p->guard.why[0])
+		memcpy(error, p->guard.why, sizeof(error));
+	else if (p->request)
 		snprintf(error, sizeof(error), "vhost-user request %u was refused", p->request);
 	else if (p->conn_fd >= 0 && !vhost_conn_hung_up(p->conn_fd))
 		snprintf(error, sizeof(error), "a malformed or incomplete vhost-user message");
+	if (error[0] && is_power_of_2(++p->sent_away))
+		LOG_WARN("VF %s: its front-end was sent away (%lu): %s", vf_name(p->vf),
+			p->sent_away, error);
+	vhost_guard_watch(&p->guard, -1);
 	set_conn_fd(p, -1);
 	vf_frontend_disconnected(p->vf, error[0] ? error : NULL);
 	__atomic_store_n(&p->conn_vid, NO_DEVICE, __ATOMIC_RELAXED);
@@ -388,24 +383,51 @@ static const struct rte_vhost_device_ops device_ops = {
 
 /* ---- bursts: the owner lcore ---- */
 
+/* Its memory was pulled away under the burst: what was read of it may be zeroes. */
+static uint16_t drop_burst(struct rte_mbuf **pkts, uint16_t n)
+{
+	rte_pktmbuf_free_bulk(pkts, n);
+	return 0;
+}
+
 static uint16_t vhost_from_guest(
 	void *port, uint16_t qp, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct vhost_port *p = port;
-	uint16_t done = rte_vhost_dequeue_burst(p->vid, TX_VRING(qp), pool, pkts, n);
+	uint16_t done;
 
+	if (unlikely(guest_memory_is_lost(p->guard.memory)))
+		return 0;
+	done = rte_vhost_dequeue_burst(p->vid, TX_VRING(qp), pool, pkts, n);
 	if (dirty_log_is_on(p->dirty))
 		vhost_rings_dequeued(&p->rings[qp], p->dirty);
+	if (unlikely(guest_memory_is_lost(p->guard.memory)))
+		return drop_burst(pkts, done);
 	return done;
 }
 
+/*
+ * A frame for a guest with mergeable buffers may take as many of them as its ring has, if they are
+ * empty; librte_vhost 22.11 notes those of a whole burst in an array of the ring's size, and does
+ * not look at its end, nor whether the guest's index is within the ring. So it gets one frame at
+ * a time.
+ */
 static uint16_t vhost_to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct vhost_port *p = port;
+	uint16_t at_once = p->mergeable ? 1 : n, done = 0, taken;
 
-	if (dirty_log_is_on(p->dirty))
-		return vhost_rings_enqueue(&p->rings[qp], p->dirty, pkts, n);
-	return rte_vhost_enqueue_burst(p->vid, RX_VRING(qp), pkts, n);
+	if (unlikely(guest_memory_is_lost(p->guard.memory)))
+		return 0;
+	do {
+		uint16_t want = RTE_MIN(at_once, (uint16_t)(n - done));
+
+		taken = dirty_log_is_on(p->dirty)
+				? vhost_rings_enqueue(&p->rings[qp], p->dirty, &pkts[done], want)
+				: rte_vhost_enqueue_burst(p->vid, RX_VRING(qp), &pkts[done], want);
+		done += taken;
+	} while (taken && done < n);
+	return done;
 }
 
 /* Under the ring's lock, as all reading of guest memory. The library cannot tell for packed rings:
@@ -476,6 +498,8 @@ static int register_driver(struct vhost_port *p, const struct vf_config *config)
 	if (rte_vhost_driver_register(p->path, flags) < 0)
 		return -1;
 	if (rte_vhost_driver_disable_features(p->path, off) == 0 &&
+		rte_vhost_driver_set_protocol_features(p->path, vhost_rules_protocol_features) ==
+			0 &&
 		rte_vhost_driver_callback_register(p->path, &device_ops) == 0 &&
 		rte_vhost_driver_start(p->path) == 0)
 		return 0;
@@ -503,9 +527,11 @@ static int vhost_create(
 	memcpy(p->path, config->socket, sizeof(p->path));
 	pthread_mutex_init(&p->base_lock, NULL);
 	*port = p;
-	if (ports_replace(NULL, p) == 0 && register_driver(p, config) == 0)
+	if (vhost_guard_init(&p->guard) == 0 && ports_replace(NULL, p) == 0 &&
+		register_driver(p, config) == 0)
 		return 0;
 	ports_replace(p, NULL);
+	vhost_guard_fini(&p->guard);
 	*port = NULL;
 	free(p);
 	return nic_fail(
@@ -522,6 +548,7 @@ static void vhost_destroy(void *port)
 	 */
 	rte_vhost_driver_unregister(p->path);
 	ports_replace(p, NULL);
+	vhost_guard_fini(&p->guard);
 	set_conn_fd(p, -1);
 	each_ring(p, vhost_rings_fini);
 	pthread_mutex_destroy(&p->base_lock);

@@ -11,12 +11,13 @@ import socket
 import struct
 
 GET_FEATURES, SET_FEATURES, SET_OWNER, SET_MEM_TABLE = 1, 2, 3, 5
-SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE = 8, 9, 10
+SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE, GET_VRING_BASE = 8, 9, 10, 11
 SET_VRING_KICK, SET_VRING_CALL = 12, 13
 GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, SET_VRING_ENABLE = 15, 16, 18
 VERSION, NEED_REPLY = 1, 1 << 3
 WANTED_FEATURES = 1 << 32 | 1 << 30 | 1 << 22 | 1 << 15
 RING_BYTES, DESCRIPTORS = 0x10000, 256
+MAP_FIXED = 0x10
 
 
 class VhostFrontEnd:
@@ -32,7 +33,7 @@ class VhostFrontEnd:
         self.memory = mmap.mmap(self.memfd, memory_bytes)
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
         self.descriptors, self.kick, self.features = [self.memfd], {}, 0
-        self.wanted, self.ring_base = WANTED_FEATURES, 0
+        self.wanted, self.ring_base, self.default_flags = WANTED_FEATURES, 0, VERSION
 
     def close(self):
         """Hang up."""
@@ -41,8 +42,20 @@ class VhostFrontEnd:
             os.close(descriptor)
         self.descriptors = []
 
-    def send(self, request, payload=b"", descriptors=(), flags=VERSION):
+    def let_go_of_memory(self, start):
+        """From `start` on we have memory of our own, in which nobody else looks."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mmap.restype = ctypes.c_void_p
+        libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [
+            ctypes.c_long]
+        at = self.address + start
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_FIXED
+        assert libc.mmap(at, self.memory_bytes - start, mmap.PROT_READ | mmap.PROT_WRITE, flags,
+                         -1, 0) == at
+
+    def send(self, request, payload=b"", descriptors=(), flags=None):
         """Send one message."""
+        flags = self.default_flags if flags is None else flags
         rights = array.array("i", descriptors)
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if descriptors else []
         header = struct.pack("<III", request, flags, len(payload))
