@@ -27,7 +27,7 @@ from harness import report  # noqa: E402
 from harness.case import Case, Skip, cases  # noqa: E402
 from harness.world import World  # noqa: E402
 
-CASE_TIMEOUT_S = 150
+CASE_TIMEOUT_S = 240
 
 
 @dataclass
@@ -63,6 +63,15 @@ def measure_side(row, world, label, run):
     row.samples.setdefault(label, []).append(value)
 
 
+def end(row, world):
+    """What a case started ends; a daemon that does not end well is an error of the case."""
+    try:
+        world.close()
+    except Exception as problem:  # pylint: disable=broad-except
+        row.error = row.error or str(problem).splitlines()[0][:160]
+        traceback.print_exc()
+
+
 def measure(case, quick):
     """All turns of a case."""
     row, world = Row(case), World(quick)
@@ -79,7 +88,7 @@ def measure(case, quick):
             print(f"---- {process.name} ----\n{process.log_tail(8)}")
     finally:
         signal.alarm(0)
-        world.close()
+        end(row, world)
     if case.budget:
         row.figure = case.budget.figure({label: row.samples.get(label) for label in case.sides})
     elif len([v for v in row.samples.values() if v]) >= 2:

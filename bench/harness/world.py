@@ -178,4 +178,4 @@ def dram_write_rate(_world):
     return max(json.loads(out).values())
 
 
-__all__ = ["Skip", "World", "cpu_seconds", "dram_write_rate", "wait_until"]
+__all__ = ["Env", "Skip", "World", "cpu_seconds", "dram_write_rate", "wait_until"]

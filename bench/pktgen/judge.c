@@ -31,6 +31,12 @@ void judge_stream(unsigned stream, int receiver, uint64_t first)
 	in->bytes = in->misdelivered = in->corrupt = 0;
 }
 
+void judge_silence_ends(uint64_t now_tsc)
+{
+	if (judge.last_tsc && now_tsc - judge.last_tsc > judge.silence_tsc)
+		judge.silence_tsc = now_tsc - judge.last_tsc;
+}
+
 static void note_arrival(uint64_t now_tsc)
 {
 	if (judge.measuring && judge.last_tsc && now_tsc - judge.last_tsc > judge.silence_tsc)

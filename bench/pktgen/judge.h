@@ -46,4 +46,7 @@ bool judge_init(bool bins);
 /* A stream that begins now, at number `first`. */
 void judge_stream(unsigned stream, int receiver, uint64_t first);
 
+/* The measurement is over: the time since the last arrival counts as silence too. */
+void judge_silence_ends(uint64_t now_tsc);
+
 #endif

@@ -53,8 +53,7 @@ static const struct option options_table[] = {
 		"else connect to them"},
 	{"driver", "NAME", TYPE_CHOICE, AT(driver), 0, 0, "direct", driver_names,
 		"direct: a split-ring driver of this program, with no limit by DPDK on the number "
-		"of guests; virtio-user: DPDK's net_virtio_user, which also survives a restart of "
-		"the daemon with --listen"},
+		"of guests; virtio-user: DPDK's net_virtio_user, 31 at most"},
 	{"ring-size", "N", TYPE_UINT, AT(ring_size), 64, 4096, "1024", NULL,
 		"descriptors in each ring of a guest; a power of two"},
 	{"mergeable", NULL, TYPE_FLAG, AT(mergeable), 0, 0, "", NULL,

@@ -355,6 +355,7 @@ static int measure(struct run *run, struct run_result *result)
 	if (!error)
 		error = send_until(run, run->start_tsc + o->duration_us * hz_us);
 	judge.measuring = false;
+	judge_silence_ends(rte_rdtsc());
 	if (!error)
 		error = take_moment(run, &end);
 	if (error)

@@ -101,11 +101,14 @@ class Guest:
             "-machine", "memory-backend=mem", "-nodefaults", "-no-user-config",
             "-display", "none", *self.software(),
             "-qmp", f"unix:{self.path('qmp')},server=on,wait=off",
-            "-chardev", f"socket,id=vhost,path={self.vhost_socket},server=on,wait=off",
-            "-netdev", f"vhost-user,id=net,chardev=vhost,queues={self.queues}",
-            "-device", self.nic(),
+            *self.netdev(), "-device", self.nic(),
         ]
         return command + (["-S", "-incoming", "defer"] if self.incoming else [])
+
+    def netdev(self):
+        """What the device is connected to: the options of the netdev "net"."""
+        return ["-chardev", f"socket,id=vhost,path={self.vhost_socket},server=on,wait=off",
+                "-netdev", f"vhost-user,id=net,chardev=vhost,queues={self.queues}"]
 
     def start(self):
         """Start QEMU; wait_up() tells when the guest serves."""

@@ -1,0 +1,334 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+QEMU guests beside each other: one on a VF of renicd, one on QEMU's own virtio-net on a tap. Prints
+one line of JSON: {experiment: {side: [value of each turn]}}.
+
+  lab.py guests TURNS SECONDS    TCP and request/response, free and held at 25 ms (renicd's log;
+                                 QEMU's filter-buffer), and host CPU for each Gbit
+  lab.py moves TURNS             the client's silence during a live migration
+
+The ReNIC paper's comparisons (ACM TACO 2012) with the means at hand: under software emulation (TCG) the
+guest is the slowest part by far, so CPU is counted without the threads that emulate its processors.
+Runs in namespaces of its own, as the VM tests do, whose guests and daemons it takes.
+"""
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "../../tests/vm"), os.path.join(HERE, "../../tests/lib")]
+
+# pylint: disable=wrong-import-position
+import hosts  # noqa: E402
+import sandbox  # noqa: E402
+import test_migration  # noqa: E402
+import traffic  # noqa: E402
+from daemon import Daemon  # noqa: E402
+from guest import Guest, accelerator  # noqa: E402
+
+EPOCH_US = 25000
+ECHO_BYTES = 64
+# What renicd does not offer either: both sides move frames of the MTU that are complete.
+PLAIN = ",".join(f"{feature}=off" for feature in (
+    "csum", "guest_csum", "gso", "guest_tso4", "guest_tso6", "guest_ecn", "guest_ufo",
+    "host_tso4", "host_tso6", "host_ecn", "host_ufo"))
+
+
+class TapGuest(Guest):
+    """A guest on QEMU's virtio-net and a tap."""
+
+    def __init__(self, *arguments, tap, **options):
+        super().__init__(*arguments, **options)
+        self.tap = tap
+
+    def netdev(self):
+        return ["-netdev", f"tap,id=net,ifname={self.tap},script=no,downscript=no"]
+
+    def nic(self):
+        return f"{super().nic()},{PLAIN}"
+
+
+def ip(*words):
+    """Run ip."""
+    subprocess.run(["ip", *words], check=True)
+
+
+def emulation_free_cpu(process):
+    """CPU seconds of a process without the threads that emulate a guest's processors."""
+    total = 0
+    for task in os.listdir(f"/proc/{process.pid}/task"):
+        with open(f"/proc/{process.pid}/task/{task}/stat", encoding="ascii") as f:
+            name, rest = f.read().split("(", 1)[1].rsplit(") ", 1)
+        if not name.startswith("CPU "):
+            fields = rest.split()
+            total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+class Side:
+    """A guest, the address of the host in its network, and how what it sends is held."""
+
+    def __init__(self, guest, host, processes):
+        self.guest, self.host, self.processes = guest, host, processes
+
+    def cpu(self):
+        """CPU seconds of everything that moves its frames."""
+        return sum(map(emulation_free_cpu, self.processes))
+
+    def tcp(self, seconds):
+        """Guest to host, bits a second and CPU seconds a Gbit."""
+        before = self.cpu()
+        out = subprocess.run(["iperf3", "-c", self.guest.ip, "-R", "-t", str(seconds), "-J"],
+                             stdout=subprocess.PIPE, text=True, check=True,
+                             timeout=seconds + 30).stdout
+        received = json.loads(out)["end"]["sum_received"]
+        return received["bits_per_second"], \
+            (self.cpu() - before) / (received["bytes"] * 8 / 1e9)
+
+    def request_response(self, seconds):
+        """Round trips a second on one TCP connection, one at a time."""
+        trips, end = 0, time.monotonic() + seconds
+        with traffic.connect(self.guest.ip, traffic.ECHO) as peer:
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while time.monotonic() < end:
+                peer.sendall(bytes(ECHO_BYTES))
+                got = 0
+                while got < ECHO_BYTES:
+                    got += len(peer.recv(ECHO_BYTES))
+                trips += 1
+        return trips / seconds
+
+
+class RenicdSide(Side):
+    """On a VF."""
+
+    def __init__(self, run, image, accel):
+        self.daemon = Daemon(run, [{"name": "vm1", "mac": "52:54:00:00:00:02",
+                                    "socket": run.join("vm1.sock")}])
+        self.daemon.start()
+        guest = Guest(run, image, "vm1", run.join("vm1.sock"), "10.9.0.2/24",
+                      "52:54:00:00:00:02", accel)
+        guest.start()
+        super().__init__(guest, Daemon.ADDRESS, [self.daemon.process, guest.process])
+        self.protector = None
+
+    def hold(self):
+        """Checkpoints of the NIC by the clock."""
+        self.protector = subprocess.Popen(
+            self.daemon.ctl_command("protect", "vm1", "--interval", f"{EPOCH_US // 1000}ms"),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        time.sleep(0.3)
+
+    def let_go(self):
+        """End that."""
+        self.protector.send_signal(signal.SIGINT)
+        self.protector.wait(10)
+
+
+class TapSide(Side):
+    """On a tap."""
+
+    TAP, HOST = "tap2", "10.8.0.1"
+
+    def __init__(self, run, image, accel):
+        ip("tuntap", "add", self.TAP, "mode", "tap")
+        ip("addr", "add", f"{self.HOST}/24", "dev", self.TAP)
+        ip("link", "set", self.TAP, "up")
+        guest = TapGuest(run, image, "vm2", "", "10.8.0.2/24", "52:54:00:00:00:03", accel,
+                         tap=self.TAP)
+        guest.start()
+        super().__init__(guest, self.HOST, [guest.process])
+
+    def hold(self):
+        """What the guest sends waits in a filter-buffer, which lets all go by the clock."""
+        self.guest.qmp("object-add", **{"qom-type": "filter-buffer", "id": "held",
+                                        "netdev": "net", "queue": "rx", "interval": EPOCH_US})
+
+    def let_go(self):
+        """End that."""
+        self.guest.qmp("object-del", id="held")
+
+
+def turn_of_guests(side, seconds):
+    """One turn: {experiment: value}."""
+    free_bps, cpu = side.tcp(seconds)
+    free_trips = side.request_response(seconds)
+    side.hold()
+    held_bps, _ = side.tcp(seconds)
+    held_trips = side.request_response(seconds)
+    side.let_go()
+    return {"tcp_free": free_bps, "cpu_per_gbit": cpu, "trips_free": free_trips,
+            "tcp_held": held_bps, "trips_held": held_trips}
+
+
+def guests(run, image, accel, turns, seconds):
+    """Both sides in turn, the guest of the other paused."""
+    sides = {"renicd": RenicdSide(run, image, accel), "QEMU tap": TapSide(run, image, accel)}
+    results = {}
+    try:
+        for side in sides.values():
+            side.guest.wait_up()
+            traffic.wait_reachable(side.guest.ip)
+            side.guest.install("/usr/bin/iperf3", side.host)
+            side.guest.sh("iperf3 -s -D; while ! netstat -ltn | grep -q :5201; do sleep 0.1; done")
+        for _ in range(turns):
+            for name, side in sides.items():
+                for other in sides.values():
+                    other.guest.qmp("cont" if other is side else "stop")
+                traffic.wait_reachable(side.guest.ip)
+                for experiment, value in turn_of_guests(side, seconds).items():
+                    results.setdefault(experiment, {}).setdefault(name, []).append(value)
+    finally:
+        for side in sides.values():
+            side.guest.kill()
+        sides["renicd"].daemon.stop()
+    return results
+
+
+# ---- live migration ----
+
+class Silence(threading.Thread):
+    """The client: hears datagrams of the guest; longest() says how long it heard none, ms."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((address, 0))
+        self.port = self.sock.getsockname()[1]
+        self.sock.settimeout(0.1)
+        self.times, self.numbers, self.ending = [], [], False
+        self.start()
+
+    def run(self):
+        while not self.ending:
+            try:
+                data = self.sock.recv(2048)
+            except socket.timeout:
+                continue
+            self.times.append(time.monotonic())
+            self.numbers.append(struct.unpack_from(">I", data)[0])
+
+    def longest(self):
+        """Ends it."""
+        self.ending = True
+        self.join()
+        self.sock.close()
+        gaps = [(b - a) * 1000 for a, b in zip(self.times, self.times[1:])]
+        lost = (max(self.numbers) + 1 - len(set(self.numbers))) if self.numbers else 0
+        return max(gaps, default=float("inf")), lost
+
+
+def heard_while(guest, address, move):
+    """Silence and datagrams lost while `move` moves the guest, which sends one a millisecond."""
+    client = Silence(address)
+    guest.sh(f"agent count {address} {client.port} 6000 1000 >/dev/null 2>&1 &")
+    time.sleep(1)
+    move()
+    time.sleep(1.5)
+    return client.longest()
+
+
+def move_renicd(run, image, accel, turn):
+    """From one renicd to another, as docs/protocol.md has it."""
+    world = hosts.TwoHosts(run, image, accel)
+    world.number = turn  # its folders are new ones
+    world.start()
+    try:
+        world.prepare()
+
+        def move():
+            test_migration.migrate(world)
+            world.b.guest.qmp("cont")
+
+        return heard_while(world.a.guest, Daemon.ADDRESS, move)
+    finally:
+        world.stop()
+
+
+class TapHosts:
+    """Two QEMUs, each on a tap in one bridge: what test_migration.wait_passes and others want."""
+
+    def __init__(self, run, image, accel):
+        self.run = run
+        hosts.ip("link", "add", hosts.BRIDGE, "type", "bridge")
+        hosts.ip("link", "set", hosts.BRIDGE, "address", Daemon.MAC, "up")
+        hosts.ip("addr", "add", f"{Daemon.ADDRESS}/24", "dev", hosts.BRIDGE)
+        self.a, self.b = (TapGuest(run, image, name, "", hosts.ADDRESS, hosts.MAC, accel,
+                                   tap=f"tap-{name}", incoming=name == "b") for name in "ab")
+        for guest in (self.a, self.b):
+            hosts.ip("tuntap", "add", guest.tap, "mode", "tap")
+            hosts.ip("link", "set", guest.tap, "master", hosts.BRIDGE, "up")
+            guest.start()
+        self.a.wait_up()
+        self.b.attach()
+        self.a.sh(f"arp -s {Daemon.ADDRESS} {Daemon.MAC}")
+        traffic.wait_reachable(self.a.ip)
+
+    def move(self):
+        """With the same limits as the other side has."""
+        uri = f"unix:{self.run.join('migration')}"
+        self.b.qmp("migrate-incoming", uri=uri)
+        self.a.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 26, "downtime-limit": 1})
+        self.a.qmp("migrate", uri=uri)
+        test_migration.wait_passes(self.a, test_migration.PASSES)
+        self.a.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 33, "downtime-limit": 300})
+        while (status := self.a.qmp("query-migrate")["status"]) != "completed":
+            if status in ("failed", "cancelled"):
+                raise RuntimeError(f"the migration is {status}")
+            time.sleep(0.001)
+        self.b.qmp("cont")
+
+    def stop(self):
+        """End all."""
+        for guest in (self.a, self.b):
+            guest.kill()
+            hosts.ip("link", "del", guest.tap)
+        hosts.ip("link", "del", hosts.BRIDGE)
+
+
+def move_tap(run, image, accel, turn):
+    """QEMU's own virtio-net, from tap to tap."""
+    world = TapHosts(run.folder(f"tapmove{turn}"), image, accel)
+    try:
+        return heard_while(world.a, Daemon.ADDRESS, world.move)
+    finally:
+        world.stop()
+
+
+def moves(run, image, accel, turns):
+    """Both ways in turn."""
+    results = {"silence_ms": {}, "lost": {}}
+    for turn in range(turns):
+        for name, move in (("renicd", move_renicd), ("QEMU tap", move_tap)):
+            silence, lost = move(run, image, accel, turn)
+            results["silence_ms"].setdefault(name, []).append(silence)
+            results["lost"].setdefault(name, []).append(lost)
+    return results
+
+
+def main():
+    """Command line."""
+    image = os.path.join(sandbox.TOP, "build-vm")
+    if not sandbox.inside():
+        subprocess.run([os.path.join(HERE, "../../tests/vm/guest/build.sh"), image], check=True,
+                       stdout=sys.stderr)
+    sandbox.enter()
+    run = sandbox.RunDir("renic-lab.")
+    accel = accelerator(image)
+    if sys.argv[1] == "guests":
+        results = guests(run, image, accel, int(sys.argv[2]), float(sys.argv[3]))
+    else:
+        results = moves(run, image, accel, int(sys.argv[2]))
+    print(json.dumps({"accel": accel.split(",", maxsplit=1)[0], **results}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
