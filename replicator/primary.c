@@ -74,8 +74,10 @@ static int protect(struct primary *p, struct nic_error *err)
 
 	if (rc)
 		return rc;
-	p->daemon.term = group.term;
-	daemon_close(&p->daemon); /* the next connection carries the term */
+	/* A renicd that forgot its term is told; the next connection carries it. */
+	if (group.term > p->daemon.term)
+		p->daemon.term = group.term;
+	daemon_close(&p->daemon);
 	if (!strcmp(group.state, "standby"))
 		return nic_fail(err, RENIC_E_STATE, "group",
 			"renicd's group \"%s\" is a standby: nothing to protect here",

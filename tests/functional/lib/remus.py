@@ -13,7 +13,7 @@ from .env import BUILD, RENICD
 from .process import Process
 from .rpc import Rpc
 
-REMUS = os.path.join(BUILD, "tests", "functional", "renic-remus-fake")
+REMUS = os.environ.get("REMUS") or os.path.join(BUILD, "tests", "functional", "renic-remus-fake")
 WAIT_S = 20
 
 
