@@ -160,6 +160,18 @@ static const struct param commit_params[] = {
 	END,
 };
 
+static const struct param capture_start_params[] = {
+	ARG("name", VALUE_TEXT, "NAME", "a VF"),
+	KEY("file", VALUE_TEXT, "FILE", "a new file in renicd's capture_dir; default NAME.pcapng"),
+	KEY("direction", VALUE_TEXT, "both|egress|ingress", "from the guest, to it; default both"),
+	KEY("hold", VALUE_TEXT, "before|after",
+		"egress as the guest sent it, or as it leaves; default before"),
+	KEY("filter", VALUE_TEXT, "FILTER", "pcap-filter of frames that are wanted; default all"),
+	KEY("snaplen", VALUE_NUMBER, "BYTES", "most of a frame; default all"),
+	KEY("max_bytes", VALUE_BYTES, "BYTES", "most of the file; default 64M"),
+	END,
+};
+
 static const struct param log_level_params[] = {
 	ARG("level", VALUE_TEXT, "LEVEL", "debug, info, notice, warning or error"),
 	OPT_ARG("module", VALUE_TEXT, "MODULE", "one part of renicd; default: all"),
@@ -321,6 +333,12 @@ const struct command commands[] = {
 			"leaves; SIGUSR2 resumes them; a line on stdout says so each time."),
 	RUNS("top", NULL, NULL, top_params, NULL, run_top,
 		"A live table of VFs: rates, role, epoch, held frames, drops"),
+	CALLS("capture", "start", "capture_start", capture_start_params, show_record,
+		"Write a VF's frames into a pcapng file, for tcpdump or Wireshark"),
+	CALLS("capture", "stop", "capture_stop", vf_name, show_record,
+		"End a VF's capture; the file is whole then"),
+	CALLS("capture", "list", "capture_list", no_params, show_capture_list,
+		"Captures that run, or that have ended by themselves"),
 	CALLS("uplink", "get", "uplink_get", no_params, show_record,
 		"The wire side: device, link, counters"),
 	RUNS("egress-log", "get", "egress_log_get", egress_log_params, show_extents, run_egress_log,

@@ -82,6 +82,18 @@ static const struct column group_columns[] = {
 	{0},
 };
 
+static const struct column capture_columns[] = {
+	{"NAME", "name", CELL_TEXT},
+	{"STATE", "state", CELL_TEXT},
+	{"DIRECTION", "direction", CELL_TEXT},
+	{"HOLD", "hold", CELL_TEXT},
+	{"FRAMES", "pkts", CELL_COUNT},
+	{"BYTES", "bytes", CELL_BYTES},
+	{"DROPPED", "dropped", CELL_COUNT},
+	{"PATH", "path", CELL_TEXT},
+	{0},
+};
+
 static const struct column method_columns[] = {
 	{"METHOD", "name", CELL_TEXT},
 	{"FOR", "who", CELL_TEXT},
@@ -218,6 +230,11 @@ void show_checkpoint(FILE *out, const json_t *result)
 {
 	record_print(out, result);
 	part(out, sealed_columns, json_object_get(result, "vfs"));
+}
+
+void show_capture_list(FILE *out, const json_t *result)
+{
+	table_print(out, capture_columns, result);
 }
 
 void show_extents(FILE *out, const json_t *result)

@@ -19,6 +19,7 @@ void show_vf_list(FILE *out, const json_t *result);
 void show_group_row(FILE *out, const json_t *result);
 void show_group_list(FILE *out, const json_t *result);
 void show_checkpoint(FILE *out, const json_t *result);
+void show_capture_list(FILE *out, const json_t *result);
 void show_extents(FILE *out, const json_t *result);
 
 #endif

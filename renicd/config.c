@@ -175,6 +175,7 @@ static const struct param config_fields[] = {
 	},
 	{.name = "egress_log", CONFIG_OBJECT(egress_log, egress_log_fields)},
 	{.name = "uplink", CONFIG_OBJECT(uplink, uplink_fields)},
+	{.name = "capture_dir", .type = PARAM_PATH, PARAM_FIELD(struct renicd_config, capture_dir)},
 	{.name = "metrics", CONFIG_OBJECT(metrics, metrics_fields)},
 	{
 		.name = "telemetry",

@@ -59,6 +59,7 @@ struct renicd_config {
 	uint32_t mbufs;			     /* default 32768 */
 	struct config_egress_log egress_log;
 	struct config_uplink uplink;
+	char capture_dir[NIC_PATH_SIZE]; /* empty: RUN_DIR/captures */
 	struct metrics_config metrics;
 	bool telemetry; /* DPDK's; default true */
 	uint16_t n_vfs;

@@ -130,6 +130,7 @@ static int start_device(const struct renicd_config *config, const struct run_opt
 	char path[LOG_PATH_SIZE];
 	struct nic_params params = {
 		.run_dir = config->run_dir,
+		.capture_dir = config->capture_dir,
 		.log_path = path,
 		.set_aside = run_options->set_aside,
 		.log_segments = RTE_MAX(log->size_mb / SEGMENT_MB, 2u),

@@ -15,6 +15,7 @@ static const struct rpc_topic *const topics[] = {
 	&rpc_standby,
 	&rpc_ingress,
 	&rpc_snapshot,
+	&rpc_capture,
 	&rpc_events,
 };
 

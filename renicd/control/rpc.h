@@ -79,7 +79,7 @@ struct rpc_topic {
 	}
 
 extern const struct rpc_topic rpc_meta, rpc_uplink, rpc_vf, rpc_group, rpc_checkpoint, rpc_standby,
-	rpc_ingress, rpc_snapshot, rpc_config, rpc_events;
+	rpc_ingress, rpc_snapshot, rpc_config, rpc_events, rpc_capture;
 
 /* The parameters of the many methods that take just a name, under whatever member name. */
 struct rpc_name {

@@ -34,6 +34,7 @@ const char *const nic_event_names[EVENT_TYPES] = {
 	[EVENT_REPLICATOR_LOST] = "replicator_lost",
 	[EVENT_LOG_HIGH_WATER] = "log_high_water",
 	[EVENT_DROPS] = "drops",
+	[EVENT_CAPTURE_ENDED] = "capture_ended",
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

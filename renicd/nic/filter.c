@@ -112,7 +112,8 @@ uint16_t filter_from_guest(
 }
 
 /* cBPF of libpcap -> eBPF -> machine code. */
-static int load_program(struct vf_policy *policy, const struct bpf_program *cbpf)
+static int load_program(
+	const struct bpf_program *cbpf, uint64_t (**fn)(void *mbuf), struct rte_bpf **bpf)
 {
 	struct rte_bpf_prm *prm = rte_bpf_convert(cbpf);
 	struct rte_bpf_jit jit;
@@ -121,47 +122,53 @@ static int load_program(struct vf_policy *policy, const struct bpf_program *cbpf
 		prm = bpf_mend(prm);
 	if (!prm)
 		return -rte_errno;
-	policy->exempt_bpf = rte_bpf_load(prm);
+	*bpf = rte_bpf_load(prm);
 	rte_free(prm);
-	if (!policy->exempt_bpf)
+	if (!*bpf)
 		return -rte_errno;
-	if (rte_bpf_get_jit(policy->exempt_bpf, &jit) || !jit.func) {
-		rte_bpf_destroy(policy->exempt_bpf);
-		policy->exempt_bpf = NULL;
+	if (rte_bpf_get_jit(*bpf, &jit) || !jit.func) {
+		rte_bpf_destroy(*bpf);
+		*bpf = NULL;
 		return -ENOTSUP;
 	}
-	policy->exempt = jit.func;
+	*fn = jit.func;
 	return 0;
 }
 
-int filter_compile_exempt(struct vf_policy *policy, const char *expression, struct nic_error *err)
+int filter_compile(const char *expression, const char *field, uint64_t (**fn)(void *mbuf),
+	struct rte_bpf **bpf, struct nic_error *err)
 {
 	struct bpf_program cbpf;
 	pcap_t *pcap;
 	int rc;
 
-	policy->exempt = NULL;
-	policy->exempt_bpf = NULL;
+	*fn = NULL;
+	*bpf = NULL;
 	if (!expression[0])
 		return 0;
 	pcap = pcap_open_dead(DLT_EN10MB, UINT16_MAX);
 	if (!pcap)
-		return nic_fail(err, RENIC_E_RESOURCES, "hold_exempt", "libpcap: no memory");
+		return nic_fail(err, RENIC_E_RESOURCES, field, "libpcap: no memory");
 	rc = pcap_compile(pcap, &cbpf, expression, 1, PCAP_NETMASK_UNKNOWN);
 	if (rc < 0) {
-		nic_fail_value(err, "hold_exempt", expression, "a pcap-filter expression");
+		nic_fail_value(err, field, expression, "a pcap-filter expression");
 		if (err)
-			snprintf(err->message, sizeof(err->message), "hold_exempt: %s",
+			snprintf(err->message, sizeof(err->message), "%s: %s", field,
 				pcap_geterr(pcap));
 		pcap_close(pcap);
 		return RENIC_E_PARAMS;
 	}
-	rc = load_program(policy, &cbpf);
+	rc = load_program(&cbpf, fn, bpf);
 	pcap_freecode(&cbpf);
 	pcap_close(pcap);
 	if (rc)
-		return nic_fail(err, RENIC_E_UNSUPPORTED, "hold_exempt",
+		return nic_fail(err, RENIC_E_UNSUPPORTED, field,
 			"\"%s\" cannot be compiled to native code: %s", expression,
 			rte_strerror(-rc));
 	return 0;
+}
+
+int filter_compile_exempt(struct vf_policy *policy, const char *expression, struct nic_error *err)
+{
+	return filter_compile(expression, "hold_exempt", &policy->exempt, &policy->exempt_bpf, err);
 }

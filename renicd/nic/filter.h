@@ -17,6 +17,14 @@
 uint16_t filter_from_guest(
 	struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf **pkts, uint16_t n);
 
+/*
+ * Compile a pcap-filter expression (libpcap, rte_bpf): *fn tells frames by it, until *bpf is
+ * destroyed. Both are NULL for an empty expression. field: the parameter that an error names.
+ * Control thread.
+ */
+int filter_compile(const char *expression, const char *field, uint64_t (**fn)(void *mbuf),
+	struct rte_bpf **bpf, struct nic_error *err);
+
 /* Compile a pcap-filter expression for policy->exempt (libpcap, rte_bpf). Control thread.
  * An empty expression clears it. */
 int filter_compile_exempt(struct vf_policy *policy, const char *expression, struct nic_error *err);

@@ -12,6 +12,7 @@
 #include <rte_malloc.h>
 
 #include "announce.h"
+#include "capture.h"
 #include "checkpoint_area.h"
 #include "event.h"
 #include "group_members.h"
@@ -53,6 +54,10 @@ int nic_init(const struct nic_params *params, struct nic_error *err)
 {
 	if (params->run_dir)
 		snprintf(nic.run_dir, sizeof(nic.run_dir), "%s", params->run_dir);
+	if (params->capture_dir && params->capture_dir[0])
+		snprintf(nic.capture_dir, sizeof(nic.capture_dir), "%s", params->capture_dir);
+	else
+		snprintf(nic.capture_dir, sizeof(nic.capture_dir), "%.90s/captures", nic.run_dir);
 	nic.ending = false;
 	nic.port_ops = params->port_ops;
 	nic.log_for_dma = params->register_dma;
@@ -185,6 +190,7 @@ void nic_tick(void)
 				check_high_water(vf->qps[q]);
 			check_drops(vf);
 		}
+		capture_tick();
 	}
 	event_deliver();
 }

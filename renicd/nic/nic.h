@@ -153,6 +153,17 @@ struct log_extent {
 int nic_egress_log_get(
 	const char *vf, struct log_extent *extents, int max, int *fd, struct nic_error *err);
 
+/* ---- captures ---- */
+
+/* One at a time of a VF. RENIC_E_EXISTS: there is one, or the file is there already; RENIC_E_PARAMS:
+ * the filter; RENIC_E_IO. */
+int nic_capture_start(
+	const struct capture_config *config, struct capture_info *info, struct nic_error *err);
+
+/* Ends it and closes the file; *info: what it came to. */
+int nic_capture_stop(const char *vf, struct capture_info *info, struct nic_error *err);
+void nic_capture_foreach(void (*visit)(const struct capture_info *info, void *arg), void *arg);
+
 /* ---- uplink ---- */
 
 void nic_uplink_get(struct uplink_info *info);
@@ -173,6 +184,7 @@ enum nic_event_type {
 	EVENT_REPLICATOR_LOST,
 	EVENT_LOG_HIGH_WATER,
 	EVENT_DROPS,
+	EVENT_CAPTURE_ENDED,
 	EVENT_TYPES,
 };
 

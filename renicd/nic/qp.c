@@ -10,6 +10,7 @@
  */
 #include <rte_cycles.h>
 
+#include "capture.h"
 #include "filter.h"
 #include "qp.h"
 #include "switch.h"
@@ -32,7 +33,9 @@ static uint16_t out_push(struct vf_qp *qp)
 	uint16_t done;
 
 	qp->waits_for_link = false;
+	capture_before_leaving(qp, &out->pkts[out->head], out->n - out->head);
 	done = switch_send(&from, &out->pkts[out->head], out->n - out->head);
+	capture_left(qp, done);
 	out->head += done;
 	if (out->from_log && done) {
 		egress_log_advance(&qp->log, done);
@@ -92,10 +95,12 @@ static uint16_t pass_unheld(struct vf_qp *qp, const struct vf_policy *policy,
 		uint16_t flag = 0;
 		bool passed = false;
 
+		capture_before_leaving(qp, &pkts[i], 1);
 		if (is_exempt(policy, pkts[i]))
 			passed = switch_send(&from, &pkts[i], 1) == 1;
 		else if (policy->internal_pass)
 			passed = switch_pass_inside(qp, policy->group_id, pkts[i], &flag);
+		capture_left(qp, passed);
 		counter_add(&qp->counters.exempt_pkts, passed);
 		if (!passed) {
 			pkts[kept] = pkts[i];
@@ -178,6 +183,7 @@ static unsigned take_from_guest(struct vf_qp *qp)
 		n = qp->ops->from_guest(qp->port, qp->index, nic.pool, out->pkts, NIC_BURST);
 		if (!n)
 			return 0;
+		capture_burst(qp, CAPTURE_FROM_GUEST, out->pkts, n);
 		out->from_log = false;
 		out->head = 0;
 		out->n = filter_from_guest(qp, policy, out->pkts, n);
@@ -189,6 +195,7 @@ static unsigned take_from_guest(struct vf_qp *qp)
 		egress_log_trim(&qp->log);
 		return 0;
 	}
+	capture_burst(qp, CAPTURE_FROM_GUEST, pkts, n);
 	kept = filter_from_guest(qp, policy, pkts, n);
 	hold_burst(qp, policy, pkts, kept);
 	return n;

@@ -7,6 +7,7 @@
 #include <rte_hash_crc.h>
 #include <rte_ip.h>
 
+#include "capture.h"
 #include "qp.h"
 
 enum { RX_BACKLOG_MAX = 1024 }; /* frames kept for a running guest that is short of buffers */
@@ -25,6 +26,7 @@ static uint16_t rx_to_guest(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n
 {
 	uint16_t done = qp->ops->to_guest(qp->port, qp->index, pkts, n);
 
+	capture_burst(qp, CAPTURE_TO_GUEST, pkts, done);
 	rx_count(qp, pkts, done);
 	rte_pktmbuf_free_bulk(pkts, done);
 	return done;

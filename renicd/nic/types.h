@@ -177,6 +177,28 @@ struct checkpoint_vf {
 	bool dirty_complete; /* false: any page may have been written */
 };
 
+enum capture_direction { CAPTURE_BOTH, CAPTURE_EGRESS, CAPTURE_INGRESS };
+
+enum { CAPTURE_FILE_SIZE = 64 };
+
+struct capture_config {
+	char vf[NIC_NAME_SIZE];
+	char file[CAPTURE_FILE_SIZE]; /* name in the folder of captures; default VF.pcapng */
+	enum capture_direction direction;
+	bool after_hold;	      /* egress as it leaves; default: as the guest sent it */
+	uint32_t snaplen;	      /* most bytes of a frame; default all */
+	uint64_t max_bytes;	      /* of the file; default 64 MiB */
+	char filter[NIC_FILTER_SIZE]; /* pcap-filter; empty: all frames */
+};
+
+struct capture_info {
+	struct capture_config config;
+	const char *state; /* "running", "full", "failed" */
+	char path[NIC_PATH_SIZE + CAPTURE_FILE_SIZE];
+	uint64_t pkts, bytes; /* in the file */
+	uint64_t dropped;     /* seen, but the file could not keep up */
+};
+
 struct uplink_info {
 	bool present;
 	char devargs[256];

@@ -14,6 +14,7 @@
 #include "checkpoint_area.h"
 #include "group_members.h"
 #include "journal.h"
+#include "capture.h"
 #include "log.h"
 #include "switch.h"
 #include "vf.h"
@@ -333,6 +334,7 @@ int nic_vf_delete(const char *name, bool force, struct nic_error *err)
 			held_pkts(vf), name);
 	if (vf->group)
 		group_free(vf->group);
+	capture_end_of_vf(vf);
 	/* First: a lcore that waits for a ring's lock must not be waited for inside the port. */
 	if (vf->runs)
 		vf_for_each_qp(vf, remove_poller, NULL);

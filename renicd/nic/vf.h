@@ -28,6 +28,7 @@
 #include "rx_fifo.h"
 #include "vlan.h"
 
+struct capture_tap;
 struct group;
 struct rte_bpf;
 
@@ -99,7 +100,8 @@ struct vf_qp {
 	bool rx_behind;	     /* frames kept over a suspend or stop are not all delivered yet */
 	uint16_t index;	     /* queue pair number */
 	uint16_t lcore;
-	struct rte_ring *inbox; /* frames for the guest from other lcores; NULL with one lcore */
+	struct rte_ring *inbox;	 /* frames for the guest from other lcores; NULL with one lcore */
+	struct capture_tap *tap; /* NULL: no capture; capture.h */
 	struct out_burst out;
 	struct rx_fifo rx;
 	struct poller poller;
@@ -125,8 +127,8 @@ struct vf {
 	TAILQ_ENTRY(vf) next;
 	struct vf_config config;
 	uint64_t drops_told; /* control thread: reasons (bits) that an event has told of */
-	uint64_t file_hash; /* of its entry in the config file; 0: made over the control socket */
-	bool runs;	    /* it has its port, and lcores poll it */
+	uint64_t file_hash;  /* of its entry in the config file; 0: made over the control socket */
+	bool runs;	     /* it has its port, and lcores poll it */
 	uint16_t id;
 	uint16_t n_qps;
 	const struct vf_policy *policy; /* atomic pointer */
@@ -162,15 +164,17 @@ struct nic {
 	const struct uplink_ops *uplink; /* NULL: none */
 	const struct vf_port_ops *port_ops;
 	char run_dir[NIC_PATH_SIZE];
+	char capture_dir[NIC_PATH_SIZE];
 	bool ending; /* the logs' file is left as it is */
 };
 
 extern struct nic nic;
 
 struct nic_params {
-	const char *run_dir;  /* holds the journal; NULL: there is none */
-	const char *log_path; /* file of the egress logs */
-	bool set_aside;	      /* go on without files that cannot be used */
+	const char *run_dir;	 /* holds the journal; NULL: there is none */
+	const char *capture_dir; /* NULL or empty: RUN_DIR/captures */
+	const char *log_path;	 /* file of the egress logs */
+	bool set_aside;		 /* go on without files that cannot be used */
 	uint32_t log_segments;
 	uint32_t mbufs;
 	bool register_dma;

@@ -59,8 +59,8 @@ static void method_list_has_every_method_with_its_parameters(void **state)
 		"group_set", "group_get", "group_list", "protection_start", "protection_stop",
 		"checkpoint_begin", "checkpoint_resume", "checkpoint_abort", "checkpoint_commit",
 		"standby_start", "standby_stop", "standby_restore", "activate", "vf_announce",
-		"ingress_take", "ingress_give", "egress_log_get", "snapshot_get",
-		"events_subscribe", "events_unsubscribe"};
+		"ingress_take", "ingress_give", "egress_log_get", "snapshot_get", "capture_start",
+		"capture_stop", "capture_list", "events_subscribe", "events_unsubscribe"};
 	int fd = fixture_connect(*state);
 	json_t *result = fixture_call(fd, "rpc_get_methods", NULL);
 	json_t *method, *param;
@@ -291,6 +291,36 @@ static void stats_have_every_counter_and_drop_reason(void **state)
 		assert_int_equal(
 			number(json_object_get(result, "drops"), drop_descs[i].name), 100 + i);
 	json_decref(result);
+	close(fd);
+}
+
+static void a_capture_is_started_listed_and_stopped(void **state)
+{
+	int fd = fixture_connect(*state);
+	json_t *result;
+
+	json_decref(fixture_call(fd, "vf_create", "{\"name\":\"a\"}"));
+	result = fixture_call(fd, "capture_start",
+		"{\"name\":\"a\",\"file\":\"f\",\"direction\":\"ingress\",\"hold\":\"after\","
+		"\"filter\":\"arp\",\"snaplen\":100,\"max_bytes\":4096}");
+	assert_members(result, "name path state direction hold filter snaplen max_bytes pkts bytes "
+			       "dropped");
+	assert_string_equal(fixture_string(result, "path"), "/run/x/f");
+	assert_string_equal(fixture_string(result, "direction"), "ingress");
+	assert_string_equal(fixture_string(result, "hold"), "after");
+	json_decref(result);
+	result = fixture_call(fd, "capture_list", NULL);
+	assert_int_equal(json_array_size(result), 1);
+	json_decref(result);
+	json_decref(fixture_call(fd, "capture_stop", "{\"name\":\"a\"}"));
+	json_decref(fixture_call_fails(fd, "capture_stop", "{\"name\":\"a\"}", RENIC_E_NOT_FOUND));
+	result = fixture_call(fd, "capture_start", "{\"name\":\"a\"}"); /* nothing of the first */
+	assert_string_equal(fixture_string(result, "filter"), "");
+	assert_string_equal(fixture_string(result, "direction"), "both");
+	assert_int_equal(number(result, "max_bytes"), 64 << 20);
+	json_decref(result);
+	json_decref(fixture_call_fails(
+		fd, "capture_start", "{\"name\":\"a\",\"file\":\"/x\"}", RENIC_E_PARAMS));
 	close(fd);
 }
 
@@ -686,6 +716,7 @@ int main(void)
 		TEST(vf_set_passes_exactly_what_was_given),
 		TEST(vfs_are_listed_reset_and_deleted),
 		TEST(stats_have_every_counter_and_drop_reason),
+		TEST(a_capture_is_started_listed_and_stopped),
 		TEST(groups_are_created_changed_and_deleted),
 		TEST(begin_answers_epoch_and_each_vf_in_short),
 		TEST(checkpoint_goes_by_its_calls),

@@ -76,6 +76,10 @@ def renicctl_speaks_every_method(env):
     frames = os.path.join(env.directory, "frames")
     equal(ask(env, daemon, "ingress", "take", "web", frames)["pkts"], 0, "ingress take")
     equal(ask(env, daemon, "ingress", "give", "web", frames)["pkts"], 0, "ingress give")
+    equal(ask(env, daemon, "capture", "start", "vf1", "filter=arp", "max_bytes=1M")["state"],
+          "running", "capture start")
+    equal(len(ask(env, daemon, "capture", "list")), 1, "capture list")
+    equal(ask(env, daemon, "capture", "stop", "vf1")["dropped"], 0, "capture stop")
     ask(env, daemon, "log", "level", "debug")
     config = os.path.join(env.directory, "config")
     ask(env, daemon, "config", "save", config)
@@ -88,6 +92,7 @@ def renicctl_speaks_every_method(env):
               "group_delete", "group_set", "group_get", "group_list", "protection_start",
               "protection_stop", "checkpoint_begin", "checkpoint_resume", "checkpoint_abort",
               "checkpoint_commit", "egress_log_get", "snapshot_get", "config_save", "config_load",
+              "capture_start", "capture_stop", "capture_list",
               "standby_start", "standby_stop", "standby_restore", "activate", "vf_announce",
               "ingress_take", "ingress_give",
               "events_subscribe", "events_unsubscribe"}

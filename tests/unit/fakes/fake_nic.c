@@ -38,6 +38,7 @@ const char *const nic_event_names[EVENT_TYPES] = {
 	[EVENT_REPLICATOR_LOST] = "replicator_lost",
 	[EVENT_LOG_HIGH_WATER] = "log_high_water",
 	[EVENT_DROPS] = "drops",
+	[EVENT_CAPTURE_ENDED] = "capture_ended",
 };
 
 void fake_nic_reset(void)
@@ -216,6 +217,37 @@ int nic_egress_log_get(
 	extents[0] = (struct log_extent){0, 64, 2097152, 100};
 	extents[1] = (struct log_extent){1, 0, 4194304, 7};
 	return 2;
+}
+
+/* ---- captures ---- */
+
+int nic_capture_start(
+	const struct capture_config *config, struct capture_info *info, struct nic_error *err)
+{
+	if (!find_vf(config->vf, err))
+		return RENIC_E_NOT_FOUND;
+	if (fake_nic.capture.config.vf[0])
+		return nic_fail(err, RENIC_E_EXISTS, "name", "there is one");
+	fake_nic.capture = (struct capture_info){.config = *config, .state = "running"};
+	snprintf(fake_nic.capture.path, sizeof(fake_nic.capture.path), "/run/x/%s",
+		config->file[0] ? config->file : "default");
+	*info = fake_nic.capture;
+	return 0;
+}
+
+int nic_capture_stop(const char *vf, struct capture_info *info, struct nic_error *err)
+{
+	if (strcmp(fake_nic.capture.config.vf, vf))
+		return nic_fail(err, RENIC_E_NOT_FOUND, "name", "no capture of %s", vf);
+	*info = fake_nic.capture;
+	memset(&fake_nic.capture, 0, sizeof(fake_nic.capture));
+	return 0;
+}
+
+void nic_capture_foreach(void (*visit)(const struct capture_info *info, void *arg), void *arg)
+{
+	if (fake_nic.capture.config.vf[0])
+		visit(&fake_nic.capture, arg);
 }
 
 /* ---- groups ---- */

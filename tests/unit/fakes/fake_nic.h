@@ -25,6 +25,7 @@ struct fake_nic {
 	struct group_info groups[FAKE_GROUPS_MAX];
 	unsigned n_groups;
 	struct uplink_info uplink;
+	struct capture_info capture; /* no VF: none */
 	uint64_t last_client;		 /* of the last protection_* or checkpoint_* call */
 	uint64_t last_term;		 /* the same */
 	unsigned last_mask;		 /* of the last vf_set or group_set */
