@@ -26,6 +26,17 @@ case(name="latency_busy", title="the same with `poll: busy`", unit="µs", turns=
             "testpmd": latency(lambda world: world.testpmd("memif"))})
 
 
+def lossless(make):
+    """The highest rate without loss through a memif uplink (RFC 2544, 26.1)."""
+    return lambda world: world.pktgen(make(world), "--search", "--resolution=4",
+                                      seconds=0.4)["search"]["best_pps"]
+
+
+case(name="lossless", title="highest rate without loss, VF → memif uplink, 64 B", unit="Mpps",
+     scale=1e6, turns=3, sides={"renicd": lossless(lambda world: world.renicd("memif")),
+                                "testpmd": lossless(lambda world: world.testpmd("memif"))})
+
+
 def release(world):
     """Protected at 25 ms and 1 Mpps: longest silence at the far end; arrivals for the plot."""
     path = os.path.join(world.env.directory, "arrivals")

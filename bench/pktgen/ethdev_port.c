@@ -115,8 +115,13 @@ static void ethdev_close(struct sender *sender)
 	free(p);
 }
 
+static bool ethdev_idle(struct sender *sender)
+{
+	return ((struct ethdev_port *)sender)->n_pending == 0;
+}
+
 static const struct sender_ops ethdev_ops = {
-	.send = ethdev_send, .receive = ethdev_receive, .close = ethdev_close};
+	.send = ethdev_send, .receive = ethdev_receive, .idle = ethdev_idle, .close = ethdev_close};
 
 static int make_templates(struct ethdev_port *p)
 {

@@ -200,6 +200,14 @@ static uint16_t guest_send(struct sender *sender, unsigned to, uint16_t n, uint6
 	return n;
 }
 
+static bool guest_idle(struct sender *sender)
+{
+	struct guest *g = (struct guest *)sender;
+
+	reclaim(g);
+	return (uint16_t)(g->free_tail - g->free_head) == g->tx.size;
+}
+
 /* ---- receiving ---- */
 
 static unsigned guest_receive(struct sender *sender, uint64_t now_tsc)
@@ -256,7 +264,7 @@ static void guest_close(struct sender *sender)
 }
 
 static const struct sender_ops guest_ops = {
-	.send = guest_send, .receive = guest_receive, .close = guest_close};
+	.send = guest_send, .receive = guest_receive, .idle = guest_idle, .close = guest_close};
 
 static bool ring_init(struct ring *ring, uint16_t size, uint32_t stride)
 {

@@ -7,6 +7,7 @@
 #ifndef PKTGEN_SENDER_H
 #define PKTGEN_SENDER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct sender;
@@ -18,6 +19,8 @@ struct sender_ops {
 	uint16_t (*send)(struct sender *sender, unsigned to, uint16_t n, uint64_t now_tsc);
 	/* Receive what there is, a few bursts at most; returns how many. */
 	unsigned (*receive)(struct sender *sender, uint64_t now_tsc);
+	/* Has the other side taken all that was sent, as far as the port can tell? */
+	bool (*idle)(struct sender *sender);
 	void (*close)(struct sender *sender);
 };
 

@@ -185,6 +185,15 @@ static void flush_all(const struct field *field, uint64_t now_tsc)
 		field->far_end->ops->send(field->far_end, 0, 0, now_tsc);
 }
 
+/* Nothing waits in a port that the other side has not taken. */
+static bool all_idle(const struct field *field)
+{
+	for (unsigned i = 0; i < field->n_guests; i++)
+		if (!field->guests[i]->ops->idle(field->guests[i]))
+			return false;
+	return !field->far_end || field->far_end->ops->idle(field->far_end);
+}
+
 /* Receive until all is here, or nothing came for the drain's time. */
 static int drain(struct run *run)
 {
@@ -194,7 +203,8 @@ static int drain(struct run *run)
 	uint64_t received = judge.received;
 	int error = 0;
 
-	while (!error && !all_here(run->field) && rte_rdtsc() - last < limit) {
+	while (!error && !(all_here(run->field) && all_idle(run->field)) &&
+		rte_rdtsc() - last < limit) {
 		for (int i = 0; i < 64 && !error; i++)
 			error = one_round(run, false);
 		flush_all(run->field, rte_rdtsc());
