@@ -431,3 +431,28 @@ def status_and_metrics_tell_what_happens(env):
             metrics = answer.read()
     check(metrics.startswith("HTTP/1.1 200") and metrics.endswith("# EOF\n"), "an OpenMetrics answer")
     check('renic_remus_info{group="vf1",side="primary",state="protected"} 1' in metrics, metrics[:600])
+
+
+@case(timeout=60)
+def several_vms_are_one_checkpoint(env):
+    """Two VMs of one group: both come up, from the same epoch."""
+    hosts = Hosts(env, start=False)
+    for host, other in ((hosts.a, hosts.b), (hosts.b, hosts.a)):
+        standby = host is hosts.b
+        host.daemon.call("vf_create", name="vf2", mac="02:00:00:00:00:02", standby=standby,
+                         socket=host.path("vf2.sock"))
+        host.daemon.call("group_create", name="both", vfs=["vf1", "vf2"], standby=standby)
+        host.configure(other.port, group="both", vms=[
+            {"name": f"vm{i}", "driver": "fake", "vfs": [f"vf{i}"], "fake": {
+                "ram": host.path(f"ram{i}"), "mb": 8 * i, "verdict": host.path(f"verdict{i}")}}
+            for i in (1, 2)])
+    hosts.b.start("standby")
+    hosts.a.start("primary")
+    hosts.a.wait_state("protected")
+    hosts.epochs()
+    hosts.a.kill()
+    hosts.b.wait_state("needs_fence")
+    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    for i in (1, 2):
+        equal(read(hosts.b.path(f"verdict{i}")).split()[0], "ok", f"what was loaded of VM {i}")
+    equal(hosts.b.daemon.call("group_get", name="both")["state"], "unprotected", "the group")
