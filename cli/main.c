@@ -7,6 +7,7 @@
 
 #include "args.h"
 #include "run.h"
+#include "tables.h"
 
 static int usage_error(const char *name, const char *why)
 {
@@ -87,6 +88,8 @@ int main(int argc, char **argv)
 
 	argc--;
 	argv++;
+	if (argc == 1 && !strcmp(argv[0], "--tables")) /* for docs/man; not in the help */
+		return tables_print(stdout) ? EXIT_REFUSED : EXIT_OK;
 	globals = args_extract(global_params, &argc, argv, why);
 	if (!globals)
 		return usage_error("", why);

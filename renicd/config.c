@@ -17,10 +17,22 @@ static const char *const log_to_names[LOG_TO_CHOICES] = {
 };
 
 static const struct param control_fields[] = {
-	{.name = "socket", .type = PARAM_PATH, PARAM_FIELD(struct control_config, socket)},
-	{.name = "owner", .type = PARAM_USER, PARAM_FIELD(struct control_config, owner)},
-	{.name = "group", .type = PARAM_GROUP, PARAM_FIELD(struct control_config, group)},
-	{.name = "mode", .type = PARAM_MODE, PARAM_FIELD(struct control_config, mode)},
+	{.name = "socket",
+		.help = "path of the control socket (default RUN_DIR/control.sock)",
+		.type = PARAM_PATH,
+		PARAM_FIELD(struct control_config, socket)},
+	{.name = "owner",
+		.help = "who may change, a user's name or number (default the daemon's)",
+		.type = PARAM_USER,
+		PARAM_FIELD(struct control_config, owner)},
+	{.name = "group",
+		.help = "who may read, if the mode says so (default the daemon's)",
+		.type = PARAM_GROUP,
+		PARAM_FIELD(struct control_config, group)},
+	{.name = "mode",
+		.help = "of the socket, octal in a string (default \"0660\")",
+		.type = PARAM_MODE,
+		PARAM_FIELD(struct control_config, mode)},
 };
 
 static const struct param log_module_fields[] = {
@@ -37,6 +49,7 @@ static const struct param log_module_fields[] = {
 static const struct param log_fields[] = {
 	{
 		.name = "level",
+		.help = "least important lines that are written (default notice)",
 		.type = PARAM_ENUM,
 		PARAM_FIELD(struct config_log, level),
 		.choices = log_level_names,
@@ -44,6 +57,7 @@ static const struct param log_fields[] = {
 	},
 	{
 		.name = "modules",
+		.help = "levels of DPDK's log types: {PATTERN: LEVEL}",
 		.type = PARAM_MAP,
 		.max = CONFIG_LOG_MODULES_MAX,
 		.offset = offsetof(struct config_log, modules),
@@ -54,6 +68,7 @@ static const struct param log_fields[] = {
 	},
 	{
 		.name = "to",
+		.help = "where lines go (default stderr)",
 		.type = PARAM_ENUM,
 		PARAM_FIELD(struct config_log, to),
 		.choices = log_to_names,
@@ -64,18 +79,26 @@ static const struct param log_fields[] = {
 static const struct param egress_log_fields[] = {
 	{
 		.name = "size_mb",
+		.help = "of all that is held by all VFs (default 256)",
 		.type = PARAM_UINT,
 		PARAM_FIELD(struct config_egress_log, size_mb),
 		.min = 4,
 		.max = 1 << 20,
 	},
-	{.name = "hugepages", .type = PARAM_BOOL, PARAM_FIELD(struct config_egress_log, hugepages)},
-	{.name = "dir", .type = PARAM_PATH, PARAM_FIELD(struct config_egress_log, dir)},
+	{.name = "hugepages",
+		.help = "keep it on hugetlbfs (default true)",
+		.type = PARAM_BOOL,
+		PARAM_FIELD(struct config_egress_log, hugepages)},
+	{.name = "dir",
+		.help = "folder of its file (default: a hugetlbfs of 2 MiB pages)",
+		.type = PARAM_PATH,
+		PARAM_FIELD(struct config_egress_log, dir)},
 };
 
 static const struct param uplink_fields[] = {
 	{
 		.name = "devargs",
+		.help = "the DPDK device that is the wire, such as net_tap0,iface=wire0",
 		.type = PARAM_STRING,
 		.required = true,
 		.min = 1,
@@ -84,9 +107,13 @@ static const struct param uplink_fields[] = {
 };
 
 static const struct param metrics_fields[] = {
-	{.name = "socket", .type = PARAM_PATH, PARAM_FIELD(struct metrics_config, socket)},
+	{.name = "socket",
+		.help = "a Unix socket, with the control socket's group and mode",
+		.type = PARAM_PATH,
+		PARAM_FIELD(struct metrics_config, socket)},
 	{
 		.name = "port",
+		.help = "a TCP port on 127.0.0.1",
 		.type = PARAM_UINT,
 		PARAM_FIELD(struct metrics_config, port),
 		.min = 1,
@@ -135,20 +162,26 @@ static const struct param group_element = {
 	.max = (most), .count_offset = offsetof(struct renicd_config, n_##field), .element = (row)
 
 static const struct param config_fields[] = {
-	{.name = "run_dir", .type = PARAM_PATH, PARAM_FIELD(struct renicd_config, run_dir)},
-	{.name = "control", CONFIG_OBJECT(control, control_fields)},
-	{.name = "log", CONFIG_OBJECT(log, log_fields)},
+	{.name = "run_dir",
+		.help = "sockets, journal, captures (default /run/renicd); one daemon each",
+		.type = PARAM_PATH,
+		PARAM_FIELD(struct renicd_config, run_dir)},
+	{.name = "control", .help = "the control socket", CONFIG_OBJECT(control, control_fields)},
+	{.name = "log", .help = "log lines", CONFIG_OBJECT(log, log_fields)},
 	{
 		.name = "eal_args",
+		.help = "further arguments for DPDK",
 		CONFIG_LIST(eal_args, CONFIG_EAL_ARG_SIZE, CONFIG_EAL_ARGS_MAX, &eal_arg_element),
 	},
 	{
 		.name = "data_cpus",
+		.help = "one data thread on each (default [1])",
 		.min = 1,
 		CONFIG_LIST(data_cpus, sizeof(uint16_t), CONFIG_CPUS_MAX, &cpu_element),
 	},
 	{
 		.name = "poll",
+		.help = "adaptive sleeps without work, busy never (default adaptive)",
 		.type = PARAM_ENUM,
 		PARAM_FIELD(struct renicd_config, busy_poll),
 		.choices = poll_names,
@@ -156,11 +189,13 @@ static const struct param config_fields[] = {
 	},
 	{
 		.name = "drop_privileges",
+		.help = "once started, keep only the capabilities needed later (default true)",
 		.type = PARAM_BOOL,
 		PARAM_FIELD(struct renicd_config, drop_privileges),
 	},
 	{
 		.name = "memory_mb",
+		.help = "of packet buffers and tables, in huge pages (default 256)",
 		.type = PARAM_UINT,
 		PARAM_FIELD(struct renicd_config, memory_mb),
 		.min = 64,
@@ -168,31 +203,48 @@ static const struct param config_fields[] = {
 	},
 	{
 		.name = "mbufs",
+		.help = "packet buffers (default 32768)",
 		.type = PARAM_UINT,
 		PARAM_FIELD(struct renicd_config, mbufs),
 		.min = 1024,
 		.max = 1 << 24,
 	},
-	{.name = "egress_log", CONFIG_OBJECT(egress_log, egress_log_fields)},
-	{.name = "uplink", CONFIG_OBJECT(uplink, uplink_fields)},
-	{.name = "capture_dir", .type = PARAM_PATH, PARAM_FIELD(struct renicd_config, capture_dir)},
-	{.name = "metrics", CONFIG_OBJECT(metrics, metrics_fields)},
+	{.name = "egress_log",
+		.help = "where held frames wait",
+		CONFIG_OBJECT(egress_log, egress_log_fields)},
+	{.name = "uplink", .help = "the wire (default none)", CONFIG_OBJECT(uplink, uplink_fields)},
+	{.name = "capture_dir",
+		.help = "where capture_start makes its files (default RUN_DIR/captures)",
+		.type = PARAM_PATH,
+		PARAM_FIELD(struct renicd_config, capture_dir)},
+	{.name = "metrics",
+		.help = "OpenMetrics over HTTP at /metrics (default nowhere)",
+		CONFIG_OBJECT(metrics, metrics_fields)},
 	{
 		.name = "telemetry",
+		.help = "DPDK's telemetry socket (default true)",
 		.type = PARAM_BOOL,
 		PARAM_FIELD(struct renicd_config, telemetry),
 	},
 	{
 		.name = "vfs",
+		.help = "VFs, each as vf_create takes it",
 		.allocated = true,
 		CONFIG_LIST(vfs, sizeof(struct vf_config), VF_MAX, &vf_element),
 	},
 	{
 		.name = "groups",
+		.help = "protection groups, each as group_create takes it",
 		.allocated = true,
 		CONFIG_LIST(groups, sizeof(struct group_config), GROUP_MAX, &group_element),
 	},
 };
+
+void config_foreach(void (*visit)(const struct param *row, void *arg), void *arg)
+{
+	for (size_t i = 0; i < sizeof(config_fields) / sizeof(config_fields[0]); i++)
+		visit(&config_fields[i], arg);
+}
 
 void config_defaults(struct renicd_config *config)
 {

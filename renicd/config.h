@@ -68,6 +68,9 @@ struct renicd_config {
 	struct group_config *groups; /* allocated */
 };
 
+/* The keys of the file, those of objects in their rows' fields. */
+void config_foreach(void (*visit)(const struct param *row, void *arg), void *arg);
+
 /* What a daemon without a config file runs with. */
 void config_defaults(struct renicd_config *config);
 

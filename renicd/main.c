@@ -31,6 +31,7 @@
 #include "recover.h"
 #include "renicd_version.h"
 #include "service.h"
+#include "tables.h"
 #include "uplink.h"
 #include "vf.h"
 #include "vhost.h"
@@ -38,6 +39,7 @@
 enum {
 	EXIT_USAGE = 2,
 	OPTION_SET_ASIDE = 256,
+	OPTION_TABLES,
 	LOG_PATH_SIZE = 512,
 	SEGMENT_MB = LOG_SEGMENT_BYTES >> 20
 };
@@ -63,6 +65,7 @@ static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'},
 	{"test", no_argument, NULL, 't'},
 	{"set-aside", no_argument, NULL, OPTION_SET_ASIDE},
+	{"tables", no_argument, NULL, OPTION_TABLES}, /* for docs/man; not in the help */
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{0},
@@ -279,6 +282,8 @@ int main(int argc, char **argv)
 		case OPTION_SET_ASIDE:
 			run_options.set_aside = true;
 			break;
+		case OPTION_TABLES:
+			return tables_print(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 		case 'h':
 			fputs(help, stdout);
 			return EXIT_SUCCESS;
