@@ -8,14 +8,14 @@ DESTDIR ?=
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo check fuzz bench install clean distclean
+.PHONY: help deps build demo failover-demo check fuzz bench install clean distclean
 
 # make fuzz: seconds for each target, and which (default: all). ONLY: of make bench too
 T ?= 60
 ONLY ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## install the Debian packages that are missing (root)
 	@scripts/deps.sh
@@ -26,6 +26,9 @@ build: ## build the daemon, renicctl and librenic into build/
 
 demo: ## a real Linux guest whose frames leave when its checkpoint is committed (root)
 	@scripts/demo.sh
+
+failover-demo: ## two hosts: a guest and its TCP transfer outlive kill -9 of all on one (root)
+	@scripts/failover_demo.sh
 
 check: ## every test: unit, sanitizers, functional, VM, warnings as errors (root)
 	@scripts/check.sh

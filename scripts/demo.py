@@ -14,7 +14,7 @@ import threading
 import time
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), ".."))
-sys.path.insert(0, os.path.join(TOP, "tests", "vm"))
+sys.path[:0] = [os.path.join(TOP, "tests", "vm"), os.path.join(TOP, "tests", "lib")]
 sys.dont_write_bytecode = True
 
 import sandbox  # noqa: E402
@@ -41,12 +41,12 @@ class NotSeen(Exception):
 class Report:
     """What was seen, for the table at the end."""
 
-    def __init__(self):
-        self.rows, self.step = [], 0
+    def __init__(self, steps=STEPS):
+        self.rows, self.step, self.steps = [], 0, steps
 
     def title(self, text, command=None):
         self.step += 1
-        print(f"\n{paint('1', f'[{self.step}/{STEPS}] {text}')}")
+        print(f"\n{paint('1', f'[{self.step}/{self.steps}] {text}')}")
         if command:
             print(paint("2", f"      # {command}"))
 

@@ -91,6 +91,7 @@ class Host:
 
     def boot(self, standby):
         """renicd and QEMU, from nothing, as after a reboot of the host."""
+        self.close()
         self.dir.clear()
         self.daemon = HostDaemon(self.dir, self.name, self._vf(standby))
         self.daemon.start()
@@ -110,7 +111,7 @@ class Host:
             "listen": f"{network.REPLICATION_IP[self.name]}:{PORT}",
             "peer": f"{network.REPLICATION_IP[self.peer]}:{PORT}",
             "fence": {"command": [self.dir.join("fence")]},
-            "vms": [{"name": VM, "driver": "qemu", "vfs": [VM],
+            "vms": [{"name": VM, "driver": "qemu", "vfs": [VM], "timeout_ms": 3000,
                      "qemu": {"qmp": self.dir.join(f"{VM}.remus.qmp")}}],
         }
         return config | self.options | options
@@ -139,17 +140,22 @@ class Host:
                               capture_output=True, text=True, check=False, timeout=10)
         return json.loads(done.stdout) if done.returncode == 0 else None
 
-    def wait_state(self, *states, timeout=30):
+    def wait_state(self, *states, timeout=40):
         """Wait for renic-remus to be in one of these states; its status."""
+        return self.wait_status(lambda status: status["state"] in states, " or ".join(states),
+                                timeout)
+
+    def wait_status(self, condition, what, timeout=40):
+        """Wait for a status of which condition(status) is true; the status."""
         end = time.monotonic() + timeout
         while True:
             status = self.status()
-            if status and status["state"] in states:
+            if status and condition(status):
                 return status
             if time.monotonic() > end:
-                raise TimeoutError(f"host {self.name}: renic-remus not {' or '.join(states)} "
+                raise TimeoutError(f"host {self.name}: renic-remus not {what} "
                                    f"within {timeout} s: "
-                                   f"{status and (status['state'], status.get('error'))}")
+                                   f"{status and (status['state'], status['error'])}")
             if self.remus.poll() is not None:
                 raise RuntimeError(f"host {self.name}: renic-remus ended with "
                                    f"{self.remus.returncode}: see {self.dir.join('remus.log')}")
@@ -182,6 +188,11 @@ class Host:
             process = self.process(part)
             if process is not None:
                 process.wait()
+
+    def end_remus(self):
+        """SIGTERM: protection ends, what is held leaves."""
+        self.send("remus", signal.SIGTERM)
+        self.remus.wait(20)
 
     def close(self):
         self.kill()

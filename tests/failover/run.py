@@ -25,7 +25,6 @@ sys.dont_write_bytecode = True
 import sandbox  # noqa: E402
 from guest import accelerator  # noqa: E402
 from lab import Lab  # noqa: E402
-from network import Network  # noqa: E402
 
 TEST_TIMEOUT_S = 90
 ORDER = ["test_kills", "test_backup", "test_cables", "test_stopped", "test_stream", "test_proof"]
@@ -118,7 +117,7 @@ def main():
     accel = accelerator(image)
     print(f"guests run on {accel.split(',', maxsplit=1)[0]}", flush=True)
     run = sandbox.RunDir("renic-fo.")
-    Network()
+    Lab.network()
     runner = Runner(run, image, accel)
     runner.run_all(tests)
     if runner.failed:
