@@ -13,7 +13,7 @@ BUILD=(gcc libc6-dev make meson ninja-build pkg-config libdpdk-dev libjansson-de
 	libcmocka-dev liblz4-dev libssl-dev)
 # The guest (kernel, QEMU, busybox), peers (dpdk-testpmd) and tools of the tests and the demo.
 RUN=(dpdk dpdk-dev qemu-system-x86 busybox-static cpio gzip python3 iproute2 iperf3 iputils-ping procps
-	kmod util-linux systemd python3-prometheus-client tcpdump mandoc groff-base)
+	kmod util-linux systemd python3-prometheus-client tcpdump openssl mandoc groff-base)
 # libFuzzer and its sanitizers' runtime: `make fuzz` only, as nothing else needs clang.
 FUZZ=(clang libclang-rt-14-dev llvm)
 # Peers beside testpmd and QEMU, and plots: `make bench` only.

@@ -222,7 +222,7 @@ static void an_endless_line_ends_the_connection(void **state)
 static void a_long_reply_is_read_whole(void **state)
 {
 	enum { LEN = 1 << 20 };
-	char *line = malloc(LEN + 64);
+	static char line[LEN + 64];
 	const char *const script[] = {READY, line, NULL};
 	json_t *result = NULL;
 	struct peer peer;
@@ -236,7 +236,6 @@ static void a_long_reply_is_read_whole(void **state)
 	assert_int_equal(json_string_length(result), LEN);
 	json_decref(result);
 	end_peer(&peer, qmp);
-	free(line);
 }
 
 static void another_protocol_is_not_connected_to(void **state)
