@@ -10,7 +10,7 @@
 
 #include "daemon.h"
 
-enum { CALL_TIMEOUT_MS = 2000 };
+enum { CALL_TIMEOUT_MS = 1000 };
 
 static int fail(struct nic_error *err, const char *what, const struct renic_error *why)
 {
@@ -34,7 +34,7 @@ int daemon_connect(struct daemon *d, struct nic_error *err)
 	d->client = renic_connect(d->path, &why);
 	if (!d->client)
 		return fail(err, "connect", &why);
-	renic_set_timeout_ms(d->client, CALL_TIMEOUT_MS);
+	renic_set_timeout_ms(d->client, d->timeout_ms ? d->timeout_ms : CALL_TIMEOUT_MS);
 	renic_set_term(d->client, d->term);
 	return 0;
 }

@@ -16,7 +16,8 @@ struct daemon {
 	struct renic_client *client; /* NULL: not connected */
 	const uint8_t *area;	     /* the checkpoint area, or NULL */
 	size_t area_bytes;
-	uint64_t term; /* that commands carry */
+	uint64_t term;	/* that commands carry */
+	int timeout_ms; /* of a call; 0: CALL_TIMEOUT_MS. For the next connection */
 	struct renic_checkpoint_vf vfs[VF_MAX];
 	size_t n_vfs; /* of the last checkpoint */
 	struct renic_checkpoint checkpoint;

@@ -24,6 +24,12 @@ int replica_init(struct replica *r, struct guest *guests, unsigned n_vms, struct
 	for (unsigned i = 0; i < n_vms; i++) {
 		struct replica_vm *vm = &r->vms[i];
 
+		vm->next = calloc(guests[i].config->n_vfs, sizeof(*vm->next));
+		vm->held = calloc(guests[i].config->n_vfs, sizeof(*vm->held));
+		if (!vm->next || !vm->held) {
+			replica_fini(r);
+			return nic_fail(err, RENIC_E_RESOURCES, "", "no memory for snapshots");
+		}
 		if (!guests[i].n_pages)
 			continue;
 		vm->filled = calloc(guests[i].n_words, sizeof(*vm->filled));
@@ -47,6 +53,8 @@ void replica_fini(struct replica *r)
 			munmap(r->vms[i].shadow, r->guests[i].n_pages << REMUS_PAGE_SHIFT);
 		free(r->vms[i].filled);
 		free(r->vms[i].blob);
+		free(r->vms[i].next);
+		free(r->vms[i].held);
 	}
 	r->n_vms = 0;
 }
@@ -57,7 +65,7 @@ static void forget_blobs(struct replica *r)
 {
 	for (unsigned i = 0; i < r->n_vms; i++) {
 		r->vms[i].blob_bytes = 0;
-		for (unsigned v = 0; v < STREAM_VFS_MAX; v++)
+		for (unsigned v = 0; v < r->guests[i].config->n_vfs; v++)
 			r->vms[i].next[v].n = 0;
 	}
 	r->snapshots = r->blob_bytes = r->held_bytes = 0;
@@ -268,7 +276,7 @@ static int apply(struct replica *r, const struct msg_end *end, struct nic_error 
 		struct replica_vm *vm = &r->vms[i];
 
 		apply_pages(r, i);
-		memcpy(vm->held, vm->next, sizeof(vm->held));
+		memcpy(vm->held, vm->next, r->guests[i].config->n_vfs * sizeof(*vm->held));
 		rc = r->guests[i].driver->apply(
 			r->guests[i].vm, vm->blob, vm->blob_bytes, end->epoch, err);
 	}

@@ -29,7 +29,7 @@ struct replica_vm {
 	uint64_t n_filled;
 	uint8_t *blob;
 	size_t blob_bytes, blob_room;
-	struct replica_vf next[STREAM_VFS_MAX], held[STREAM_VFS_MAX];
+	struct replica_vf *next, *held; /* one for each VF */
 };
 
 struct replica {

@@ -8,7 +8,7 @@
 #include "event.h"
 #include "standby.h"
 
-enum { IDLE_MS = 20, FRAMES_A_TURN = 64, WRITE_MS = 1000 };
+enum { IDLE_MS = 20, FRAMES_A_TURN = 64, WRITE_MS = 1000, CHECK_MS = 100, PULSE_MS = 150 };
 
 static bool go(struct standby *s, enum standby_event event, const char *why)
 {
@@ -93,6 +93,10 @@ static enum refuse_reason judge(
 		nic_fail(err, RENIC_E_TERM, "term",
 			"its term is %" PRIu64 ", but here it is %" PRIu64, v->hello.term, s->term);
 		return REFUSE_TERM;
+	}
+	if (s->unfit) {
+		nic_fail(err, RENIC_E_STATE, "", "the standby's renicd is away");
+		return REFUSE_BUSY;
 	}
 	if (state != S_SYNCING && !standby_next(&state, SE_CONNECTED)) {
 		nic_fail(
@@ -345,6 +349,54 @@ static void run_command(struct standby *s)
 	}
 }
 
+/* ---- could it take over? ---- */
+
+/* Without its VM there is nothing to take over with: somebody has to prepare another one. */
+static void check_vms(struct standby *s)
+{
+	struct nic_error err = {0};
+
+	for (unsigned i = 0; i < s->config->n_vms; i++)
+		if (s->guests[i].driver->check(s->guests[i].vm, &err)) {
+			event_post("vm_lost", "%s", err.message);
+			replica_forget(&s->replica);
+			hang_up(s, err.message);
+			s->vm_lost = s->quit = true;
+			return;
+		}
+}
+
+/* Nor without renicd; but that may come back, and what is held stays held. */
+static void check_daemon(struct standby *s)
+{
+	struct daemon_group group;
+	struct nic_error err = {0};
+	int rc = daemon_group(&s->pulse, &group, &err);
+
+	if (!rc && !strcmp(group.state, "unprotected"))
+		rc = daemon_standby_start(&s->pulse, &err);
+	if (!rc && s->unfit) {
+		event_post("renicd", "back");
+		daemon_close(&s->daemon);
+	}
+	if (rc && !s->unfit) {
+		event_post("renicd", "%s", err.message);
+		hang_up(s, "renicd is away: nobody could take over here");
+	}
+	s->unfit = rc != 0;
+}
+
+static void check_fitness(struct standby *s)
+{
+	if (now_ns() < s->next_check_ns || s->state == S_ACTIVATING || s->state == S_ACTIVE ||
+		s->state == S_FAILED)
+		return;
+	s->next_check_ns = now_ns() + CHECK_MS * NS_PER_MS;
+	check_vms(s);
+	if (!s->vm_lost)
+		check_daemon(s);
+}
+
 /* ---- the loop ---- */
 
 static void show(struct standby *s)
@@ -368,7 +420,7 @@ static void mind_silence(struct standby *s, int64_t turn, int64_t before)
 {
 	int64_t timeout = s->config->timeout_ms * NS_PER_MS;
 
-	if (turn - before > timeout / 2 && turn > s->heard_ns)
+	if ((turn - before > timeout / 2 || s->unfit) && turn > s->heard_ns)
 		s->heard_ns = turn;
 	if (turn - s->heard_ns <= timeout)
 		return;
@@ -395,6 +447,7 @@ static void loop(struct standby *s)
 			welcome(s, &v);
 		if (s->state == S_FENCING)
 			look_at_fence(s);
+		check_fitness(s);
 		mind_silence(s, turn, before);
 		show(s);
 	}
@@ -451,18 +504,21 @@ int standby_run(const struct remus_config *config, struct role *role, struct nic
 	s->config = config;
 	s->role = role;
 	s->daemon = (struct daemon){.path = config->renicd, .group = config->group};
+	s->pulse = s->daemon;
+	s->pulse.timeout_ms = PULSE_MS;
 	rc = begin(s, err);
 	if (!rc) {
 		describe(s);
 		event_post("listening", "on %s", config->listen);
 		loop(s);
-		rc = s->protect;
+		rc = s->protect ? 1 : s->vm_lost ? 2 : 0;
 	}
 	door_close(s->door);
 	conn_close(s->conn);
 	reader_fini(&s->reader);
 	replica_fini(&s->replica);
 	daemon_close(&s->daemon);
+	daemon_close(&s->pulse);
 	guests_close(s->guests, config->n_vms);
 	free(s);
 	return rc;

@@ -37,6 +37,8 @@ struct standby {
 	struct role *role;
 	struct guest guests[STREAM_VMS_MAX];
 	struct daemon daemon;
+	struct daemon
+		pulse; /* a connection of its own: is renicd there, and the group a standby? */
 	struct replica replica;
 	struct door *door;
 	struct conn *conn; /* the primary, or NULL */
@@ -48,7 +50,9 @@ struct standby {
 	int64_t heard_ns, said_ns;
 	bool rehearsed; /* this connection's first checkpoint was shown to renicd */
 	bool loaded[STREAM_VMS_MAX], activated; /* how far a failover has come */
-	bool quit, protect;
+	int64_t next_check_ns;
+	bool unfit; /* renicd is away: nothing is acknowledged, nobody is let in */
+	bool quit, protect, vm_lost;
 };
 
 /* ---- door.c ---- */
@@ -66,7 +70,8 @@ int takeover_restore(struct standby *s, struct nic_error *err);
 int takeover(struct standby *s, struct nic_error *err);
 
 /* ---- standby.c ---- */
-/* Until a signal comes: 0; 1: to be protected now (ROLE_PROTECT); negative: could not begin. */
+/* Until a signal comes: 0; 1: to be protected now (ROLE_PROTECT); 2: its VM is gone; negative:
+ * could not begin. */
 int standby_run(const struct remus_config *config, struct role *role, struct nic_error *err);
 
 #endif

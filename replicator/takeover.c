@@ -39,7 +39,10 @@ static int load(struct standby *s, struct nic_error *err)
 static int activate(struct standby *s, struct nic_error *err)
 {
 	struct daemon_group group;
-	int rc = daemon_group(&s->daemon, &group, err);
+	int rc;
+
+	daemon_close(&s->daemon); /* it may be of a renicd that was there before */
+	rc = daemon_group(&s->daemon, &group, err);
 
 	if (!rc && strcmp(group.state, "standby"))
 		rc = nic_fail(err, RENIC_E_STATE, "group",

@@ -12,7 +12,7 @@
 #include "page.h"
 #include "replica.h"
 
-enum { GUEST_PAGES = 96, GUEST_LOW_PAGES = 32, GUEST_BLOB_MAX = 1 << 20 };
+enum { GUEST_PAGES = 96, GUEST_LOW_PAGES = 32, GUEST_BLOB_MAX = 4096 };
 
 static struct {
 	uint8_t ram[GUEST_PAGES * REMUS_PAGE_BYTES] __attribute__((aligned(4096)));

@@ -190,6 +190,29 @@ def a_lost_backup_lets_frames_go_only_when_it_is_fenced(env, answer):
 
 
 @case(timeout=60)
+def a_standby_that_could_not_take_over_acknowledges_nothing(env):
+    """Its renicd is gone, and comes back; then its VM is, and does not."""
+    hosts = Hosts(env, with_guest=True, standby=fence(env, "fence", "exit 0\n"))
+    hosts.b.daemon.kill()
+    hosts.a.wait_state("backup_lost")
+    hosts.guest.send("mix", 40, stream=1)
+    hosts.a.daemon.wait_taken("vf1", 40)
+    expect_nothing(hosts.a.capture)
+    equal(hosts.b.state(), "ready", "a standby without renicd fences nobody")
+    hosts.b.daemon.restart()
+    hosts.a.wait_state("protected")
+    expect_streams(hosts.a.capture.wait(40), [1], 40)
+    hosts.a.capture.clear()
+    with open(hosts.b.path("die"), "w"):
+        pass
+    equal(hosts.b.remus.wait(WAIT_END_S), 1, "status of a standby without a VM")
+    hosts.a.wait_state("backup_lost")
+    hosts.guest.send("mix", 40, stream=2)
+    hosts.a.daemon.wait_taken("vf1", 80)
+    expect_nothing(hosts.a.capture)
+
+
+@case(timeout=60)
 def a_slow_standby_bounds_what_is_in_flight(env):
     """No more checkpoints than `in_flight`, however slow it is."""
     hosts = Hosts(env, standby={"fake": {"slow_apply_ms": 60}}, in_flight=3)
