@@ -59,14 +59,14 @@ class HostGuest(Guest):
 
     def __init__(self, run, image, accel, memory, standby):
         super().__init__(run, image, VM, run.join(f"{VM}.sock"), GUEST_ADDRESS, GUEST_MAC, accel)
-        self.memory, self.standby = memory, standby
+        self.ram, self.standby = memory, standby
 
     def path(self, suffix):
         # renic-qemu names the QMP socket; the guest's own files are beside it.
         return self.run.join(f"{self.name}.{suffix}")
 
     def command(self):
-        return ["env", f"RENIC_WP={WP_SHIM}", RENIC_QEMU, "--name", VM, "--memory", self.memory,
+        return ["env", f"RENIC_WP={WP_SHIM}", RENIC_QEMU, "--name", VM, "--memory", self.ram,
                 "--accel", self.accel, "--run-dir", self.run.path,
                 "--vf", f"{self.vhost_socket},mac={self.mac}",
                 *(["--standby"] if self.standby else []), "--", *self.software()]

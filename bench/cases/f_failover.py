@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+A guest that outlives its host (bench/qemu/failover.py): pause of a checkpoint, epochs, bytes, the
+replicator's CPU; throughput and latency by interval; from the kill to the guest on the other
+host. QEMU's filter-buffer at the same interval is in e_qemu.py.
+"""
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+from harness.case import Skip, case, value_at_most
+
+LAB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../qemu/failover.py")
+RAM = {"192 MiB": "196616K", "1 GiB": "1G"}
+KILLS = 5
+TCG = "under software emulation, on two cores for two hosts and the client"
+
+
+@functools.lru_cache(maxsize=None)
+def lab(*words):
+    """One run of the lab: its results."""
+    for program in ("qemu-system-x86_64", "busybox"):
+        if not shutil.which(program):
+            raise Skip(f"{program} is not installed (scripts/deps.sh installs it)")
+    done = subprocess.run([sys.executable, LAB, *words], stdout=subprocess.PIPE, text=True,
+                          check=True, timeout=230)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def pause_sides(what):
+    """A side for each guest and load; one run serves all cases."""
+    def side(ram, load):
+        return lambda world: lab("pauses", ram, "2" if world.quick else "10")[load][what]
+    return {f"{name}, {load}": side(ram, load)
+            for name, ram in RAM.items() for load in ("idle", "busy")}
+
+
+def rate_sides(what):
+    """A side for each interval."""
+    return {name: lambda world, name=name: lab("rates", "1" if world.quick else "5")[name][what]
+            for name in ("unprotected", "5 ms", "25 ms", "100 ms")}
+
+
+def kill_side(what):
+    """A turn is a kill."""
+    return {"renic-remus": lambda world: lab("kills", str(KILLS))[what].pop(0)}
+
+
+case(name="failover_pause_p50", title="pause of a checkpoint, median", unit="ms", turns=1,
+     sides=pause_sides("pause_p50_ms"), budget=value_at_most(3.0, "192 MiB, idle: ≤ 3 ms"),
+     note=TCG)
+case(name="failover_pause_p99", title="pause of a checkpoint, p99", unit="ms", turns=1,
+     sides=pause_sides("pause_p99_ms"), budget=value_at_most(6.0, "192 MiB, idle: ≤ 6 ms"))
+case(name="failover_epochs", title="epochs sustained at 25 ms", unit="1/s", turns=1,
+     sides=pause_sides("epochs_per_s"))
+case(name="failover_bytes", title="sent for an epoch", unit="KiB", turns=1,
+     sides=pause_sides("kib_per_epoch"))
+case(name="failover_cpu", title="CPU of the primary's renic-remus", unit="% of a core", turns=1,
+     sides=pause_sides("cpu_percent"))
+case(name="failover_tcp", title="TCP from the guest, by interval", unit="Mbit/s", turns=1,
+     sides=rate_sides("tcp_mbit_s"))
+case(name="failover_rr", title="request/response, by interval", unit="ms", turns=1,
+     sides=rate_sides("round_trip_ms"))
+case(name="failover_first_frame", title="kill -9 to the first frame of the new primary", unit="ms",
+     turns=KILLS, sides=kill_side("first_frame_ms"), budget=value_at_most(500.0, "≤ 500 ms"))
+case(name="failover_silence", title="the client's longest silence at a failover", unit="ms",
+     turns=KILLS, sides=kill_side("silence_ms"))
+case(name="failover_decision", title="decision to running guest", unit="ms", turns=KILLS,
+     sides=kill_side("decision_ms"), budget=value_at_most(50.0, "≤ 50 ms"))
