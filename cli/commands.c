@@ -56,17 +56,20 @@ static const struct param group[] = {
 	END,
 };
 
-#define VLAN_SETTINGS                                                                              \
+#define POLICY_SETTINGS                                                                            \
 	KEY("qos", VALUE_NUMBER, "0-7", "priority in the port VLAN's tag"),                        \
 		KEY("proto", VALUE_TEXT, "802.1Q|802.1ad", "of the port VLAN's tag"),              \
 		KEY("trust", VALUE_SWITCH, "on|off", "it may have trunks"),                        \
-		KEY("trunks", VALUE_TEXT, "LIST", "VLANs that it may tag, as 0,10,20-29")
+		KEY("trunks", VALUE_TEXT, "LIST", "VLANs that it may tag, as 0,10,20-29"),         \
+		KEY("state", VALUE_TEXT, "auto|enable|disable", "the guest's carrier"),            \
+		KEY("max_tx_rate", VALUE_NUMBER, "MBIT/S", "it may send; 0: no bound"),            \
+		KEY("min_tx_rate", VALUE_NUMBER, "MBIT/S", "it gets on the uplink; 0: none")
 
 static const struct param vf_create_params[] = {
 	ARG("name", VALUE_TEXT, "NAME", "letters, digits, '_', '.', '-'"),
 	KEY("mac", VALUE_TEXT, "MAC", "as 52:54:00:12:34:56; default: one is made"),
 	KEY("vlan", VALUE_NUMBER, "ID", "port VLAN, 1 to 4094; 0 (default), 4095: none"),
-	VLAN_SETTINGS,
+	POLICY_SETTINGS,
 	KEY("queues", VALUE_NUMBER, "N", "queue pairs; default 1"),
 	KEY("role", VALUE_TEXT, "client|server", "end of the vhost-user socket; default client"),
 	KEY("packed", VALUE_SWITCH, "on|off", "offer packed virtqueues; default on"),
@@ -84,7 +87,7 @@ static const struct param vf_set_params[] = {
 	ARG("name", VALUE_TEXT, "NAME", "a VF"),
 	KEY("mac", VALUE_TEXT, "MAC", "as 52:54:00:12:34:56"),
 	KEY("vlan", VALUE_NUMBER, "ID", "port VLAN, 1 to 4094; 0, 4095: none"),
-	VLAN_SETTINGS,
+	POLICY_SETTINGS,
 	KEY("spoofchk", VALUE_SWITCH, "on|off", "drop other source MACs"),
 	KEY("mtu", VALUE_NUMBER, "BYTES", "largest L3 payload"),
 	KEY("ingress_hold_pkts", VALUE_NUMBER, "N", "frames kept for a suspended guest"),

@@ -35,6 +35,9 @@ static void write_vf(const struct vf_info *info, void *arg)
 	jw_str(w, "role", socket_role_names[c->server]);
 	jw_bool(w, "packed", c->packed);
 	jw_bool(w, "spoofchk", c->spoofchk);
+	jw_str(w, "state", link_state_names[c->state]);
+	jw_u64(w, "max_tx_rate", c->max_tx_rate);
+	jw_u64(w, "min_tx_rate", c->min_tx_rate);
 	jw_u64(w, "mtu", c->mtu);
 	jw_u64(w, "ingress_hold_pkts", c->ingress_hold_pkts);
 	jw_u64(w, "egress_log_bytes", c->egress_log_bytes);

@@ -92,6 +92,9 @@ static void json_config(struct json_writer *w, const struct vf_config *c)
 	jw_str(w, "socket", c->socket);
 	jw_bool(w, "packed", c->packed);
 	jw_bool(w, "spoofchk", c->spoofchk);
+	jw_str(w, "state", link_state_names[c->state]);
+	jw_u64(w, "max_tx_rate", c->max_tx_rate);
+	jw_u64(w, "min_tx_rate", c->min_tx_rate);
 	jw_u64(w, "mtu", c->mtu);
 	jw_u64(w, "ingress_hold_pkts", c->ingress_hold_pkts);
 	jw_u64(w, "egress_log_bytes", c->egress_log_bytes);

@@ -11,6 +11,11 @@
 
 const char *const log_level_names[LOG_LEVELS] = {"debug", "info", "notice", "warning", "error"};
 const char *const socket_role_names[2] = {"client", "server"};
+const char *const link_state_names[LINK_STATES] = {
+	[LINK_ENABLE] = "enable",
+	[LINK_DISABLE] = "disable",
+	[LINK_AUTO] = "auto",
+};
 const char *const vlan_proto_names[VLAN_PROTOS] = {
 	[VLAN_PROTO_8021Q] = "802.1Q",
 	[VLAN_PROTO_8021AD] = "802.1ad",
@@ -22,6 +27,7 @@ const char *const replicator_policy_names[2] = {
 };
 
 enum {
+	RATE_MAX_MBPS = 1000000,
 	MTU_MIN = 68,
 	MTU_MAX = 9000,
 	INGRESS_HOLD_MAX = 65536,
@@ -82,6 +88,25 @@ enum {
 		.help = "drop frames, ARP and ND with another sender than the VF's MAC (default "  \
 			"true)",                                                                   \
 	}
+#define VF_ROW_STATE                                                                               \
+	{                                                                                          \
+		.name = "state", .type = PARAM_ENUM, .bit = VF_SET_STATE,                          \
+		PARAM_FIELD(struct vf_config, state), CHOICES(link_state_names),                   \
+		.help = "the guest's carrier: on (enable, default), off, or as the uplink's",      \
+	}
+#define VF_ROW_MAX_TX_RATE                                                                         \
+	{                                                                                          \
+		.name = "max_tx_rate", .type = PARAM_UINT, .bit = VF_SET_MAX_TX_RATE,              \
+		PARAM_FIELD(struct vf_config, max_tx_rate), .max = RATE_MAX_MBPS,                  \
+		.help = "Mbit/s that the guest may send; 0 (default): no bound",                   \
+	}
+#define VF_ROW_MIN_TX_RATE                                                                         \
+	{                                                                                          \
+		.name = "min_tx_rate", .type = PARAM_UINT, .bit = VF_SET_MIN_TX_RATE,              \
+		PARAM_FIELD(struct vf_config, min_tx_rate), .max = RATE_MAX_MBPS,                  \
+		.help = "Mbit/s that the guest gets on the uplink before others; 0 (default): "    \
+			"none",                                                                    \
+	}
 #define VF_ROW_MTU                                                                                 \
 	{                                                                                          \
 		.name = "mtu", .type = PARAM_UINT, .bit = VF_SET_MTU,                              \
@@ -132,6 +157,9 @@ const struct param vf_create_params[VF_CREATE_PARAMS] = {
 		.help = "offer packed virtqueues (default true)",
 	},
 	VF_ROW_SPOOFCHK,
+	VF_ROW_STATE,
+	VF_ROW_MAX_TX_RATE,
+	VF_ROW_MIN_TX_RATE,
 	VF_ROW_MTU,
 	VF_ROW_INGRESS_HOLD,
 	{
@@ -166,6 +194,9 @@ const struct param vf_set_params[VF_SET_PARAMS] = {
 	VF_ROW_TRUST,
 	VF_ROW_TRUNKS,
 	VF_ROW_SPOOFCHK,
+	VF_ROW_STATE,
+	VF_ROW_MAX_TX_RATE,
+	VF_ROW_MIN_TX_RATE,
 	VF_ROW_MTU,
 	VF_ROW_INGRESS_HOLD,
 	VF_ROW_HOLD_EXEMPT,

@@ -22,6 +22,7 @@
 #include "run_files.h"
 #include "switch.h"
 #include "vf.h"
+#include "vf_link.h"
 
 enum { MBUF_CACHE = 256, HIGH_WATER_PERCENT = 75, LINK_POLL_MS = 100 };
 
@@ -165,8 +166,12 @@ static void check_uplink_drops(void)
 /* Frames that wait for the link do not keep their lcore awake: it is woken here. */
 static void check_link(void)
 {
+	struct vf *vf;
+
 	if (!nic.uplink || !nic.uplink->poll_link())
 		return;
+	TAILQ_FOREACH (vf, &nic.vfs, next)
+		vf_link_follow(vf);
 	for (unsigned i = 0; i < lcores_count(); i++)
 		lcore_wake(i);
 	nic_post_event(nic.uplink->is_up() ? EVENT_UPLINK_UP : EVENT_UPLINK_DOWN, "", "link is %s",

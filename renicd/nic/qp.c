@@ -20,21 +20,64 @@ enum {
 	LOG_LOW_SHARE = 4,  /* the log's segments are short when less than a quarter is free */
 };
 
+static uint64_t bytes_of(struct rte_mbuf *const *pkts, uint16_t n)
+{
+	uint64_t bytes = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len;
+	return bytes;
+}
+
+/* switch_send(), as the VF's rates allow: as often as they are open, and paid for. */
+static __rte_noinline uint16_t send_shaped(struct vf_qp *qp, const struct vf_policy *policy,
+	const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint64_t now_tsc = rte_rdtsc(), bytes;
+	bool is_burst = n == NIC_BURST; /* and so more is likely to come */
+	struct vf *vf = qp->vf;
+	uint16_t done;
+
+	if (!shaper_is_open(&vf->max_tx, &policy->max_rate, now_tsc)) {
+		switch_claim(vf, false, now_tsc);
+		return 0;
+	}
+	if (policy->max_rate.cost)
+		n = RTE_MIN(n, policy->max_rate.burst_pkts);
+	bytes = bytes_of(pkts, n);
+	done = switch_send(from, pkts, n);
+	bytes -= bytes_of(&pkts[done], n - done);
+	if (done) {
+		shaper_charge(&vf->max_tx, &policy->max_rate, bytes, now_tsc);
+		shaper_charge(&vf->min_tx, &policy->min_rate, bytes, now_tsc);
+	}
+	if (policy->min_rate.cost)
+		switch_claim(vf,
+			(done < n || is_burst) &&
+				shaper_is_open(&vf->min_tx, &policy->min_rate, now_tsc),
+			now_tsc);
+	return done;
+}
+
 /* Send what waits in `out`. Returns how many frames left. */
 static uint16_t out_push(struct vf_qp *qp)
 {
+	const struct vf_policy *policy = qp_policy(qp);
 	struct out_burst *out = &qp->out;
 	struct switch_from from = {
 		.qp = qp,
 		.flags = out->from_log ? &out->flags[out->head] : NULL,
-		.group_id = qp_policy(qp)->group_id,
+		.group_id = policy->group_id,
 		.was_held = out->from_log,
 	};
-	uint16_t done;
+	uint16_t n = out->n - out->head, done;
 
 	qp->waits_for_link = false;
-	capture_before_leaving(qp, &out->pkts[out->head], out->n - out->head);
-	done = switch_send(&from, &out->pkts[out->head], out->n - out->head);
+	capture_before_leaving(qp, &out->pkts[out->head], n);
+	if (unlikely(policy->is_shaped))
+		done = send_shaped(qp, policy, &from, &out->pkts[out->head], n);
+	else
+		done = switch_send(&from, &out->pkts[out->head], n);
 	capture_left(qp, done);
 	out->head += done;
 	if (out->from_log && done) {
@@ -84,23 +127,34 @@ static bool is_exempt(const struct vf_policy *policy, struct rte_mbuf *m)
 	return policy->exempt && policy->exempt(m);
 }
 
+/* May frames that need no holding go now? Else the log is where they wait, with the others. */
+static bool exempt_may_pass(
+	const struct vf_qp *qp, const struct vf_policy *policy, uint64_t now_tsc)
+{
+	return likely(!policy->is_shaped) ||
+	       shaper_is_open(&qp->vf->max_tx, &policy->max_rate, now_tsc);
+}
+
 /* Pass what needs no holding; returns how many frames stay, compacted, with their flags. */
 static uint16_t pass_unheld(struct vf_qp *qp, const struct vf_policy *policy,
-	struct rte_mbuf **pkts, uint16_t *flags, uint16_t n)
+	struct rte_mbuf **pkts, uint16_t *flags, uint16_t n, uint64_t now_tsc)
 {
 	struct switch_from from = {.qp = qp, .group_id = policy->group_id};
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		uint16_t flag = 0;
-		bool passed = false;
+		uint32_t bytes = pkts[i]->pkt_len;
+		bool may_pass = exempt_may_pass(qp, policy, now_tsc), passed = false;
 
 		capture_before_leaving(qp, &pkts[i], 1);
-		if (is_exempt(policy, pkts[i]))
+		if (may_pass && is_exempt(policy, pkts[i]))
 			passed = switch_send(&from, &pkts[i], 1) == 1;
-		else if (policy->internal_pass)
+		else if (may_pass && policy->internal_pass)
 			passed = switch_pass_inside(qp, policy->group_id, pkts[i], &flag);
 		capture_left(qp, passed);
+		if (unlikely(policy->is_shaped && passed))
+			shaper_charge(&qp->vf->max_tx, &policy->max_rate, bytes, now_tsc);
 		counter_add(&qp->counters.exempt_pkts, passed);
 		if (!passed) {
 			pkts[kept] = pkts[i];
@@ -133,7 +187,7 @@ static void hold_burst(
 	uint64_t now_tsc = rte_rdtsc();
 
 	if (unlikely(policy->exempt || policy->internal_pass))
-		n = pass_unheld(qp, policy, pkts, flags, n);
+		n = pass_unheld(qp, policy, pkts, flags, n, now_tsc);
 	egress_log_append_burst(&qp->log, pkts, flags, n, now_tsc);
 	if (likely(n))
 		held_time_append(&qp->held_time, qp->log.appended_pkts, now_tsc);

@@ -42,6 +42,9 @@ static uint64_t vf_config_hash(const struct vf_config *c)
 	h = HASH(h, c->qos);
 	h = HASH(h, c->proto);
 	h = HASH(h, c->trust);
+	h = HASH(h, c->state);
+	h = HASH(h, c->max_tx_rate);
+	h = HASH(h, c->min_tx_rate);
 	h = HASH_STR(h, c->trunks);
 	h = HASH(h, c->queues);
 	h = HASH(h, c->server);

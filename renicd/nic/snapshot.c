@@ -16,6 +16,9 @@ _Static_assert((int)RENIC_SNAPSHOT_QUEUES_MAX == (int)VF_QPS_MAX, "queue pairs d
 _Static_assert((int)RENIC_SNAPSHOT_NAME_SIZE == (int)NIC_NAME_SIZE, "names differ");
 _Static_assert((int)RENIC_SNAPSHOT_FILTER_SIZE == (int)NIC_FILTER_SIZE, "filters differ");
 _Static_assert((int)RENIC_SNAPSHOT_TRUNKS_SIZE == (int)NIC_TRUNKS_SIZE, "VLAN lists differ");
+_Static_assert(
+	(int)RENIC_LINK_AUTO == (int)LINK_AUTO && (int)RENIC_LINK_DISABLE == (int)LINK_DISABLE,
+	"link states differ");
 _Static_assert((int)DROP_REASONS <= (int)RENIC_SNAPSHOT_DROPS_MAX, "more drop reasons than room");
 
 static void fill_config(const struct vf_info *info, struct renic_snapshot *s)
@@ -29,6 +32,9 @@ static void fill_config(const struct vf_info *info, struct renic_snapshot *s)
 	s->qos = c->qos;
 	s->proto_8021ad = c->proto == VLAN_PROTO_8021AD;
 	s->trust = c->trust;
+	s->link_state = c->state;
+	s->max_tx_rate = c->max_tx_rate;
+	s->min_tx_rate = c->min_tx_rate;
 	memcpy(s->trunks, c->trunks, sizeof(s->trunks));
 	s->mtu = c->mtu;
 	s->spoofchk = c->spoofchk;

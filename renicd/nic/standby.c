@@ -17,6 +17,7 @@
 #include "qp.h"
 #include "snapshot.h"
 #include "vf_config.h"
+#include "vf_link.h"
 
 /* ---- on the lcores ---- */
 
@@ -313,6 +314,9 @@ static void set_restored(struct vf_config *config, const void *arg, uint16_t i)
 	config->qos = s->qos;
 	config->proto = s->proto_8021ad ? VLAN_PROTO_8021AD : VLAN_PROTO_8021Q;
 	config->trust = s->trust;
+	config->state = (uint8_t)s->link_state;
+	config->max_tx_rate = s->max_tx_rate;
+	config->min_tx_rate = s->min_tx_rate;
 	memcpy(config->trunks, s->trunks, sizeof(config->trunks));
 	config->mtu = s->mtu;
 	config->spoofchk = s->spoofchk;
@@ -322,6 +326,7 @@ static void set_restored(struct vf_config *config, const void *arg, uint16_t i)
 
 static void load(struct vf *vf, const struct renic_snapshot *s)
 {
+	vf_link_follow(vf);
 	vf->restored_term = s->term;
 	vf->restored_epoch = s->epoch;
 	vf_for_each_qp(vf, qp_load, (void *)(uintptr_t)s);

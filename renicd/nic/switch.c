@@ -4,6 +4,7 @@
  * or the outer one in its bytes. A VF with a port VLAN gets its frames without that tag; a VF
  * without one is a trunk and gets them as they are, as OVS and SR-IOV NICs in VGT mode do.
  */
+#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_hash.h>
 #include <rte_hash_crc.h>
@@ -11,6 +12,10 @@
 
 #include "log.h"
 #include "switch.h"
+
+/* nic.min_claim: TSC with the VF's id plus one in its low bits. One that is not renewed is void, so
+ * that nobody waits for a VF that has gone. */
+enum { CLAIM_US = 2000, CLAIM_ID_MASK = 511 };
 
 enum { DEST_UPLINK = -1, DEST_FLOOD = -2, DEST_DROP = -3 };
 
@@ -236,9 +241,37 @@ static struct dest find_dest(struct dest_cache *cache, const struct rte_mbuf *m,
 
 /* ---- the three ways out ---- */
 
+void switch_claim(const struct vf *vf, bool lacks, uint64_t now_tsc)
+{
+	uint64_t mine = vf->id + 1u, claim;
+
+	if (lacks) {
+		claim = (now_tsc & ~(uint64_t)CLAIM_ID_MASK) | mine;
+		__atomic_store_n(&nic.min_claim, claim, __ATOMIC_RELAXED);
+		return;
+	}
+	claim = __atomic_load_n(&nic.min_claim, __ATOMIC_RELAXED);
+	if ((claim & CLAIM_ID_MASK) == mine)
+		__atomic_compare_exchange_n(
+			&nic.min_claim, &claim, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+/* Does another VF lack what this one has had? */
+static __rte_noinline bool must_yield(const struct vf *vf, uint64_t claim)
+{
+	const struct vf_policy *policy = vf_policy(vf);
+	uint64_t now_tsc = rte_rdtsc();
+
+	if ((int64_t)(now_tsc - claim) > (int64_t)(rte_get_tsc_hz() / 1000000 * CLAIM_US))
+		return false;
+	return !policy->min_rate.cost || !shaper_is_open(&vf->min_tx, &policy->min_rate, now_tsc);
+}
+
 static uint16_t send_to_uplink(
 	const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n, uint16_t tagged)
 {
+	uint64_t claim;
+
 	if (unlikely(!nic.uplink->is_up())) {
 		if (from->was_held) {
 			from->qp->waits_for_link = true;
@@ -248,6 +281,9 @@ static uint16_t send_to_uplink(
 			qp_drop(from->qp, pkts[i], DROP_UPLINK_DOWN);
 		return n;
 	}
+	claim = __atomic_load_n(&nic.min_claim, __ATOMIC_RELAXED);
+	if (unlikely(claim) && must_yield(from->qp->vf, claim))
+		return 0;
 	for (uint16_t i = 0; tagged && i < n; i++)
 		if (unlikely(!insert_tag(&pkts[i]))) {
 			n = i;

@@ -24,6 +24,9 @@ enum {
 	EPOCHS_IN_FLIGHT_MAX = 256, /* sealed, uncommitted epochs of one group */
 };
 
+/* Of a guest's carrier. */
+enum link_state { LINK_ENABLE, LINK_DISABLE, LINK_AUTO, LINK_STATES };
+
 enum vlan_proto { VLAN_PROTO_8021Q, VLAN_PROTO_8021AD, VLAN_PROTOS };
 
 /* As `ip link set … vf N …` has it, where it has it. Zero is the default of every field that
@@ -39,8 +42,11 @@ struct vf_config {
 	uint16_t queues;	      /* queue pairs, 1..VF_QPS_MAX; default 1 */
 	bool server;		      /* renicd listens; default false: it connects (client) */
 	bool packed;		      /* offer packed virtqueues; default true */
-	bool spoofchk;		    /* drop frames whose source MAC is not the VF's; default true */
-	uint16_t mtu;		    /* largest L3 payload, 68..9000; default 9000 */
+	bool spoofchk;	      /* drop frames whose source MAC is not the VF's; default true */
+	uint8_t state;	      /* enum link_state; auto: as the uplink's */
+	uint32_t max_tx_rate; /* Mbit/s of frames; 0: as fast as it goes */
+	uint32_t min_tx_rate; /* Mbit/s that it gets on the uplink whatever others send; 0: none */
+	uint16_t mtu;	      /* largest L3 payload, 68..9000; default 9000 */
 	uint32_t ingress_hold_pkts; /* frames kept for a suspended guest, 0..65536; default 4096 */
 	uint64_t egress_log_bytes; /* most held bytes per TX queue, 2 MiB steps; default: a share */
 	bool standby; /* a backup's VF: nothing leaves, nothing enters, until it is activated */
@@ -61,6 +67,9 @@ enum vf_set_mask {
 	VF_SET_PROTO = 1 << 7,
 	VF_SET_TRUST = 1 << 8,
 	VF_SET_TRUNKS = 1 << 9,
+	VF_SET_STATE = 1 << 10,
+	VF_SET_MAX_TX_RATE = 1 << 11,
+	VF_SET_MIN_TX_RATE = 1 << 12,
 };
 
 enum frontend_state {

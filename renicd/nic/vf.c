@@ -19,6 +19,7 @@
 #include "switch.h"
 #include "vf.h"
 #include "vf_config.h"
+#include "vf_link.h"
 
 enum { INBOX_SIZE = 1024 };
 
@@ -280,7 +281,7 @@ int vf_run(struct vf *vf, struct nic_error *err)
 	int rc;
 
 	vf_for_each_qp(vf, add_poller, NULL);
-	rc = vf->ops->create(vf, &vf->config, &vf->port, err);
+	rc = vf_link_up(vf, &vf->config, err);
 	if (rc) {
 		vf_for_each_qp(vf, remove_poller, NULL);
 		return rc;
@@ -293,7 +294,10 @@ int vf_run(struct vf *vf, struct nic_error *err)
 int nic_vf_create(const struct vf_config *config, struct nic_error *err)
 {
 	struct vf *vf;
-	int rc = vf_make(config, -1, 0, &vf, err);
+	int rc = vf_config_check_rates(NULL, config, err);
+
+	if (!rc)
+		rc = vf_make(config, -1, 0, &vf, err);
 
 	if (rc)
 		return rc;
@@ -339,7 +343,7 @@ int nic_vf_delete(const char *name, bool force, struct nic_error *err)
 	if (vf->runs)
 		vf_for_each_qp(vf, remove_poller, NULL);
 	unpublish(vf);
-	if (vf->runs)
+	if (vf->port)
 		vf->ops->destroy(vf->port);
 	if (held_pkts(vf) && !nic.ending)
 		LOG_WARN("VF %s deleted by force with %" PRIu64 " frames waiting", name,

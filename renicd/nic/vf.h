@@ -26,6 +26,7 @@
 #include "nic.h"
 #include "port.h"
 #include "rx_fifo.h"
+#include "shaper.h"
 #include "vlan.h"
 
 struct capture_tap;
@@ -44,11 +45,13 @@ struct vf_policy {
 	bool spoofchk;
 	bool standby;	    /* no frame is for it */
 	bool internal_pass; /* the group's internal: pass */
+	bool is_shaped;	    /* it has one of the two rates */
 	uint32_t group_id;  /* 0: in no group */
 	uint32_t max_frame_bytes;
 	uint32_t ingress_hold_pkts;
 	uint64_t (*exempt)(void *mbuf); /* compiled hold_exempt; NULL: none */
 	struct rte_bpf *exempt_bpf;
+	struct shaper_rate max_rate, min_rate;
 	struct vlan_set trunks;
 };
 
@@ -145,6 +148,7 @@ struct vf {
 	enum frontend_state frontend;
 	uint64_t frontend_errors;
 	struct vf_qp *qps[VF_QPS_MAX];
+	struct shaper max_tx, min_tx; /* what it sent, against its policy's rates */
 	struct dirty_info dirty_info; /* of the last checkpoint_begin */
 	struct dirty_log dirty;
 };
@@ -165,7 +169,8 @@ struct nic {
 	const struct vf_port_ops *port_ops;
 	char run_dir[NIC_PATH_SIZE];
 	char capture_dir[NIC_PATH_SIZE];
-	bool ending; /* the logs' file is left as it is */
+	uint64_t min_claim; /* atomic: a VF has less than its min_tx_rate (switch.h); 0: none */
+	bool ending;	    /* the logs' file is left as it is */
 };
 
 extern struct nic nic;

@@ -3,12 +3,14 @@
  * A VF's configuration: completed at creation, published to the lcores as one policy, changed
  * under running traffic. Control thread.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <rte_bpf.h>
+#include <rte_cycles.h>
 #include <rte_jhash.h>
 
 #include "announce.h"
@@ -17,6 +19,7 @@
 #include "switch.h"
 #include "vf.h"
 #include "vf_config.h"
+#include "vf_link.h"
 #include "vf_settings.h"
 
 enum { DEFAULT_LOG_SHARE = 4, MIN_LOG_SEGMENTS = 2 };
@@ -93,6 +96,9 @@ struct vf_policy *vf_policy_make(
 	p->vlan_flags = p->vlan & VLAN_AD ? BESIDE_8021AD : BESIDE_8021Q;
 	p->has_trunks = config->trunks[0];
 	vlan_set_parse(config->trunks, &p->trunks);
+	shaper_rate_set(&p->max_rate, config->max_tx_rate, rte_get_tsc_hz());
+	shaper_rate_set(&p->min_rate, config->min_tx_rate, rte_get_tsc_hz());
+	p->is_shaped = config->max_tx_rate || config->min_tx_rate;
 	p->spoofchk = config->spoofchk;
 	p->standby = config->standby;
 	p->max_frame_bytes =
@@ -250,14 +256,47 @@ void vf_change_drop(struct vf_change *change)
 	*change = (struct vf_change){.vf = change->vf};
 }
 
+int vf_config_check_rates(
+	const struct vf *vf, const struct vf_config *config, struct nic_error *err)
+{
+	struct uplink_info uplink = {0};
+	uint64_t sum = config->min_tx_rate;
+	char given[16], expected[80];
+	struct vf *other;
+
+	if (!config->min_tx_rate || !nic.uplink)
+		return 0;
+	nic.uplink->info(&uplink);
+	TAILQ_FOREACH (other, &nic.vfs, next)
+		sum += other != vf ? other->config.min_tx_rate : 0;
+	if (!uplink.speed_mbps || sum <= uplink.speed_mbps)
+		return 0;
+	snprintf(given, sizeof(given), "%" PRIu32, config->min_tx_rate);
+	snprintf(expected, sizeof(expected),
+		"at most the uplink's %" PRIu32 " Mbit/s for all VFs together", uplink.speed_mbps);
+	return nic_fail_value(err, "min_tx_rate", given, expected);
+}
+
+/* The carrier comes first where it may fail, and goes last. */
 static int vf_reconfigure(struct vf *vf, const struct vf_config *config, struct nic_error *err)
 {
 	struct vf_change change;
-	int rc = vf_change_prepare(&change, vf, config, err);
+	int rc = vf_config_check_rates(vf, config, err);
 
 	if (!rc)
-		vf_change_apply(&change);
-	return rc;
+		rc = vf_link_check(vf, config, err);
+	if (!rc)
+		rc = vf_change_prepare(&change, vf, config, err);
+	if (rc)
+		return rc;
+	rc = vf_link_up(vf, config, err);
+	if (rc) {
+		vf_change_drop(&change);
+		return rc;
+	}
+	vf_change_apply(&change);
+	vf_link_down(vf);
+	return 0;
 }
 
 int nic_vf_set(

@@ -11,6 +11,11 @@ int vf_config_complete(struct vf_config *config, struct nic_error *err);
 /* Is config's MAC free in its VLAN? 0 or RENIC_E_EXISTS. */
 int vf_config_check_mac(const struct vf_config *config, struct nic_error *err);
 
+/* Can the uplink carry the minima of all VFs, with config in the place of vf's (NULL: a new one)? 0
+ * or RENIC_E_PARAMS. */
+int vf_config_check_rates(
+	const struct vf *vf, const struct vf_config *config, struct nic_error *err);
+
 /* What the data path needs of config; NULL with *err. vf_policy_free() takes NULL too. */
 struct vf_policy *vf_policy_make(
 	const struct vf *vf, const struct vf_config *config, struct nic_error *err);

@@ -43,7 +43,8 @@ static void fill_queue(const struct vf *vf, uint16_t q, struct vf_queue_info *in
 	info->log_sealed = __atomic_load_n(&log->sealed, __ATOMIC_ACQUIRE);
 	info->log_tail = __atomic_load_n(&log->tail, __ATOMIC_ACQUIRE);
 	info->ingress_held_pkts = rx_fifo_count_any(&qp->rx);
-	vf->ops->ring_info(vf->port, q, info);
+	if (vf->port)
+		vf->ops->ring_info(vf->port, q, info);
 }
 
 void vf_held(const struct vf *vf, uint64_t *pkts, uint64_t *bytes, uint64_t *age_us)
@@ -70,7 +71,7 @@ void vf_fill_info(struct vf *vf, struct vf_info *info)
 	info->frontend = vf->frontend;
 	info->frontend_errors = vf->frontend_errors;
 	pthread_mutex_unlock(&vf->frontend_lock);
-	info->features = vf->ops->features(vf->port);
+	info->features = vf->port ? vf->ops->features(vf->port) : 0;
 	info->ingress_held_pkts = __atomic_load_n(&vf->ingress_held, __ATOMIC_RELAXED);
 	info->n_queues = vf->n_qps;
 	vf_held(vf, &info->held_pkts, &info->held_bytes, &info->held_age_us);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See vf_settings.h. */
+#include <stdio.h>
 #include <string.h>
 
 #include "nic.h"
@@ -32,6 +33,9 @@ static const struct {
 	FIELD(VF_SET_TRUST, trust),
 	FIELD(VF_SET_TRUNKS, trunks),
 	FIELD(VF_SET_SPOOFCHK, spoofchk),
+	FIELD(VF_SET_STATE, state),
+	FIELD(VF_SET_MAX_TX_RATE, max_tx_rate),
+	FIELD(VF_SET_MIN_TX_RATE, min_tx_rate),
 	FIELD(VF_SET_MTU, mtu),
 	FIELD(VF_SET_INGRESS_HOLD, ingress_hold_pkts),
 	FIELD(VF_SET_HOLD_EXEMPT, hold_exempt),
@@ -58,5 +62,13 @@ void vf_settings_set(struct vf_config *config, const struct vf_config *values, u
 
 int vf_settings_check(const struct vf_config *config, struct nic_error *err)
 {
+	char given[16], expected[48];
+
+	if (config->max_tx_rate && config->min_tx_rate > config->max_tx_rate) {
+		snprintf(given, sizeof(given), "%u", config->min_tx_rate);
+		snprintf(expected, sizeof(expected), "at most max_tx_rate, which is %u",
+			config->max_tx_rate);
+		return nic_fail_value(err, "min_tx_rate", given, expected);
+	}
 	return vlan_check(config, err);
 }

@@ -150,6 +150,7 @@ static void vf_is_created_from_all_its_parameters(void **state)
 
 	assert_members(result,
 		"name id mac vlan qos proto trust trunks queues socket_role socket packed spoofchk "
+		"state max_tx_rate min_tx_rate "
 		"mtu "
 		"ingress_hold_pkts egress_log_bytes hold_exempt group frontend frontend_errors "
 		"features feature_names role suspended term epoch restored held_pkts held_bytes "
@@ -225,6 +226,9 @@ static void vf_set_passes_exactly_what_was_given(void **state)
 		{"\"trust\":true", VF_SET_TRUST},
 		{"\"trunks\":\"1-5\"", VF_SET_TRUNKS},
 		{"\"spoofchk\":false", VF_SET_SPOOFCHK},
+		{"\"state\":\"auto\"", VF_SET_STATE},
+		{"\"max_tx_rate\":1000000", VF_SET_MAX_TX_RATE},
+		{"\"min_tx_rate\":1", VF_SET_MIN_TX_RATE},
 		{"\"mtu\":100", VF_SET_MTU},
 		{"\"ingress_hold_pkts\":1", VF_SET_INGRESS_HOLD},
 		{"\"hold_exempt\":\"\"", VF_SET_HOLD_EXEMPT},

@@ -109,3 +109,27 @@ def test_guests_survive_a_restart_of_the_daemon(world):
         traffic.upload(guest.ip, 1 << 20)
         traffic.download(guest.ip, 1 << 20)
         assert guest.sh("cat /proc/sys/kernel/random/boot_id") == boots[guest], "it rebooted"
+
+
+def test_the_guest_sees_its_carrier_as_the_state_says(world):
+    """Off and on again, three times; the driver stays, and the network is back without it."""
+    carrier = "cat /sys/class/net/eth0/carrier"
+    boots = world.vm1.sh("cat /proc/sys/kernel/random/boot_id")
+    for _ in range(3):
+        world.control("vf_set", name="vm1", state="disable")
+        wait_says(world.vm1, carrier, "0")
+        world.control("vf_set", name="vm1", state="enable")
+        wait_says(world.vm1, carrier, "1")
+        world.wait_vf("vm1", lambda vf: vf["frontend"] == "running", "rings running")
+        traffic.wait_reachable(world.vm1.ip)
+    world.pin_neighbours(world.vm1)
+    traffic.upload(world.vm1.ip, 1 << 20)
+    assert world.vm1.sh("cat /proc/sys/kernel/random/boot_id") == boots, "it rebooted"
+
+
+def wait_says(guest, command, expected, timeout=10):
+    """Until the command's output in the guest is that."""
+    end = time.monotonic() + timeout
+    while (said := guest.sh(command).strip()) != expected:
+        assert time.monotonic() < end, f"{command}: {said}, not {expected}"
+        time.sleep(0.05)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A VF's policy, option by option: what passes and what does not, in both directions."""
+import glob
 import struct
+import time
 
 from lib import frame
 from lib.case import case
@@ -73,6 +75,11 @@ REFUSED = [
     ({"trust": True, "trunks": "10-"}, "trunks"),
     ({"trust": True, "trunks": "10", "vlan": 5}, "trunks"),
     ({"trust": "yes"}, "trust"),
+    ({"max_tx_rate": 1000001}, "max_tx_rate"),
+    ({"min_tx_rate": -1}, "min_tx_rate"),
+    ({"max_tx_rate": 10, "min_tx_rate": 11}, "min_tx_rate"),
+    ({"state": "up"}, "state"),
+    ({"allmulti": True}, "allmulti"),
     ({"query_rss": True}, "query_rss"),
 ]
 
@@ -177,6 +184,80 @@ def settings_that_do_not_go_together_are_refused_and_change_nothing(env):
     equal(len(daemon.call("vf_list")), 1, "VFs")
 
 
+def waited(processes):
+    """Seconds that threads of these were ready to run and did not, for want of a processor."""
+    total = 0
+    for process in processes:
+        for path in glob.glob(f"/proc/{process.pid}/task/*/schedstat"):
+            with open(path) as f:
+                total += int(f.read().split()[1])
+    return total / 1e9
+
+
+def mbps(daemon, processes, seconds):
+    """What the uplink sends, by the clock, and the share of the time that somebody waited."""
+    idle, begin, before = waited(processes), time.monotonic(), uplink_bytes(daemon)
+    time.sleep(seconds)
+    after, end = uplink_bytes(daemon), time.monotonic()
+    return (after - before) * 8 / (end - begin) / 1e6, (waited(processes) - idle) / (end - begin)
+
+
+def uplink_bytes(daemon):
+    """Sent so far."""
+    return daemon.call("uplink_get")["tx_bytes"]
+
+
+@case(timeout=60, rows={
+    "60": {"size": 60, "rate": 20, "queues": 1}, "1514": {"size": 1514, "rate": 200, "queues": 1},
+    "two-queues-on-two-lcores": {"size": 1514, "rate": 100, "queues": 2}})
+def a_guest_sends_at_its_rate(env, size, rate, queues):
+    """Within 2 % over ten seconds; below, what a full machine did not let them run is allowed."""
+    daemon = env.renicd(uplink={"devargs": "net_null0"}, data_cpus=[0, 1][:queues])
+    framegen = env.framegen()
+    guest = env.guest(daemon, framegen, 1, queues=queues, max_tx_rate=rate)
+    jobs = [guest.send("ipv4", 0, wait=False, stream=queue + 1, size=size, queue=queue)
+            for queue in range(queues)]
+    time.sleep(0.2)
+    seen, starved = mbps(daemon, [daemon.process, framegen.process], 10)
+    env.note(f"{seen:.2f} Mbit/s, {starved:.1%} waiting")
+    if not rate * (0.98 - starved) <= seen <= rate * 1.02:
+        raise AssertionError(f"{seen} Mbit/s, expected {rate}")
+    for job in jobs:
+        job.halt()
+
+
+@case
+def a_guest_without_carrier_is_cut_off_and_comes_back(env):
+    daemon, _, capture = env.renicd_on_tap()
+    framegen = env.framegen()
+    guest = env.guest(daemon, framegen, 1, packed=False)
+    guest.send("ipv4", 50, stream=1)
+    capture.wait(50)
+    daemon.call("vf_set", name="vf1", state="disable")
+    vf = daemon.vf("vf1")
+    equal((vf["frontend"], vf["state"]), ("none", "disable"), "front-end, state")
+    capture.send(frame.build(frame.Stamp(2, 0, 100, "ipv4"), frame.mac_bytes(guest.mac),
+                             frame.mac_bytes(OUTSIDE)))
+    wait_until(lambda: daemon.drops("vf1") == {"no_frontend": 1}, "a frame without a taker")
+    daemon.call("vf_set", name="vf1", state="enable")
+    env.wait_running(daemon, "vf1")
+    guest.send("ipv4", 50, stream=3)
+    equal(frame.fault_of(capture.wait(100).stream(3), 0, 50), None, "stream 3 on the wire")
+
+
+@case
+def the_carrier_of_a_guest_with_packed_rings_cannot_be_taken(env):
+    daemon = env.renicd_alone()
+    env.guest(daemon, env.framegen(), 1)
+    try:
+        daemon.call("vf_set", name="vf1", state="disable")
+    except RpcError as e:
+        equal((e.code, e.data["field"]), (-7, "state"), "the error")
+    else:
+        raise AssertionError("it was taken")
+    equal(daemon.vf("vf1")["state"], "enable", "state")
+
+
 def arp(guest, sender, op=2, ethertype=0x0806):
     """An ARP or RARP message of the guest's that names a sender."""
     head = struct.pack(">HHBBH", 1, 0x0800, 6, 4, op)
@@ -239,15 +320,17 @@ def headers_cut_anywhere_are_dropped_or_pass_and_never_harm(env):
 @case
 def a_policy_survives_a_kill_and_a_saved_configuration(env):
     daemon = env.renicd_alone()
-    daemon.call("vf_create", name="a", mac=mac_of(1), role="server", **TRUNK)
+    daemon.call("vf_create", name="a", mac=mac_of(1), role="server", **TRUNK,
+                max_tx_rate=100, min_tx_rate=10, state="auto")
     daemon.call("vf_create", name="b", mac=mac_of(2), role="server", **SERVICE)
-    names = ("vlan", "qos", "proto", "trust", "trunks")
+    names = ("vlan", "qos", "proto", "trust", "trunks", "max_tx_rate", "min_tx_rate", "state")
 
     def policies():
         return {vf["name"]: [vf[key] for key in names] for vf in daemon.call("vf_list")}
     before = policies()
-    equal(before, {"a": [0, 0, "802.1Q", True, "0,10,20-29"], "b": [7, 5, "802.1ad", False, ""]},
-          "policies")
+    equal(before, {
+        "a": [0, 0, "802.1Q", True, "0,10,20-29", 100, 10, "auto"],
+        "b": [7, 5, "802.1ad", False, "", 0, 0, "enable"]}, "policies")
     daemon.kill()
     daemon.restart()
     equal(policies(), before, "policies after the kill")
@@ -259,4 +342,5 @@ def a_policy_survives_a_kill_and_a_saved_configuration(env):
     equal(daemon.call("config_load", **saved)["skipped"], 2, "calls that change nothing")
     daemon.call("vf_reset", name="a")
     daemon.call("vf_reset", name="b")
-    equal(policies(), {name: [0, 0, "802.1Q", False, ""] for name in ("a", "b")}, "after a reset")
+    equal(policies(), {name: [0, 0, "802.1Q", False, "", 0, 0, "enable"] for name in ("a", "b")},
+          "after a reset")

@@ -150,10 +150,13 @@ static bool poll_link(void)
 	return changed;
 }
 
+uint32_t fake_uplink_speed_mbps;
+
 static void info(struct uplink_info *i)
 {
 	i->present = true;
 	i->up = up;
+	i->speed_mbps = fake_uplink_speed_mbps;
 	i->refused = fake_uplink_refused();
 }
 

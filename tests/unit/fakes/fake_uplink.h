@@ -24,6 +24,8 @@ struct wire_frame {
 
 /* max_frame_bytes may be set between tests' steps while no lcore sends. */
 extern struct uplink_ops fake_uplink_ops;
+/* What it says; 0: unknown. */
+extern uint32_t fake_uplink_speed_mbps;
 
 /* Forget everything; up, taking all. Frees what was kept. */
 void fake_uplink_reset(void);

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* max_tx_rate, min_tx_rate and state in the device: renicd/nic/qp.c, switch.c, vf_link.c. */
+#include <unistd.h>
+
+#include "nic_fixture.h"
+
+static void set(const char *vf, struct vf_config values, unsigned mask)
+{
+	struct nic_error err;
+
+	if (nic_vf_set(vf, &values, mask, &err))
+		fail_msg("%s", err.message);
+}
+
+/* Rounds, in time, until the wire has got n frames in all. */
+static void wait_wire(uint32_t n)
+{
+	for (int tries = 0; tries < 10000 && fake_uplink_count() < n; tries++) {
+		usleep(1000);
+		settle();
+	}
+	assert_int_equal(fake_uplink_count(), n);
+}
+
+static void over_the_rate_frames_wait_and_none_is_lost(void **state)
+{
+	for (int protected = 0; protected < 2; protected ++) {
+		vf_add('a', 0);
+		set("a", (struct vf_config){.max_tx_rate = 1}, VF_SET_MAX_TX_RATE);
+		if (protected)
+			protect("a");
+		guest_sends_many(FRAME('a', TO_NOBODY, 0, .len = 1000), 15);
+		settle();
+		if (protected) {
+			wire_gets_nothing();
+			commit("a", checkpoint("a"));
+			settle();
+		}
+		/* 40 ms are 5 of them; 8 ms more for each other one. */
+		assert_in_range(fake_uplink_count(), 5, 14);
+		wait_wire(15);
+		wire_gets_many(FRAME('a', TO_NOBODY, 0, .len = 1000), 15);
+		assert_int_equal(info_of('a').held_pkts, 0);
+		if (protected)
+			unprotect("a", false);
+		assert_int_equal(nic_vf_delete("a", false, NULL), 0);
+	}
+}
+
+static void a_rate_that_is_lifted_lets_all_go(void **state)
+{
+	vf_add('a', 0);
+	set("a", (struct vf_config){.max_tx_rate = 1}, VF_SET_MAX_TX_RATE);
+	guest_sends_many(FRAME('a', TO_NOBODY, 0, .len = 9000), 60);
+	settle();
+	assert_in_range(fake_uplink_count(), 1, 59);
+	set("a", (struct vf_config){0}, VF_SET_MAX_TX_RATE);
+	settle();
+	wire_gets_many(FRAME('a', TO_NOBODY, 0, .len = 9000), 60);
+}
+
+/* What is exempt from holding is not exempt from the rate: then it is held. */
+static void exempt_frames_are_within_the_rate_too(void **state)
+{
+	struct vf_config values = {.max_tx_rate = 1, .hold_exempt = "ip"};
+
+	vf_add('a', 0);
+	set("a", values, VF_SET_MAX_TX_RATE | VF_SET_HOLD_EXEMPT);
+	protect("a");
+	guest_sends_many(FRAME('a', TO_NOBODY, 0, .len = 9000), 40);
+	settle();
+	assert_in_range(fake_uplink_count(), 1, 39);
+	commit("a", checkpoint("a"));
+	set("a", (struct vf_config){0}, VF_SET_MAX_TX_RATE);
+	settle();
+	wire_gets_many(FRAME('a', TO_NOBODY, 0, .len = 9000), 40);
+}
+
+/* The uplink takes a few frames at a time; both VFs always have more. Returns a's share of 1000. */
+static unsigned share_of_a(void)
+{
+	uint32_t sent[2] = {0}, got[2] = {0};
+	struct wire_frame *f;
+
+	fake_uplink_set_credits(0);
+	for (int turn = 0; turn < 100; turn++) {
+		while (guest_tries_to_send(FRAME('a', TO_NOBODY, sent[0], .len = 1000)))
+			sent[0]++;
+		while (guest_tries_to_send(FRAME('b', TO_NOBODY, sent[1], .len = 1000)))
+			sent[1]++;
+		fake_uplink_set_credits(40);
+		settle();
+	}
+	while ((f = fake_uplink_take())) {
+		got[frame_from(f->bytes) == 'b']++;
+		free(f);
+	}
+	fake_uplink_set_credits(FAKE_UPLINK_ENDLESS);
+	settle();
+	while ((f = fake_uplink_take()))
+		free(f);
+	return got[0] * 1000 / (got[0] + got[1]);
+}
+
+static void who_lacks_its_minimum_goes_first(void **state)
+{
+	vf_add('a', 0);
+	vf_add('b', 0);
+	set("a", (struct vf_config){.min_tx_rate = 1000000}, VF_SET_MIN_TX_RATE);
+	assert_in_range(share_of_a(), 650, 1000);
+}
+
+static void who_has_had_its_minimum_waits_like_others(void **state)
+{
+	vf_add('a', 0);
+	vf_add('b', 0);
+	set("a", (struct vf_config){.min_tx_rate = 1}, VF_SET_MIN_TX_RATE);
+	assert_in_range(share_of_a(), 200, 800);
+}
+
+static void minima_must_not_exceed_the_uplink_together(void **state)
+{
+	struct vf_config values = {.min_tx_rate = 600};
+	struct nic_error err = {0};
+
+	fake_uplink_speed_mbps = 1000;
+	vf_add('a', 0);
+	vf_add('b', 0);
+	set("a", values, VF_SET_MIN_TX_RATE);
+	assert_int_equal(nic_vf_set("b", &values, VF_SET_MIN_TX_RATE, &err), RENIC_E_PARAMS);
+	assert_string_equal(err.field, "min_tx_rate");
+	assert_int_equal(info_of('b').config.min_tx_rate, 0);
+	values.min_tx_rate = 400;
+	set("b", values, VF_SET_MIN_TX_RATE);
+	values = vf_config_of('c');
+	values.min_tx_rate = 1;
+	assert_int_equal(nic_vf_create(&values, &err), RENIC_E_PARAMS);
+	fake_uplink_speed_mbps = 0;
+}
+
+/* ---- carrier ---- */
+
+static void without_carrier_the_front_end_is_gone_and_comes_back(void **state)
+{
+	struct vf_info info;
+
+	vf_add('a', 0);
+	guest_sends(FRAME('a', TO_NOBODY, 1));
+	settle();
+	wire_gets(FRAME('a', TO_NOBODY, 1));
+	set("a", (struct vf_config){.state = LINK_DISABLE}, VF_SET_STATE);
+	info = info_of('a');
+	assert_int_equal(info.frontend, FRONTEND_NONE);
+	assert_int_equal(info.config.state, LINK_DISABLE);
+	wire_sends(FRAME(FROM_WIRE, 'a', 2));
+	settle();
+	assert_int_equal(drops_of('a', DROP_NO_FRONTEND), 1);
+	set("a", (struct vf_config){.state = LINK_ENABLE}, VF_SET_STATE);
+	fake_port_bring_up(port_of('a'));
+	guest_sends(FRAME('a', TO_NOBODY, 3));
+	wire_sends(FRAME(FROM_WIRE, 'a', 4));
+	settle();
+	wire_gets(FRAME('a', TO_NOBODY, 3));
+	guest_gets('a', FRAME(FROM_WIRE, 'a', 4));
+}
+
+static void what_was_held_leaves_without_carrier(void **state)
+{
+	uint64_t epoch;
+
+	vf_add('a', 0);
+	protect("a");
+	guest_sends_many(FRAME('a', TO_NOBODY, 0), 50);
+	settle();
+	epoch = checkpoint("a");
+	set("a", (struct vf_config){.state = LINK_DISABLE}, VF_SET_STATE);
+	settle();
+	wire_gets_nothing();
+	assert_int_equal(info_of('a').held_pkts, 50);
+	commit("a", epoch);
+	settle();
+	wire_gets_many(FRAME('a', TO_NOBODY, 0), 50);
+}
+
+static void auto_follows_the_uplink(void **state)
+{
+	vf_add('a', 0);
+	set("a", (struct vf_config){.state = LINK_AUTO}, VF_SET_STATE);
+	assert_int_equal(info_of('a').frontend, FRONTEND_RUNNING);
+	fake_uplink_set_up(false);
+	for (int i = 0; i < 1000 && info_of('a').frontend != FRONTEND_NONE; i++) {
+		usleep(1000);
+		nic_tick();
+	}
+	assert_int_equal(info_of('a').frontend, FRONTEND_NONE);
+	fake_uplink_set_up(true);
+	for (int i = 0; i < 1000 && !fake_port_of("a"); i++) {
+		usleep(1000);
+		nic_tick();
+	}
+	fake_port_bring_up(port_of('a'));
+	guest_sends(FRAME('a', TO_NOBODY, 1));
+	settle();
+	wire_gets(FRAME('a', TO_NOBODY, 1));
+}
+
+static void a_vf_may_be_made_without_carrier(void **state)
+{
+	struct vf_config config = vf_config_of('a');
+
+	config.state = LINK_DISABLE;
+	assert_int_equal(nic_vf_create(&config, NULL), 0);
+	assert_null(fake_port_of("a"));
+	assert_int_equal(info_of('a').frontend, FRONTEND_NONE);
+	set("a", (struct vf_config){.state = LINK_ENABLE}, VF_SET_STATE);
+	fake_port_bring_up(port_of('a'));
+	guest_sends(FRAME('a', TO_NOBODY, 1));
+	settle();
+	wire_gets(FRAME('a', TO_NOBODY, 1));
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		DEVICE_TEST(over_the_rate_frames_wait_and_none_is_lost),
+		DEVICE_TEST(a_rate_that_is_lifted_lets_all_go),
+		DEVICE_TEST(exempt_frames_are_within_the_rate_too),
+		DEVICE_TEST(who_lacks_its_minimum_goes_first),
+		DEVICE_TEST(who_has_had_its_minimum_waits_like_others),
+		DEVICE_TEST(minima_must_not_exceed_the_uplink_together),
+		DEVICE_TEST(without_carrier_the_front_end_is_gone_and_comes_back),
+		DEVICE_TEST(what_was_held_leaves_without_carrier),
+		DEVICE_TEST(auto_follows_the_uplink),
+		DEVICE_TEST(a_vf_may_be_made_without_carrier),
+	};
+	int failed;
+
+	if (fixture_start(argc, argv) < 0)
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	fixture_end();
+	return failed;
+}
