@@ -295,7 +295,7 @@ static int send_all(struct link *l)
 	return rc;
 }
 
-static void set_state(struct link *l, enum link_state state)
+static void set_state(struct link *l, enum link_phase state)
 {
 	pthread_mutex_lock(&l->lock);
 	if (state == LINK_UP) {

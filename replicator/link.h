@@ -17,10 +17,10 @@
 #include "page.h"
 #include "staging.h"
 
-enum link_state { LINK_DOWN, LINK_UP, LINK_REFUSED };
+enum link_phase { LINK_DOWN, LINK_UP, LINK_REFUSED };
 
 struct link_view {
-	enum link_state state;
+	enum link_phase state;
 	bool idle; /* it waits for link_allow(): the staging buffer is the caller's alone */
 	uint64_t generation;	  /* counts connections */
 	struct msg_hello peer;	  /* UP: what the standby said */
