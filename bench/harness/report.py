@@ -8,8 +8,9 @@ import subprocess
 
 from .case import spread
 
-HEADER = ("| what | sides (median of {turns} turns, spread) | figure | budget | verdict |",
+HEADER = ("| what | sides: median (± half the spread) | figure | budget | verdict |",
           "|---|---|---|---|---|")
+PEERS_HEADER = ("| what | sides: median (± half the spread) | first / second |", "|---|---|---|")
 
 
 def side_text(row, label, values):
@@ -44,21 +45,38 @@ def verdict_text(row):
     return f"{'met' if budget.met(row.figure) else '**missed**'} ({share:.2f})"
 
 
+def sides_text(row):
+    """All sides of a row."""
+    return "; ".join(side_text(row, label, row.samples.get(label, [])) for label in row.case.sides)
+
+
+def budgets(rows):
+    """The table of what has a budget."""
+    return [*HEADER, *(f"| {row.case.title} | {sides_text(row)} | {figure_text(row)} | "
+                       f"{row.case.budget.text} | {verdict_text(row)} |" for row in rows)]
+
+
+def comparisons(rows):
+    """The table of the rest."""
+    return [*PEERS_HEADER, *(f"| {row.case.title} | {sides_text(row)} | "
+                             f"{verdict_text(row) if row.error else figure_text(row)} |"
+                             for row in rows)]
+
+
 def markdown(rows, about):
-    """The table. The share in the verdict: 1.00 is just met, less is missed by that much."""
-    turns = sorted({row.case.turns for row in rows})
-    lines = [f"Measured {about['date']} on {about['machine']}; {about['versions']}.",
-             "The figure in brackets after a verdict says how far: 1.00 is just met. A spread is "
-             "half of (highest - lowest) / median.", "",
-             HEADER[0].format(turns="/".join(map(str, turns)) or "0"), HEADER[1]]
-    for row in rows:
-        sides = "; ".join(side_text(row, label, row.samples.get(label, []))
-                          for label in row.case.sides)
-        budget = row.case.budget.text if row.case.budget else ""
-        lines.append(f"| {row.case.title} | {sides} | {figure_text(row)} | {budget} | "
-                     f"{verdict_text(row)} |")
-    notes = [f"- {row.case.title}: {row.case.note}" for row in rows if row.case.note]
-    return "\n".join(lines + ([""] + notes if notes else [])) + "\n"
+    """Both tables. The share in a verdict: 1.00 is just met, less is missed by that much."""
+    with_budget = [row for row in rows if row.case.budget]
+    others = [row for row in rows if not row.case.budget]
+    lines = [f"Measured {about['date']} on {about['machine']}; {about['versions']}; load average "
+             f"{about['load'][0]:.1f} before.",
+             "The figure in brackets after a verdict says how far: 1.00 is just met. Ratios are "
+             "medians of the turns' ratios. ± is half of (highest - lowest) / median.", ""]
+    if with_budget:
+        lines += [*budgets(with_budget), ""]
+    if others:
+        lines += [*comparisons(others), ""]
+    lines += [f"- {row.case.title}: {row.case.note}" for row in rows if row.case.note]
+    return "\n".join(lines) + "\n"
 
 
 def as_json(rows, about):
