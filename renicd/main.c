@@ -35,6 +35,7 @@
 #include "uplink.h"
 #include "vf.h"
 #include "vhost.h"
+#include "vhost_packed.h"
 
 enum {
 	EXIT_USAGE = 2,
@@ -126,6 +127,18 @@ struct run_options {
 	bool test, set_aside;
 };
 
+/* Without them guests with packed rings have to load their driver again after a restart. */
+static void open_ring_notes(const char *run_dir)
+{
+	char path[LOG_PATH_SIZE];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/rings", run_dir);
+	rc = packed_notes_open(path);
+	if (rc)
+		LOG_WARN("%s: %s: packed rings will not outlive this daemon", path, strerror(-rc));
+}
+
 static int start_device(const struct renicd_config *config, const struct run_options *run_options,
 	struct nic_error *err)
 {
@@ -143,7 +156,11 @@ static int start_device(const struct renicd_config *config, const struct run_opt
 	};
 	int rc = log_file_path(config->run_dir, log->dir, log->hugepages, path, sizeof(path), err);
 
-	return rc ? rc : nic_init(&params, err);
+	if (!rc)
+		rc = nic_init(&params, err);
+	if (!rc)
+		open_ring_notes(config->run_dir);
+	return rc;
 }
 
 static int start_uplink(const struct renicd_config *config, struct nic_error *err)
@@ -235,6 +252,7 @@ static int run_device(const struct renicd_config *config, const struct run_optio
 	nic_clear(true);
 	uplink_close();
 	nic_fini();
+	packed_notes_close();
 	lcores_stop();
 	log_file_cleanup();
 	return rc;

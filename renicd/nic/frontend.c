@@ -94,6 +94,11 @@ const char *vf_name(const struct vf *vf)
 	return vf->config.name;
 }
 
+uint16_t vf_number(const struct vf *vf)
+{
+	return vf->id;
+}
+
 uint16_t vf_queue_pairs(const struct vf *vf)
 {
 	return vf->n_qps;

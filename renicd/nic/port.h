@@ -52,6 +52,8 @@ void vf_frontend_queue(struct vf *vf, uint16_t qp, bool enabled);
 /* error: why the front-end was sent away; NULL when it left by itself. */
 void vf_frontend_disconnected(struct vf *vf, const char *error);
 const char *vf_name(const struct vf *vf);
+/* Small, and the same in the next life of the daemon. */
+uint16_t vf_number(const struct vf *vf);
 uint16_t vf_queue_pairs(const struct vf *vf);
 /* Where a port's owner lcores log what they write to guest memory, while it is on. */
 struct dirty_log *vf_dirty_log(struct vf *vf);

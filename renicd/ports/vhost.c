@@ -28,6 +28,7 @@
 #include "vhost.h"
 #include "vhost_conn.h"
 #include "vhost_guard.h"
+#include "vhost_packed.h"
 #include "vhost_ring.h"
 
 enum { PORTS_MAX = VF_MAX, NO_DEVICE = -1 };
@@ -62,6 +63,8 @@ struct vhost_port {
 	struct ring_base bases[VF_QPS_MAX];
 	struct dirty_log *dirty;
 	struct vhost_rings rings[VF_QPS_MAX]; /* each its queue pair's owner's */
+	uint32_t unsettled;		      /* vrings that were given a base (library's thread) */
+	struct packed_note *notes[VF_QPS_MAX]; /* of their RX and TX rings, where packed */
 };
 
 /* Offloads towards and from guests are not made good in software yet, so they are not offered. */
@@ -192,6 +195,16 @@ static void each_ring(struct vhost_port *p, void (*fn)(struct vhost_rings *rings
 		fn(&p->rings[qp]);
 }
 
+/* A packed ring starts: where, its note may say. It is not polled yet. */
+static void settle_ring(struct vhost_port *p, int vid, uint16_t vring)
+{
+	uint32_t bit = 1u << vring;
+
+	if ((p->unsettled & bit) &&
+		packed_settle(vid, vring, p->path, &p->notes[vring / 2][vring & 1]))
+		p->unsettled &= ~bit;
+}
+
 /* ---- librte_vhost's callbacks ---- */
 
 static int on_new_device(int vid)
@@ -201,6 +214,8 @@ static int on_new_device(int vid)
 	if (!p || __atomic_load_n(&p->conn_vid, __ATOMIC_RELAXED) != vid)
 		return -1;
 	read_features(p, vid);
+	for (uint16_t vring = 0; vring < 2 * p->n_qps; vring++)
+		settle_ring(p, vid, vring);
 	start_rings(p, vid);
 	__atomic_store_n(&p->vid, vid, __ATOMIC_RELEASE);
 	vf_frontend_running(p->vf);
@@ -233,6 +248,8 @@ static int on_vring_state(int vid, uint16_t vring, int enable)
 		p->too_many_queues = true;
 		return 0;
 	}
+	if (enable)
+		settle_ring(p, vid, vring);
 	vhost_rings_look_again(&p->rings[qp]);
 	if (!(vring & 1))
 		return 0; /* a pair is usable when its TX ring, the later one, is */
@@ -288,6 +305,8 @@ static enum rte_vhost_msg_result post_msg(int vid, void *msg)
 		each_ring(p, vhost_rings_reopen);
 	if (changes_ring(m->request))
 		each_ring(p, vhost_rings_look_again);
+	if (m->request == MSG_SET_VRING_BASE && m->state.ring < 2u * p->n_qps)
+		p->unsettled |= 1u << m->state.ring;
 	p->request = 0;
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
@@ -390,6 +409,16 @@ static uint16_t drop_burst(struct rte_mbuf **pkts, uint16_t n)
 	return 0;
 }
 
+/* Where the ring is now; frames: of how many descriptors, where one is one. */
+static void note_burst(struct vhost_port *p, uint16_t qp, unsigned tx, uint16_t frames)
+{
+	uint16_t avail_idx, used_idx;
+
+	if (rte_vhost_get_vring_base(
+		    p->vid, (uint16_t)(RX_VRING(qp) + tx), &avail_idx, &used_idx) == 0)
+		packed_note_burst(&p->notes[qp][tx], avail_idx, frames);
+}
+
 static uint16_t vhost_from_guest(
 	void *port, uint16_t qp, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -399,6 +428,8 @@ static uint16_t vhost_from_guest(
 	if (unlikely(guest_memory_is_lost(p->guard.memory)))
 		return 0;
 	done = rte_vhost_dequeue_burst(p->vid, TX_VRING(qp), pool, pkts, n);
+	if (p->packed)
+		note_burst(p, qp, 1, done);
 	if (dirty_log_is_on(p->dirty))
 		vhost_rings_dequeued(&p->rings[qp], p->dirty);
 	if (unlikely(guest_memory_is_lost(p->guard.memory)))
@@ -427,6 +458,8 @@ static uint16_t vhost_to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, 
 				: rte_vhost_enqueue_burst(p->vid, RX_VRING(qp), &pkts[done], want);
 		done += taken;
 	} while (taken && done < n);
+	if (p->packed)
+		note_burst(p, qp, 0, 0);
 	return done;
 }
 
@@ -524,6 +557,8 @@ static int vhost_create(
 	p->server = config->server;
 	p->n_qps = vf_queue_pairs(vf);
 	p->dirty = vf_dirty_log(vf);
+	for (uint16_t qp = 0; qp < p->n_qps; qp++)
+		p->notes[qp] = packed_notes_of(vf_number(vf), qp);
 	memcpy(p->path, config->socket, sizeof(p->path));
 	pthread_mutex_init(&p->base_lock, NULL);
 	*port = p;

@@ -75,7 +75,7 @@ void vhost_rings_fini(struct vhost_rings *r)
 
 /* ---- where they are ---- */
 
-static bool to_gpa(const struct rte_vhost_memory *memory, const void *address, uint64_t *gpa)
+bool vhost_to_gpa(const struct rte_vhost_memory *memory, const void *address, uint64_t *gpa)
 {
 	uint64_t hva = (uintptr_t)address;
 
@@ -99,9 +99,9 @@ static bool ring_find(struct vhost_rings *r, struct vhost_ring *ring, uint16_t i
 		rte_vhost_get_vring_base(r->vid, index, &avail_idx, &ring->used_idx) < 0)
 		return false;
 	if (!r->packed)
-		return to_gpa(r->memory, ring->vring.used, &ring->used_gpa);
-	return to_gpa(r->memory, ring->vring.desc_packed, &ring->used_gpa) &&
-	       to_gpa(r->memory, ring->vring.device_event, &ring->event_gpa);
+		return vhost_to_gpa(r->memory, ring->vring.used, &ring->used_gpa);
+	return vhost_to_gpa(r->memory, ring->vring.desc_packed, &ring->used_gpa) &&
+	       vhost_to_gpa(r->memory, ring->vring.device_event, &ring->event_gpa);
 }
 
 /* The field by which the device asks for signals, or asks for none. */

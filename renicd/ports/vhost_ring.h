@@ -47,6 +47,9 @@ struct vhost_rings {
 	struct vhost_ring rx, tx;
 };
 
+/* The guest physical address of what lies there; false: it is not in the guest's memory. */
+bool vhost_to_gpa(const struct rte_vhost_memory *memory, const void *address, uint64_t *gpa);
+
 /*
  * The library's thread is about to change the memory map or the rings (closed: no reading of
  * guest memory from here on, until vhost_rings_reopen()). Waits until the owner has let go; the

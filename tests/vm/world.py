@@ -4,6 +4,8 @@
 Guests boot once for all tests. After each test the world is put right again: guests run,
 nothing is protected, nothing is held.
 """
+import os
+import signal
 import subprocess
 import time
 
@@ -47,8 +49,22 @@ class World:
         peers = [(self.daemon.ADDRESS, self.daemon.MAC)]
         peers += [(peer.ip, peer.mac) for peer in self.guests.values() if peer is not guest]
         guest.sh("; ".join(f"arp -s {ip} {mac}" for ip, mac in peers))
+        self.pin_guest(guest)
+
+    def pin_guest(self, guest):
+        """The guest as the uplink's side knows it; forgotten when the daemon's tap goes."""
         subprocess.run(["ip", "neigh", "replace", guest.ip, "lladdr", guest.mac, "dev",
                         self.daemon.TAP, "nud", "permanent"], check=True)
+
+    def kill_daemon(self):
+        """kill -9, and a new one in the same run directory. Guests go on meanwhile."""
+        os.kill(self.daemon.process.pid, signal.SIGKILL)
+        self.daemon.process.wait()
+        self.daemon.start()
+        self.control.close()
+        self.control = self.daemon.connect()
+        for guest in self.guests.values():
+            self.pin_guest(guest)
 
     def vf(self, name="vm1"):
         return self.control("vf_get", name=name)
