@@ -23,7 +23,8 @@ def log_files(pid):
     """Files of the egress log among them: those under a run directory or on hugetlbfs."""
     return {path for path in mappings(pid) if path.startswith("/") and "renic" in path
             and not path.startswith(("/usr", "/work", "/memfd")) and not path.endswith(".so")
-            and not path.endswith("/journal")  # stays: VFs come back from it
+            # These stay: VFs come back from them, and their packed rings.
+            and not path.endswith(("/journal", "/rings"))
             and os.path.isfile(path) and not os.access(path, os.X_OK)}
 
 
