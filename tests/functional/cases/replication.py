@@ -441,19 +441,22 @@ def status_and_metrics_tell_what_happens(env):
     port = free_port()
     hosts = Hosts(env, primary={"metrics": {"port": port}})
     hosts.epochs()
-    text = hosts.a.command("status")
-    check(text.returncode == 0 and "state       protected" in text.stdout, f"status: {text.stdout}")
+    wait_until(lambda: "state       protected" in hosts.a.command("status").stdout, "status in words")
     stats = hosts.a.status()["stats"]
     check(stats["checkpoints"] >= 20 and stats["pause_us"]["p50"] > 0, f"stats: {stats}")
     check(stats["pages_sent"]["xor"] > 0 and stats["pages_sent"]["zero"] > 0, f"pages: {stats}")
     events = hosts.a.command("events").stdout
     check("syncing -> protected" in events, f"events: {events}")
-    with socket.create_connection(("127.0.0.1", port)) as s:
-        s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        with s.makefile() as answer:
-            metrics = answer.read()
+
+    def scrape():
+        with socket.create_connection(("127.0.0.1", port)) as s:
+            s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            with s.makefile() as answer:
+                return answer.read()
+    metrics = scrape()
     check(metrics.startswith("HTTP/1.1 200") and metrics.endswith("# EOF\n"), "an OpenMetrics answer")
-    check('renic_remus_info{group="vf1",side="primary",state="protected"} 1' in metrics, metrics[:600])
+    wait_until(lambda: 'renic_remus_info{group="vf1",side="primary",state="protected"} 1' in scrape(),
+               "the state among the metrics")
 
 
 @case(timeout=60)
