@@ -56,8 +56,9 @@ for period in ("2ms", "5ms", "25ms", "100ms"):
     for size in (64, 1518):
         case(name=f"epoch_{period}_{size}", title=f"protected at {period[:-2]} ms, {size} B",
              unit="Mpps", scale=MPPS, turns=3,
-             sides={"protected": renicd(SENT, f"--epoch={period}", f"--size={size}"),
-                    "unprotected": renicd(f"--size={size}")},
+             sides={"protected": renicd(SENT, f"--epoch={period}", f"--size={size}",
+                                        seconds=0.9),
+                    "unprotected": renicd(f"--size={size}", seconds=0.9)},
              plot={"group": f"epochs_{size}", "x": period,
                    "title": f"Protected against unprotected, {size} B, by epoch length"})
 case(name="vf_to_vf", title="VF → VF and back, 64 B", unit="Mpps", scale=MPPS, turns=3,
