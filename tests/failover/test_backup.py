@@ -28,7 +28,7 @@ def test_without_its_backup_a_guest_is_held_until_there_is_one(lab, parts):
 
 
 test_without_its_backup_a_guest_is_held_until_there_is_one.cases = {
-    "remus": (("remus",),), "all": (("qemu", "renicd", "remus"),)}
+    "remus": (("remus",),), "qemu": (("qemu",),), "all": (("qemu", "renicd", "remus"),)}
 
 
 def test_a_backup_that_came_back_can_take_over(lab):
