@@ -38,6 +38,23 @@ def test_a_stopped_backup_holds_the_guest_and_goes_on(lab):
     lab.check()
 
 
+def test_a_stopped_part_of_the_backup_loses_nothing(lab, part):
+    """Parts that have nothing to do before a failover."""
+    lab.standby.send(part, signal.SIGSTOP)
+    time.sleep(1)
+    lab.standby.send(part, signal.SIGCONT)
+    lab.wait_protected()
+    lab.check()
+    lab.primary.kill()
+    lab.wait_taken_over()
+    lab.check()
+    lab.rebuild()
+
+
+test_a_stopped_part_of_the_backup_loses_nothing.cases = {
+    "qemu": ("qemu",), "renicd": ("renicd",)}
+
+
 def test_a_slow_backup_slows_the_guest_and_loses_nothing(lab):
     """The backup stands still more than half of the time, never long enough to be given up."""
     before = lab.primary.status()["stats"]["checkpoints"]
