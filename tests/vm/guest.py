@@ -53,7 +53,8 @@ def accelerator(image):
 class Guest:
     def __init__(self, run, image, name, vhost_socket, address, mac, accel, queues=1,
                  packed=False, incoming=False, environment=None):
-        """incoming: it does not boot, but waits, paused, for another QEMU's state."""
+        """incoming: it does not boot, but waits for another QEMU's state; "paused": and is paused
+        when it has it."""
         self.run, self.image, self.name = run, image, name
         self.queues, self.packed, self.incoming = queues, packed, incoming
         self.environment = environment
@@ -103,7 +104,8 @@ class Guest:
             "-qmp", f"unix:{self.path('qmp')},server=on,wait=off",
             *self.netdev(), "-device", self.nic(),
         ]
-        return command + (["-S", "-incoming", "defer"] if self.incoming else [])
+        command += ["-incoming", "defer"] if self.incoming else []
+        return command + (["-S"] if self.incoming == "paused" else [])
 
     def netdev(self):
         """What the device is connected to: the options of the netdev "net"."""

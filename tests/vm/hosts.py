@@ -23,13 +23,14 @@ def ip(*words):
 
 
 class Host:
-    def __init__(self, run, name, image, accel, backup, packed, environment=None):
+    def __init__(self, run, name, image, accel, backup, packed, environment):
+        """backup: False, or how its guest waits."""
         folder = run.folder(name)
-        self.daemon = Daemon(folder, [{"name": VF, "mac": MAC, "standby": backup,
+        self.daemon = Daemon(folder, [{"name": VF, "mac": MAC, "standby": bool(backup),
                                        "socket": folder.join("vm1.sock")}], bridge=BRIDGE)
         self.guest = Guest(folder, image, name, folder.join("vm1.sock"), ADDRESS, MAC, accel,
                            packed=packed, incoming=backup, environment=environment)
-        self.control = None
+        self.control, self.dead = None, False
 
     def start(self):
         self.daemon.start()
@@ -48,14 +49,26 @@ class Host:
         self.guest.kill()
         if self.control is not None:
             self.control.close()
-        status = self.daemon.stop()
+        status = 0 if self.dead else self.daemon.stop()
         return None if status == 0 else f"renicd of {self.daemon.tap} ended with status {status}"
+
+    def die(self):
+        """QEMU and renicd at once, as with their host."""
+        self.dead = True
+        for process in (self.guest.process, self.daemon.process):
+            process.kill()
+        for process in (self.guest.process, self.daemon.process):
+            process.wait()
 
 
 class TwoHosts:
     """A new pair for each test, by prepare(): a guest moves once."""
 
-    ENVIRONMENT = None  # of QEMU
+    INCOMING = "paused"
+
+    def environment(self):
+        """Of QEMU."""
+        return None
 
     def __init__(self, run, image, accel):
         self.run, self.image, self.accel = run, image, accel
@@ -73,7 +86,7 @@ class TwoHosts:
         self.number += 1
         self.a, self.b = (
             Host(self.run, f"{name}{self.number}", self.image, self.accel, backup,
-                 packed, self.ENVIRONMENT) for name, backup in (("a", False), ("b", True)))
+                 packed, self.environment()) for name, backup in (("a", False), ("b", self.INCOMING)))
         for host in (self.a, self.b):
             host.start()
         self.a.guest.wait_up()

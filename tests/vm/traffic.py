@@ -223,12 +223,12 @@ class Capture(threading.Thread):
     def run(self):
         while not self.ending.is_set():
             try:
-                frame = self.sock.recv(65536)
+                frame, address = self.sock.recvfrom(65536)
             except socket.timeout:
                 continue
             except OSError:  # the interface went down or away
                 return
-            if frame[6:12] == self.source:
+            if frame[6:12] == self.source and address[2] != socket.PACKET_OUTGOING:
                 self.frames.append(frame)
 
     def finish(self):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Make the test guest: Debian's cloud kernel, unpacked and not installed, and an initramfs of
 # busybox, the virtio modules and agent.c. Kept in CACHE; the kernel is fetched once.
-#   build.sh CACHE     then CACHE/vmlinuz and CACHE/initrd.gz are there
+#   build.sh CACHE     then CACHE/vmlinuz, CACHE/initrd.gz and CACHE/colo_shim.so are there
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 CACHE=${1:?usage: build.sh CACHE}
@@ -59,10 +59,11 @@ build_initrd() {
 
 [ -e "$CACHE/kernel/boot" ] || fetch_kernel
 up_to_date=yes
-for source in "$HERE"/agent.c "$HERE"/init.sh "$HERE"/build.sh "$CACHE/kernel"; do
+for source in "$HERE"/colo_shim.c "$HERE"/agent.c "$HERE"/init.sh "$HERE"/build.sh "$CACHE/kernel"; do
 	[ "$CACHE/initrd.gz" -nt "$source" ] || up_to_date=no
 done
 [ $up_to_date = no ] || exit 0
+${CC:-gcc} -std=gnu17 -O2 -Wall -Wextra -Werror -fPIC -shared -o "$CACHE/colo_shim.so" "$HERE/colo_shim.c"
 build_initrd drivers/virtio/virtio{,_ring,_pci,_pci_modern_dev,_pci_legacy_dev} \
 	drivers/net/{virtio_net,net_failover} net/core/failover
 echo "guest image: $(du -h "$CACHE/initrd.gz" | cut -f1) initramfs, kernel $(ls "$CACHE/kernel/lib/modules")"
