@@ -64,6 +64,7 @@ class Host:
 class TwoHosts:
     """A new pair for each test, by prepare(): a guest moves once."""
 
+    TEST_TIMEOUT_S = 200  # a test boots its own guest
     INCOMING = "paused"
 
     def environment(self):

@@ -27,7 +27,7 @@ import sandbox  # noqa: E402
 from guest import accelerator  # noqa: E402
 from world import World  # noqa: E402
 
-TEST_TIMEOUT_S = 90
+TEST_TIMEOUT_S = 90  # unless its world says another one
 # Cheap and general first; those that end guests or the daemon last.
 ORDER = ["test_traffic", "test_protection", "test_pause", "test_lifecycle", "test_restart",
          "test_migration", "test_colo"]
@@ -52,12 +52,12 @@ def discover(words):
 
 
 def overdue(*_):
-    raise TimeoutError(f"the test took more than {TEST_TIMEOUT_S} s")
+    raise TimeoutError("the test took too long")
 
 
 def run_one(world, function, arguments):
     """None, or what went wrong."""
-    signal.alarm(TEST_TIMEOUT_S)
+    signal.alarm(getattr(world, "TEST_TIMEOUT_S", TEST_TIMEOUT_S))
     try:
         function(world, *arguments)
         return None
