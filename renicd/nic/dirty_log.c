@@ -7,19 +7,25 @@
 
 enum { CHUNK_WORDS = 1 << (DIRTY_CHUNK_SHIFT - 6) };
 
-static uint64_t *chunk_words(const struct dirty_log *log, unsigned which, uint32_t chunk)
+/* The first touched chunk from `chunk` on, or the bitmap's end: most guests have a few chunks, of
+ * thousands that there could be. */
+static uint32_t next_touched(const struct dirty_log *log, unsigned which, uint32_t chunk)
 {
-	return checkpoint_area_bitmap(log->vf_id, which) + (uint64_t)chunk * CHUNK_WORDS;
+	while (chunk < log->ends[which] && !log->chunks[which][chunk])
+		chunk++;
+	return chunk;
 }
 
 static void clear(struct dirty_log *log, unsigned which)
 {
-	for (uint32_t i = 0; i < DIRTY_CHUNKS; i++) {
-		if (!log->chunks[which][i])
-			continue;
-		memset(chunk_words(log, which, i), 0, CHUNK_WORDS * sizeof(uint64_t));
-		log->chunks[which][i] = 0;
+	uint64_t *words = checkpoint_area_bitmap(log->vf_id, which);
+	uint32_t i = 0;
+
+	while ((i = next_touched(log, which, i)) < log->ends[which]) {
+		memset(&words[(uint64_t)i * CHUNK_WORDS], 0, CHUNK_WORDS * sizeof(*words));
+		log->chunks[which][i++] = 0;
 	}
+	log->ends[which] = 0;
 }
 
 static void collect_in(struct dirty_log *log, uint8_t which)
@@ -27,6 +33,7 @@ static void collect_in(struct dirty_log *log, uint8_t which)
 	log->collecting = which;
 	log->words = checkpoint_area_bitmap(log->vf_id, which);
 	log->touched = log->chunks[which];
+	log->end = &log->ends[which];
 }
 
 void dirty_log_init(struct dirty_log *log, uint16_t vf_id)
@@ -51,18 +58,23 @@ void dirty_log_stop(struct dirty_log *log)
 	__atomic_store_n(&log->on, false, __ATOMIC_RELEASE);
 }
 
+static void count_chunk(const uint64_t *words, uint64_t first, struct dirty_info *info)
+{
+	for (uint64_t w = first; w < first + CHUNK_WORDS; w++) {
+		if (!words[w])
+			continue;
+		info->pages += (uint64_t)__builtin_popcountll(words[w]);
+		info->bitmap.bytes = (w + 1) * sizeof(*words);
+	}
+}
+
 static void count(const struct dirty_log *log, unsigned which, struct dirty_info *info)
 {
-	for (uint32_t i = 0; i < DIRTY_CHUNKS; i++) {
-		const uint64_t *words = chunk_words(log, which, i);
+	const uint64_t *words = checkpoint_area_bitmap(log->vf_id, which);
+	uint32_t i = 0;
 
-		for (uint32_t w = 0; w < CHUNK_WORDS && log->chunks[which][i]; w++) {
-			if (!words[w])
-				continue;
-			info->pages += (uint64_t)__builtin_popcountll(words[w]);
-			info->bitmap.bytes = ((uint64_t)i * CHUNK_WORDS + w + 1) * sizeof(uint64_t);
-		}
-	}
+	while ((i = next_touched(log, which, i)) < log->ends[which])
+		count_chunk(words, (uint64_t)i++ * CHUNK_WORDS, info);
 }
 
 void dirty_log_flip(struct dirty_log *log, struct dirty_info *info)

@@ -26,11 +26,13 @@ enum {
 struct dirty_log {
 	uint64_t *words;    /* of the bitmap that collects */
 	uint8_t *touched;   /* its chunks that have a bit */
+	uint32_t *end;	    /* atomic: one past the last of them */
 	bool on;	    /* atomic */
 	uint8_t collecting; /* 0 or 1 */
 	bool incomplete;    /* atomic: a page was written that has no bit */
 	uint32_t starts;    /* atomic: times that it was begun */
 	uint16_t vf_id;
+	uint32_t ends[2];
 	uint8_t chunks[2][DIRTY_CHUNKS];
 };
 
@@ -53,6 +55,16 @@ static inline void dirty_log_lose(struct dirty_log *log)
 	__atomic_store_n(&log->incomplete, true, __ATOMIC_RELAXED);
 }
 
+static inline void dirty_log_touch(struct dirty_log *log, uint32_t chunk)
+{
+	uint32_t end = __atomic_load_n(log->end, __ATOMIC_RELAXED);
+
+	__atomic_store_n(&log->touched[chunk], 1, __ATOMIC_RELAXED);
+	while (end <= chunk && !__atomic_compare_exchange_n(log->end, &end, chunk + 1, true,
+				       __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
 static inline void dirty_log_mark_page(struct dirty_log *log, uint64_t page)
 {
 	uint64_t *word, bit = 1ULL << (page & 63);
@@ -65,7 +77,7 @@ static inline void dirty_log_mark_page(struct dirty_log *log, uint64_t page)
 	if (__builtin_expect(__atomic_load_n(word, __ATOMIC_RELAXED) & bit, true))
 		return;
 	__atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
-	__atomic_store_n(&log->touched[page >> DIRTY_CHUNK_SHIFT], 1, __ATOMIC_RELAXED);
+	dirty_log_touch(log, (uint32_t)(page >> DIRTY_CHUNK_SHIFT));
 }
 
 /* bytes > 0 from guest physical address gpa on were written. The lcore of the queue pair. */
