@@ -10,13 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
 
 #include "eal.h"
 
-enum { ARGS_MAX = 64, ARG_SIZE = 1024 };
+enum { ARGS_MAX = 64, ARG_SIZE = 1024, CONTROL_NICE = -10, CONTROL_SLICE_NS = 100000 };
 
 struct args {
 	int n;
@@ -59,14 +61,25 @@ static int check_cpus(
 	return 0;
 }
 
-/* "0@(0,1),1@1,2@0": lcore 0 on all CPUs, the data lcores on theirs. */
-static void add_lcores(struct args *args, const struct eal_params *params, const cpu_set_t *allowed)
+/* The CPUs for all that is not data: those without a data lcore, where there are such. A data lcore
+ * that polls would make the control thread wait, which waits for it. */
+static cpu_set_t cpus_for_control(const struct eal_params *params, const cpu_set_t *allowed)
+{
+	cpu_set_t cpus = *allowed;
+
+	for (unsigned i = 0; i < params->n_data_cpus; i++)
+		CPU_CLR(params->data_cpus[i], &cpus);
+	return CPU_COUNT(&cpus) ? cpus : *allowed;
+}
+
+/* "0@(0,2),1@1,2@3": lcore 0 on the CPUs for control, the data lcores on theirs. */
+static void add_lcores(struct args *args, const struct eal_params *params, const cpu_set_t *control)
 {
 	char text[ARG_SIZE] = "0@(";
 	size_t at = strlen(text);
 
 	for (int cpu = 0; cpu < CPU_SETSIZE && at < sizeof(text) - 8; cpu++)
-		if (CPU_ISSET(cpu, allowed))
+		if (CPU_ISSET(cpu, control))
 			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%d",
 				text[at - 1] == '(' ? "" : ",", cpu);
 	at += (size_t)snprintf(text + at, sizeof(text) - at, ")");
@@ -95,10 +108,31 @@ static void add_telemetry(struct args *args, const struct eal_params *params)
 	add(args, "--file-prefix=%s", prefix[0] ? prefix : "renicd");
 }
 
+/* From sched_setattr(2), for which the C library has no function. */
+struct attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime_ns, deadline_ns, period_ns;
+};
+
+void eal_hurry_control(void)
+{
+	const struct attributes attributes = {
+		.size = sizeof(attributes),
+		.policy = SCHED_OTHER,
+		.nice = CONTROL_NICE,
+		.runtime_ns = CONTROL_SLICE_NS, /* Linux 6.12: a short slice comes soon */
+	};
+
+	syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
 int eal_start(const struct eal_params *params, struct nic_error *err)
 {
 	static struct args args, given; /* EAL reorders what it gets, and keeps pointers */
-	cpu_set_t allowed;
+	cpu_set_t allowed, control;
 	int rc;
 
 	if (sched_getaffinity(0, sizeof(allowed), &allowed))
@@ -112,7 +146,8 @@ int eal_start(const struct eal_params *params, struct nic_error *err)
 	add(&args, "--main-lcore=0");
 	add(&args, "-m");
 	add(&args, "%u", params->memory_mb);
-	add_lcores(&args, params, &allowed);
+	control = cpus_for_control(params, &allowed);
+	add_lcores(&args, params, &control);
 	if (eal_is_pci(params->uplink)) {
 		add(&args, "--allow=%s", params->uplink);
 	} else { /* nothing here needs physical addresses */

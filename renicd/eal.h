@@ -25,4 +25,8 @@ bool eal_is_pci(const char *devargs);
 /* 0, or an error that names the config key at fault. */
 int eal_start(const struct eal_params *params, struct nic_error *err);
 
+/* The calling thread, which serves who waits with a VM paused, gets a CPU soon when it wakes up. As
+ * far as the kernel and our rights allow. */
+void eal_hurry_control(void);
+
 #endif

@@ -238,6 +238,7 @@ static int run_device(const struct renicd_config *config, const struct run_optio
 	if (!rc)
 		rc = metrics_start(
 			&config->metrics, config->control.group, config->control.mode, err);
+	eal_hurry_control();
 	if (!rc)
 		rc = drop_privileges(config, err);
 	if (!rc) {

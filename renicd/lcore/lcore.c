@@ -20,6 +20,7 @@
 #include <rte_pause.h>
 #include <rte_rcu_qsbr.h>
 
+#include "beat.h"
 #include "lcore.h"
 #include "log.h"
 #include "mailbox.h"
@@ -39,6 +40,7 @@ struct lcore {
 	bool stop;
 	unsigned n_pollers;
 	struct poller **pollers;
+	struct beat beat;
 	struct mailbox box;
 } __rte_cache_aligned;
 
@@ -121,18 +123,29 @@ static void drain_wake_fd(struct lcore *lc)
 		;
 }
 
+/* Not longer than until the next beat; 0: it is near. */
+static int sleep_ms(const struct lcore *lc, int timeout_ms)
+{
+	uint64_t hz = rte_get_tsc_hz(), tsc = beat_sleep_tsc(&lc->beat, rte_rdtsc(), hz);
+
+	return (int)RTE_MIN(tsc / (hz / 1000), (uint64_t)timeout_ms);
+}
+
 static void lcore_sleep(struct lcore *lc)
 {
 	struct epoll_event ev[16];
-	int timeout_ms, n;
+	int timeout_ms, beat_ms, n;
 
 	__atomic_store_n(&lc->box.sleeping, 1, __ATOMIC_SEQ_CST);
 	timeout_ms = arm_all(lc);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	while (!poll_all(lc) && mailbox_is_empty(&lc->box) &&
 		!__atomic_load_n(&lc->stop, __ATOMIC_SEQ_CST)) {
+		beat_ms = sleep_ms(lc, timeout_ms);
+		if (!beat_ms)
+			break;
 		rte_rcu_qsbr_thread_offline(qsbr, lc->index);
-		n = epoll_wait(lc->epoll_fd, ev, RTE_DIM(ev), timeout_ms);
+		n = epoll_wait(lc->epoll_fd, ev, RTE_DIM(ev), beat_ms);
 		rte_rcu_qsbr_thread_online(qsbr, lc->index);
 		if (n > 0)
 			break;
@@ -163,7 +176,8 @@ static int lcore_loop(void *arg)
 			continue;
 		}
 		rte_pause();
-		if (!lc->busy && rte_rdtsc() - last_work_tsc > spin_cycles) {
+		if (!lc->busy && rte_rdtsc() - last_work_tsc > spin_cycles &&
+			sleep_ms(lc, SLEEP_MAX_MS)) {
 			lcore_sleep(lc);
 			last_work_tsc = rte_rdtsc(); /* what woke us may take a moment to show */
 		}
@@ -249,6 +263,11 @@ void lcore_call_all(void (*fn)(void *arg), void *arg)
 	}
 	for (unsigned i = 0; i < n_lcores; i++)
 		mailbox_wait(&mails[i]);
+}
+
+void lcore_beat(void)
+{
+	beat_note(&lcores[self].beat, rte_rdtsc());
 }
 
 int lcore_add_poller(struct poller *poller)

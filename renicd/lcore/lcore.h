@@ -7,7 +7,8 @@
  * read are replaced and freed after lcore_synchronize() (rte_rcu_qsbr).
  *
  * An lcore without work pauses, then arms its pollers (asks their ports for a wake-up) and
- * sleeps in epoll_wait; a mailbox message wakes it.
+ * sleeps in epoll_wait; a mailbox message wakes it. Around the time that the next checkpoint is
+ * expected it does not sleep.
  */
 #ifndef RENICD_LCORE_LCORE_H
 #define RENICD_LCORE_LCORE_H
@@ -58,6 +59,9 @@ void lcore_call(unsigned index, void (*fn)(void *arg), void *arg);
 
 /* Run fn(arg) on every data lcore at once; returns when all have run it. */
 void lcore_call_all(void (*fn)(void *arg), void *arg);
+
+/* On the lcore itself, inside a message that comes by the clock: be awake for the next (beat.h). */
+void lcore_beat(void);
 
 /* On the lcore itself (inside lcore_call). The poller's memory stays the caller's. */
 int lcore_add_poller(struct poller *poller);

@@ -22,6 +22,7 @@ struct command {
 	const struct group *group;
 	void (*apply)(struct vf_qp *qp, void *epoch);
 	uint64_t epoch;
+	bool by_the_clock; /* the next one comes as long after this as this after the last */
 };
 
 static void run_on_own_qps(void *arg)
@@ -30,6 +31,8 @@ static void run_on_own_qps(void *arg)
 
 	for (uint16_t v = 0; v < cmd->group->n_vfs; v++)
 		vf_for_own_qps(cmd->group->vfs[v], cmd->apply, &cmd->epoch);
+	if (cmd->by_the_clock)
+		lcore_beat();
 }
 
 static void command_run(
@@ -265,7 +268,8 @@ int nic_checkpoint_begin(
 		.epoch = group_fsm_begin(&g->fsm),
 	};
 	group_note(g);
-	command_run(g, qp_begin, 0);
+	lcore_call_all(run_on_own_qps,
+		&(struct command){.group = g, .apply = qp_begin, .by_the_clock = true});
 	for (uint16_t v = 0; v < g->n_vfs; v++)
 		dirty_log_flip(&g->vfs[v]->dirty, &g->vfs[v]->dirty_info);
 	info->duration_us = (rte_rdtsc() - start) * 1000000 / rte_get_tsc_hz();
