@@ -9,7 +9,8 @@ Each round starts each build's daemon for each size (with --testpmd also dpdk-te
 in its place) with one guest, renic-pktgen's, of the last build named. Frames a second that leave to a
 net_null are measured unprotected, then protected with a checkpoint each 25 ms. CPU 0 is the guest's,
 CPU 1 the daemon's; the processes go before all others of the machine. Where others use its memory
-and caches meanwhile, figures swing: believe the ratios within a round. Root; 1 GiB of huge pages.
+and caches meanwhile, figures swing: believe the ratios within a round. Root; 2 GiB of huge
+pages.
 """
 import argparse
 import json
@@ -45,7 +46,7 @@ def renicd(env, build):
     """A build's daemon; what ends it, and pktgen's words for it."""
     daemon = Renicd(os.path.join(build, "renicd", "renicd"), env.directory, env.huge_dir(),
                     uplink={"devargs": "net_null0,no-rx=1"},
-                    egress_log={"size_mb": 512, "dir": env.huge_dir()})
+                    egress_log={"size_mb": 1536, "dir": env.huge_dir()})
     env.stack.callback(daemon.finish)
     daemon.start()
     return [f"--control={daemon.socket}"]
