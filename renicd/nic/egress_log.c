@@ -30,6 +30,15 @@ static void segment_drop(struct egress_log *log, uint64_t part)
 
 	log_pool_unlabel(log->pool, segment);
 	log_pool_release(log->pool, segment);
+	if (log->share)
+		__atomic_fetch_sub(&log->share->taken, 1, __ATOMIC_RELAXED);
+}
+
+void egress_log_set_share(struct egress_log *log, struct log_share *share)
+{
+	log->share = share;
+	__atomic_fetch_add(
+		&share->taken, (uint32_t)(log->end_part - log->first_part), __ATOMIC_RELAXED);
 }
 
 void egress_log_drop_before(struct egress_log *log, uint64_t part)

@@ -104,7 +104,8 @@ struct egress_log {
 	uint64_t oldest_tsc; /* first_tsc of the oldest mark; 0: the log is empty */
 	struct egress_peeked peeked;
 	struct log_pool *pool;
-	uint32_t *segments; /* ring: part & segments_mask -> segment of the pool */
+	struct log_share *share; /* its owner's; NULL: it may take all */
+	uint32_t *segments;	 /* ring: part & segments_mask -> segment of the pool */
 	uint32_t segments_mask;
 	uint32_t segments_max;	       /* quota */
 	uint64_t first_part, end_part; /* parts that have a segment: first_part .. end_part - 1 */
@@ -127,6 +128,9 @@ int egress_log_init(
  */
 int egress_log_recover(struct egress_log *log, struct log_pool *pool, uint32_t state_index,
 	uint64_t quota_bytes, uint64_t now_tsc);
+
+/* What it takes of the pool, and has, counts as its owner's from now on. No lcore knows it yet. */
+void egress_log_set_share(struct egress_log *log, struct log_share *share);
 
 /* Frees what this process has of the log; the file keeps it, for a later egress_log_recover(). Not
  * on an lcore, and the owner no longer uses it. */

@@ -22,10 +22,15 @@ enum { WRITE_AHEAD_BYTES = 1024 };
 /* Take a segment for the part after the last one. */
 static bool segment_add(struct egress_log *log)
 {
-	uint32_t segment = log_pool_take(log->pool);
+	uint32_t segment;
 
+	if (log->share && !log_pool_may_take(log->pool, log->share))
+		return false;
+	segment = log_pool_take(log->pool);
 	if (segment == LOG_SEGMENT_NONE)
 		return false;
+	if (log->share)
+		__atomic_fetch_add(&log->share->taken, 1, __ATOMIC_RELAXED);
 	log->segments[log->end_part & log->segments_mask] = segment;
 	log_pool_label(log->pool, segment, log->index, (uint32_t)log->end_part);
 	log->end_part++;

@@ -47,6 +47,7 @@ struct log_pool {
 	struct egress_log_state *states; /* in the file */
 	struct rte_stack *free;
 	uint32_t segments;
+	uint32_t owners;      /* atomic */
 	uint64_t data_offset; /* of segment 0, in the file */
 	uint8_t *map;
 	size_t map_bytes;
@@ -417,6 +418,21 @@ void log_pool_destroy(struct log_pool *pool)
 	if (pool->fd >= 0)
 		unlink(pool->path);
 	pool_free(pool);
+}
+
+void log_pool_set_owners(struct log_pool *pool, uint32_t owners)
+{
+	__atomic_store_n(&pool->owners, owners, __ATOMIC_RELAXED);
+}
+
+bool log_pool_may_take(const struct log_pool *pool, const struct log_share *share)
+{
+	uint32_t owners = RTE_MAX(__atomic_load_n(&pool->owners, __ATOMIC_RELAXED), 1u);
+	uint32_t each = RTE_MAX(pool->segments / 2 / owners, 1u);
+	uint32_t others = RTE_MIN(each * (owners - 1), pool->segments / 2);
+
+	return __atomic_load_n(&share->taken, __ATOMIC_RELAXED) < each ||
+	       log_pool_free_count(pool) > others;
 }
 
 uint32_t log_pool_take(struct log_pool *pool)

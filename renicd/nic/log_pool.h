@@ -94,6 +94,18 @@ void log_pool_destroy(struct log_pool *pool);
 /* The segment that holds that part of that log, or LOG_SEGMENT_NONE. Slow: looks at all. */
 uint32_t log_pool_find(const struct log_pool *pool, uint32_t log_index, uint32_t part);
 
+/* What logs of one owner (a VF) have of the pool together. */
+struct log_share {
+	uint32_t taken; /* atomic: segments */
+};
+
+/* So many owners there are. Control thread. */
+void log_pool_set_owners(struct log_pool *pool, uint32_t owners);
+
+/* Half of the pool goes to who comes first; each owner has its share of the other half, whatever
+ * the others hold. May this one take a segment more? Any lcore. */
+bool log_pool_may_take(const struct log_pool *pool, const struct log_share *share);
+
 /* Take the segment freed last, or LOG_SEGMENT_NONE. The log's own reference is counted. */
 uint32_t log_pool_take(struct log_pool *pool);
 

@@ -90,6 +90,7 @@ static struct vf_qp *qp_new(struct vf *vf, uint16_t index)
 	held_time_init(&qp->held_time, rte_get_tsc_hz());
 	if (egress_log_recover(&qp->log, nic.log_pool, (uint32_t)vf->id * VF_QPS_MAX + index,
 		    vf->config.egress_log_bytes, rte_rdtsc()) == 0) {
+		egress_log_set_share(&qp->log, &vf->log_share);
 		if (!egress_log_is_empty(&qp->log))
 			held_time_append(&qp->held_time, qp->log.appended_pkts, rte_rdtsc());
 		return qp;
@@ -195,6 +196,7 @@ static void publish(struct vf *vf)
 	__atomic_store_n(&nic.by_id[vf->id], vf, __ATOMIC_RELEASE);
 	if (nic.id_end <= vf->id)
 		__atomic_store_n(&nic.id_end, (uint16_t)(vf->id + 1), __ATOMIC_RELEASE);
+	log_pool_set_owners(nic.log_pool, nic.id_end);
 }
 
 /* No lcore knows the VF when this returns. */
@@ -210,6 +212,7 @@ static void unpublish(struct vf *vf)
 	while (id_end && !nic.by_id[id_end - 1])
 		id_end--;
 	__atomic_store_n(&nic.id_end, id_end, __ATOMIC_RELEASE);
+	log_pool_set_owners(nic.log_pool, id_end);
 	lcore_synchronize();
 }
 

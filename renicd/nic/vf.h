@@ -148,6 +148,7 @@ struct vf {
 	enum frontend_state frontend;
 	uint64_t frontend_errors;
 	struct vf_qp *qps[VF_QPS_MAX];
+	struct log_share log_share;   /* of all its queue pairs' logs */
 	struct shaper max_tx, min_tx; /* what it sent, against its policy's rates */
 	struct dirty_info dirty_info; /* of the last checkpoint_begin */
 	struct dirty_log dirty;

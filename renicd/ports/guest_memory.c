@@ -15,9 +15,9 @@ struct map {
 
 struct guest_memory {
 	struct map maps[GUEST_MAPS_MAX];
-	int conn_fd;  /* atomic */
-	bool is_lost; /* atomic */
-	bool in_use;  /* control thread */
+	int conn_fd;	/* atomic */
+	uint32_t state; /* atomic: enum guest_memory_state */
+	bool in_use;	/* control thread */
 };
 
 static struct guest_memory all[VF_MAX];
@@ -43,11 +43,11 @@ static bool replace(uintptr_t at, uintptr_t end)
 	return false;
 }
 
-static void lose(struct guest_memory *memory)
+static void hang_up(struct guest_memory *memory, enum guest_memory_state state)
 {
 	int fd = __atomic_load_n(&memory->conn_fd, __ATOMIC_ACQUIRE);
 
-	__atomic_store_n(&memory->is_lost, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&memory->state, state, __ATOMIC_RELEASE);
 	if (fd >= 0)
 		shutdown(fd, SHUT_RDWR);
 }
@@ -76,7 +76,7 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 
 	memory = info->si_code > 0 ? find(at, &end) : NULL; /* <= 0: sent by a process */
 	if (memory && replace(at, end))
-		lose(memory);
+		hang_up(memory, GUEST_MEMORY_LOST);
 	else
 		signal(SIGBUS, SIG_DFL); /* and again, for good */
 	if (!memory && info->si_code <= 0)
@@ -140,7 +140,7 @@ void guest_memory_connect(struct guest_memory *memory, int fd)
 {
 	for (unsigned m = 0; m < GUEST_MAPS_MAX; m++)
 		guest_memory_set(memory, m, NULL, 0);
-	__atomic_store_n(&memory->is_lost, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&memory->state, GUEST_MEMORY_GOOD, __ATOMIC_RELEASE);
 	__atomic_store_n(&memory->conn_fd, fd, __ATOMIC_RELEASE);
 }
 
@@ -149,7 +149,12 @@ void guest_memory_expect(struct guest_memory *memory)
 	expected = memory;
 }
 
-bool guest_memory_is_lost(const struct guest_memory *memory)
+void guest_memory_shun(struct guest_memory *memory, enum guest_memory_state why)
 {
-	return __atomic_load_n(&memory->is_lost, __ATOMIC_RELAXED);
+	hang_up(memory, why);
+}
+
+enum guest_memory_state guest_memory_state(const struct guest_memory *memory)
+{
+	return __atomic_load_n(&memory->state, __ATOMIC_RELAXED);
 }

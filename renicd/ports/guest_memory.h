@@ -42,7 +42,18 @@ void guest_memory_connect(struct guest_memory *memory, int fd);
  * what faults on it meanwhile is `memory`. NULL: nothing is. */
 void guest_memory_expect(struct guest_memory *memory);
 
-/* Was any of it pulled away? Any thread; cheap. */
-bool guest_memory_is_lost(const struct guest_memory *memory);
+enum guest_memory_state {
+	GUEST_MEMORY_GOOD,
+	GUEST_MEMORY_LOST,   /* pulled away */
+	GUEST_MEMORY_GREEDY, /* what it says takes more memory of ours than a guest may */
+	GUEST_MEMORY_SLOW,   /* or more time */
+};
+
+/* The guest does what it must not: hang up too, and leave its memory alone from now on. A data
+ * lcore that uses the memory. */
+void guest_memory_shun(struct guest_memory *memory, enum guest_memory_state why);
+
+/* Any thread; cheap. */
+enum guest_memory_state guest_memory_state(const struct guest_memory *memory);
 
 #endif

@@ -17,14 +17,17 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_mbuf.h>
 #include <rte_vhost.h>
 
 #include "guest_memory.h"
 #include "lcore.h"
 #include "log.h"
+#include "mbuf_budget.h"
 #include "vhost.h"
 #include "vhost_conn.h"
 #include "vhost_guard.h"
@@ -40,6 +43,12 @@ enum { PORTS_MAX = VF_MAX, NO_DEVICE = -1 };
 struct ring_base {
 	uint32_t rx_size, tx_size;
 	uint16_t rx_avail, rx_used, tx_avail, tx_used;
+};
+
+/* How long the library takes over a queue pair: its owner's. */
+struct vhost_slowness {
+	uint16_t suspected; /* bursts that are looked at yet */
+	uint16_t score;
 };
 
 struct vhost_port {
@@ -59,6 +68,8 @@ struct vhost_port {
 	bool packed;	      /* constant while running */
 	bool mergeable;	      /* constant while running: VIRTIO_NET_F_MRG_RXBUF */
 	struct vhost_guard guard;
+	uint64_t slow_cycles;
+	struct vhost_slowness slowness[VF_QPS_MAX];
 	pthread_mutex_t base_lock; /* between control thread and library's thread */
 	struct ring_base bases[VF_QPS_MAX];
 	struct dirty_log *dirty;
@@ -184,6 +195,7 @@ static void start_rings(struct vhost_port *p, int vid)
 	for (uint16_t qp = 0; qp < p->n_qps; qp++) {
 		p->rings[qp].vid = vid;
 		p->rings[qp].rx_vring = RX_VRING(qp);
+		p->slowness[qp] = (struct vhost_slowness){0};
 		vhost_rings_look_again(&p->rings[qp]);
 		vhost_rings_reopen(&p->rings[qp]);
 	}
@@ -357,6 +369,12 @@ static int on_new_connection(int vid)
 	return 0;
 }
 
+static const char *const state_texts[] = {
+	[GUEST_MEMORY_LOST] = "the guest's memory was pulled away",
+	[GUEST_MEMORY_GREEDY] = "the guest sent a frame as long as many",
+	[GUEST_MEMORY_SLOW] = "the guest's rings take too long to read",
+};
+
 static void on_destroy_connection(int vid)
 {
 	struct vhost_port *p = port_of(vid);
@@ -364,8 +382,9 @@ static void on_destroy_connection(int vid)
 
 	if (!p || __atomic_load_n(&p->conn_vid, __ATOMIC_RELAXED) != vid)
 		return;
-	if (guest_memory_is_lost(p->guard.memory))
-		snprintf(error, sizeof(error), "the guest's memory was pulled away");
+	if (guest_memory_state(p->guard.memory))
+		snprintf(error, sizeof(error), "%s",
+			state_texts[guest_memory_state(p->guard.memory)]);
 	else if (p->guard.why[0])
 		memcpy(error, p->guard.why, sizeof(error));
 	else if (p->request)
@@ -402,6 +421,61 @@ static const struct rte_vhost_device_ops device_ops = {
 
 /* ---- bursts: the owner lcore ---- */
 
+/*
+ * How long the library takes over a burst. It follows chains of empty descriptors as often as a
+ * ring has entries, for each frame: a ring of nonsense can take an lcore for long, again and again.
+ * A burst takes a tenth of SLOW_US, whatever is in it, but the thread may be preempted; so a port
+ * with a slow burst behind it has the next ones looked at by the thread's own time.
+ */
+enum { SLOW_US = 2000, SLOW_SCORE = 4, SLOW_SCORE_MAX = 16, SUSPECTED_BURSTS = 64 };
+
+struct stopwatch {
+	uint64_t tsc;
+	uint64_t cpu_ns; /* 0: not looked at */
+};
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static inline struct stopwatch watch_begin(const struct vhost_slowness *slow)
+{
+	return (struct stopwatch){
+		.tsc = rte_rdtsc(), .cpu_ns = unlikely(slow->suspected) ? cpu_ns() : 0};
+}
+
+/* Returns whether it has been slow too often. */
+static bool watch_judge(struct vhost_slowness *slow, const struct stopwatch *w, bool was_slow)
+{
+	if (was_slow)
+		slow->suspected = SUSPECTED_BURSTS;
+	else
+		slow->suspected--;
+	if (was_slow && w->cpu_ns && cpu_ns() - w->cpu_ns > SLOW_US * 1000u)
+		slow->score += SLOW_SCORE;
+	else if (slow->score)
+		slow->score--;
+	return slow->score >= SLOW_SCORE_MAX;
+}
+
+static inline void watch_end(
+	struct vhost_port *p, struct vhost_slowness *slow, const struct stopwatch *w)
+{
+	bool was_slow = rte_rdtsc() - w->tsc > p->slow_cycles;
+
+	if (likely(!was_slow && !slow->suspected))
+		return;
+	if (watch_judge(slow, w, was_slow))
+		guest_memory_shun(p->guard.memory, GUEST_MEMORY_SLOW);
+}
+
+/* Mbufs that a burst of the longest frames takes, and its lcore's cache while it is at it. */
+enum { BURST_MBUFS = 32 * (9600 / RTE_MBUF_DEFAULT_DATAROOM + 1) + 2 * RTE_MEMPOOL_CACHE_MAX_SIZE };
+
 /* Its memory was pulled away under the burst: what was read of it may be zeroes. */
 static uint16_t drop_burst(struct rte_mbuf **pkts, uint16_t n)
 {
@@ -423,16 +497,22 @@ static uint16_t vhost_from_guest(
 	void *port, uint16_t qp, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct vhost_port *p = port;
+	struct stopwatch watch;
 	uint16_t done;
 
-	if (unlikely(guest_memory_is_lost(p->guard.memory)))
+	if (unlikely(guest_memory_state(p->guard.memory)))
 		return 0;
+	mbuf_budget_begin(BURST_MBUFS);
+	watch = watch_begin(&p->slowness[qp]);
 	done = rte_vhost_dequeue_burst(p->vid, TX_VRING(qp), pool, pkts, n);
+	watch_end(p, &p->slowness[qp], &watch);
+	if (unlikely(mbuf_budget_end()))
+		guest_memory_shun(p->guard.memory, GUEST_MEMORY_GREEDY);
 	if (p->packed)
 		note_burst(p, qp, 1, done);
 	if (dirty_log_is_on(p->dirty))
 		vhost_rings_dequeued(&p->rings[qp], p->dirty);
-	if (unlikely(guest_memory_is_lost(p->guard.memory)))
+	if (unlikely(guest_memory_state(p->guard.memory) == GUEST_MEMORY_LOST))
 		return drop_burst(pkts, done);
 	return done;
 }
@@ -447,9 +527,11 @@ static uint16_t vhost_to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, 
 {
 	struct vhost_port *p = port;
 	uint16_t at_once = p->mergeable ? 1 : n, done = 0, taken;
+	struct stopwatch watch;
 
-	if (unlikely(guest_memory_is_lost(p->guard.memory)))
+	if (unlikely(guest_memory_state(p->guard.memory)))
 		return 0;
+	watch = watch_begin(&p->slowness[qp]);
 	do {
 		uint16_t want = RTE_MIN(at_once, (uint16_t)(n - done));
 
@@ -458,6 +540,7 @@ static uint16_t vhost_to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, 
 				: rte_vhost_enqueue_burst(p->vid, RX_VRING(qp), &pkts[done], want);
 		done += taken;
 	} while (taken && done < n);
+	watch_end(p, &p->slowness[qp], &watch);
 	if (p->packed)
 		note_burst(p, qp, 0, 0);
 	return done;
@@ -557,6 +640,7 @@ static int vhost_create(
 	p->server = config->server;
 	p->n_qps = vf_queue_pairs(vf);
 	p->dirty = vf_dirty_log(vf);
+	p->slow_cycles = rte_get_tsc_hz() / 1000000 * SLOW_US;
 	for (uint16_t qp = 0; qp < p->n_qps; qp++)
 		p->notes[qp] = packed_notes_of(vf_number(vf), qp);
 	memcpy(p->path, config->socket, sizeof(p->path));

@@ -44,21 +44,6 @@ static bool has(uint64_t features, unsigned bit)
 	return features >> bit & 1;
 }
 
-/* ---- features ---- */
-
-/* Where a ring ends, and what its entries are, follows from the features. */
-static bool check_features(
-	const struct vhost_rules *rules, const struct vhost_message *m, unsigned n_fds, char *why)
-{
-	uint64_t changed = (rules->features ^ m->u64) & ~(1ULL << VHOST_F_LOG_ALL);
-
-	for (unsigned i = 0; changed && i < VHOST_RULES_RINGS_MAX; i++)
-		if (rules->rings[i].size)
-			return refuse(
-				why, "SET_FEATURES changes features while ring %u is set up", i);
-	return true;
-}
-
 /* ---- memory ---- */
 
 static bool overlap(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
@@ -115,6 +100,35 @@ static bool ring_is_inside(const struct vhost_region *regions, uint32_t n, uint6
 	       contains(regions, n, ring->used, bytes.used);
 }
 
+/* librte_vhost 22.11 copies an indirect table that lies in two regions, negotiated or not, and with
+ * packed rings loses the copy when the table is nonsense. */
+static bool tables_may_leak(uint64_t features, const struct vhost_region *r, uint32_t n)
+{
+	if (!has(features, VIRTIO_F_RING_PACKED))
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		for (uint32_t k = 0; k < n; k++)
+			if (r[i].gpa + r[i].bytes == r[k].gpa)
+				return true;
+	return false;
+}
+
+/* Where a ring ends, and what its entries are, follows from the features. */
+static bool check_features(
+	const struct vhost_rules *rules, const struct vhost_message *m, unsigned n_fds, char *why)
+{
+	uint64_t changed = (rules->features ^ m->u64) & ~(1ULL << VHOST_F_LOG_ALL);
+
+	for (unsigned i = 0; changed && i < VHOST_RULES_RINGS_MAX; i++)
+		if (rules->rings[i].size)
+			return refuse(
+				why, "SET_FEATURES changes features while ring %u is set up", i);
+	return !tables_may_leak(m->u64, rules->regions, rules->n_regions) ||
+	       refuse(why, "packed rings, for memory regions that touch");
+}
+
+/* ---- memory ---- */
+
 static bool check_memory(
 	const struct vhost_rules *rules, const struct vhost_message *m, unsigned n_fds, char *why)
 {
@@ -136,6 +150,8 @@ static bool check_memory(
 				overlap(r[i].user_addr, r[i].bytes, r[k].user_addr, r[k].bytes))
 				return refuse(why, "memory regions %u and %u overlap", k, i);
 	}
+	if (tables_may_leak(rules->features, r, n))
+		return refuse(why, "memory regions that touch, for packed rings");
 	for (unsigned i = 0; i < VHOST_RULES_RINGS_MAX; i++)
 		if (rules->rings[i].placed &&
 			!ring_is_inside(r, n, rules->features, &rules->rings[i]))

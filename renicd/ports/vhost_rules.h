@@ -50,7 +50,7 @@ enum {
 	VHOST_RULES_RINGS_MAX = 32, /* 2 * VF_QPS_MAX */
 	/* Librte_vhost keeps notes of a burst of 32 frames in as many places as a ring has. */
 	VHOST_RULES_RING_MIN = 32,
-	VHOST_RULES_RING_MAX = 4096, /* QEMU: 1024. Each entry costs us some 40 bytes */
+	VHOST_RULES_RING_MAX = 1024, /* QEMU's. What a ring of nonsense takes grows with it */
 	VHOST_RULES_WHY_SIZE = 96,
 };
 

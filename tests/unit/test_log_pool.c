@@ -78,6 +78,31 @@ static void segments_are_distinct_and_run_out(void **state)
 	assert_int_equal(log_pool_free_count(pool), SEGMENTS);
 }
 
+static void each_owner_gets_its_share_whatever_another_holds(void **state)
+{
+	struct log_pool *pool = *state;
+	struct log_share greedy = {0}, late = {0};
+	uint32_t held[SEGMENTS];
+
+	log_pool_set_owners(pool, 2);
+	while (log_pool_may_take(pool, &greedy))
+		held[greedy.taken++] = log_pool_take(pool);
+	assert_int_equal(greedy.taken, SEGMENTS - 1);
+	assert_true(log_pool_may_take(pool, &late));
+	held[greedy.taken] = log_pool_take(pool);
+	late.taken++;
+	assert_false(log_pool_may_take(pool, &late));
+	for (uint32_t i = 0; i < SEGMENTS; i++)
+		log_pool_release(pool, held[i]);
+	/* Alone it may have all. */
+	log_pool_set_owners(pool, 1);
+	for (greedy.taken = 0; log_pool_may_take(pool, &greedy); greedy.taken++)
+		held[greedy.taken] = log_pool_take(pool);
+	assert_int_equal(greedy.taken, SEGMENTS);
+	for (uint32_t i = 0; i < SEGMENTS; i++)
+		log_pool_release(pool, held[i]);
+}
+
 static void segment_freed_last_is_taken_first(void **state)
 {
 	struct log_pool *pool = *state;
@@ -335,6 +360,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		POOL_TEST(segments_are_distinct_and_run_out),
+		POOL_TEST(each_owner_gets_its_share_whatever_another_holds),
 		POOL_TEST(segment_freed_last_is_taken_first),
 		POOL_TEST(segment_goes_back_with_its_last_reference),
 		POOL_TEST(attached_mbufs_and_their_clones_count_as_references),

@@ -124,7 +124,7 @@ LIES = {  # what is done to running rings, and what of it the reason names
     "a ring of nothing": (ring_message(vhost.SET_VRING_NUM, 0, 0), "of 0"),
     "a ring of 16": (ring_message(vhost.SET_VRING_NUM, 1, 16), "of 16"),
     "a ring of 65536": (ring_message(vhost.SET_VRING_NUM, 1, 65536), "of 65536"),
-    "a running ring that grows": (ring_message(vhost.SET_VRING_NUM, 1, 4096), "size cannot change"),
+    "a running ring that grows": (ring_message(vhost.SET_VRING_NUM, 1, 1024), "size cannot change"),
     "ring 200": (ring_message(vhost.SET_VRING_ENABLE, 200, 1), "ring 200"),
     "ring 2^32 - 1": (ring_message(vhost.SET_VRING_BASE, 0xffffffff, 0), "malformed"),
     "a base beyond all": (ring_message(vhost.SET_VRING_BASE, 0, 1 << 20), "begin at"),
