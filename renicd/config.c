@@ -227,6 +227,13 @@ static const struct param config_fields[] = {
 		PARAM_FIELD(struct renicd_config, telemetry),
 	},
 	{
+		.name = "pdump",
+		.help = "let dpdk-dumpcap capture the wire: DPDK's memory is then in files that "
+			"other processes of root can map (default false)",
+		.type = PARAM_BOOL,
+		PARAM_FIELD(struct renicd_config, pdump),
+	},
+	{
 		.name = "vfs",
 		.help = "VFs, each as vf_create takes it",
 		.allocated = true,

@@ -62,6 +62,7 @@ struct renicd_config {
 	char capture_dir[NIC_PATH_SIZE]; /* empty: RUN_DIR/captures */
 	struct metrics_config metrics;
 	bool telemetry; /* DPDK's; default true */
+	bool pdump;	/* dpdk-dumpcap may attach; default false */
 	uint16_t n_vfs;
 	struct vf_config *vfs; /* allocated */
 	uint16_t n_groups;

@@ -15,6 +15,7 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_pdump.h>
 
 #include "eal.h"
 
@@ -90,15 +91,18 @@ static void add_lcores(struct args *args, const struct eal_params *params, const
 }
 
 /* One daemon, one prefix, by its run directory: /run/renicd is "renicd", /run/a/b is "a_b". */
-static void add_telemetry(struct args *args, const struct eal_params *params)
+static void add_sharing(struct args *args, const struct eal_params *params)
 {
 	const char *dir = params->run_dir;
 	char prefix[ARG_SIZE];
 
-	if (!params->telemetry) {
+	if (!params->telemetry)
 		add(args, "--no-telemetry");
+	/* Memory that no other process can find is the rule; its files go with a killed daemon. */
+	if (!params->pdump)
+		add(args, "--in-memory");
+	if (!params->telemetry && !params->pdump)
 		return;
-	}
 	if (!strncmp(dir, "/run/", 5))
 		dir += 5;
 	snprintf(prefix, sizeof(prefix), "%s", dir + strspn(dir, "/"));
@@ -129,6 +133,13 @@ void eal_hurry_control(void)
 	syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
+static int start_pdump(struct nic_error *err)
+{
+	if (rte_pdump_init() == 0)
+		return 0;
+	return nic_fail(err, RENIC_E_RESOURCES, "pdump", "pdump: %s", rte_strerror(rte_errno));
+}
+
 int eal_start(const struct eal_params *params, struct nic_error *err)
 {
 	static struct args args, given; /* EAL reorders what it gets, and keeps pointers */
@@ -141,8 +152,7 @@ int eal_start(const struct eal_params *params, struct nic_error *err)
 	if (rc)
 		return rc;
 	add(&args, "renicd");
-	add(&args, "--in-memory");
-	add_telemetry(&args, params);
+	add_sharing(&args, params);
 	add(&args, "--main-lcore=0");
 	add(&args, "-m");
 	add(&args, "%u", params->memory_mb);
@@ -159,7 +169,7 @@ int eal_start(const struct eal_params *params, struct nic_error *err)
 	given = args;
 	rc = rte_eal_init(given.n, given.v);
 	if (rc >= 0)
-		return 0;
+		return params->pdump ? start_pdump(err) : 0;
 	return nic_fail(err, RENIC_E_RESOURCES, "memory_mb",
 		"DPDK cannot start with %u MiB of memory: %s. Are enough 2 MiB hugepages reserved "
 		"(/proc/sys/vm/nr_hugepages), and are data_cpus and eal_args right?",

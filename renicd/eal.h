@@ -14,6 +14,7 @@ struct eal_params {
 	uint32_t memory_mb;  /* hugepage memory for packet buffers and tables */
 	const char *run_dir; /* names its telemetry */
 	bool telemetry;
+	bool pdump;		  /* other DPDK processes may attach, such as dpdk-dumpcap */
 	const char *uplink;	  /* devargs, or empty; a PCI address opens the PCI bus */
 	const char *const *extra; /* eal_args of the config file */
 	unsigned n_extra;

@@ -110,6 +110,7 @@ static int start_eal(const struct renicd_config *config, struct nic_error *err)
 		.memory_mb = config->memory_mb,
 		.run_dir = config->run_dir,
 		.telemetry = config->telemetry,
+		.pdump = config->pdump,
 		.uplink = config->uplink.devargs,
 		.extra = extra,
 		.n_extra = config->n_eal_args,

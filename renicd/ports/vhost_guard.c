@@ -89,10 +89,22 @@ static ssize_t look_at_header(struct vhost_guard *guard, struct msghdr *msg, ssi
 	return -1;
 }
 
+/* A cancellation point, as libc's is: DPDK ends threads of its own that wait here so. */
+static ssize_t cancellable_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t n;
+	int type;
+
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+	n = syscall(SYS_recvmsg, fd, msg, flags);
+	pthread_setcanceltype(type, NULL);
+	return n;
+}
+
 /* Replaces libc's: librte_vhost reads its headers with it. */
 ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	ssize_t n = syscall(SYS_recvmsg, fd, msg, flags);
+	ssize_t n = cancellable_recvmsg(fd, msg, flags);
 	struct vhost_guard *guard;
 
 	if (n <= 0 || msg->msg_iovlen != 1 || msg->msg_iov[0].iov_len != HEADER_BYTES)

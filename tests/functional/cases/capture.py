@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Captures: what is in the file is what went through, and traffic never waits for it."""
 import os
+import shutil
 import subprocess
 import time
 
@@ -8,6 +9,7 @@ from lib import frame, pcapng
 from lib.case import case
 from lib.check import check, equal, wait_until
 from lib.env import mac_of
+from lib.process import Process
 
 
 def judge_of(packets):
@@ -17,6 +19,13 @@ def judge_of(packets):
     judge = frame.Judge()
     judge.take((packet.time_ns, packet.data) for packet in packets)
     return judge
+
+
+def tcpdump_counts(path):
+    """How many packets another reader finds in the file."""
+    said = subprocess.run(["tcpdump", "-nr", path, "--count"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, check=True).stdout
+    return int(said.split()[0])
 
 
 def stop(daemon, vf="vf1"):
@@ -56,9 +65,7 @@ def both_directions_are_captured_whole(env):
             equal({p.queue for p in packets}, {0, 1}, "queues")
         for packet in packets:
             check(begun - 1e9 < packet.time_ns < time.time_ns() + 1e9, f"time {packet.time_ns}")
-    seen = subprocess.run(["tcpdump", "-nr", done["path"]], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, check=True).stdout
-    equal(len(seen.splitlines()), 2000, "packets that tcpdump reads")
+    equal(tcpdump_counts(done["path"]), 2000, "packets that tcpdump reads")
     mode = os.stat(done["path"]).st_mode & 0o777
     equal(oct(mode), "0o640", "mode of the file")
 
@@ -198,3 +205,26 @@ def captures_come_and_go_under_traffic_that_loses_nothing(env):
             if reason not in ("rx_no_buffer",)}
     equal(lost, {}, "drops")
     env.note(f"{rounds} rounds, {stats['rx_pkts']} frames received")
+
+
+@case(timeout=60)
+def dpdk_dumpcap_sees_the_wire_when_pdump_is_on(env):
+    daemon, _, wire = env.renicd_on_tap(pdump=True)
+    prefix = daemon.run_dir.strip("/").replace("/", "_")
+    env.stack.callback(shutil.rmtree, f"/run/dpdk/{prefix}", True)
+    guest = env.guest(daemon, env.framegen(), 1)
+    path = os.path.join(env.directory, "wire.pcapng")
+    dumpcap = Process("dumpcap", ["dpdk-dumpcap", f"--file-prefix={prefix}", "-i", "0", "-c", "50",
+                                  "-w", path], env.directory)
+    env.processes.append(dumpcap)
+    env.stack.callback(dumpcap.kill)
+    taken = 0
+    while dumpcap.alive():
+        guest.send("ipv4", 50, stream=1, seq=taken)
+        taken += 50
+        equal(frame.fault_of(wire.wait(taken).stream(1), 0, taken), None, "traffic meanwhile")
+    equal(dumpcap.popen.returncode, 0, "status of dpdk-dumpcap")
+    check(tcpdump_counts(path) >= 50, "packets that tcpdump reads")
+    begun = time.monotonic()
+    daemon.signal_end(timeout=40)
+    env.note(f"end after {time.monotonic() - begun:.1f} s")
