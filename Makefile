@@ -8,14 +8,14 @@ DESTDIR ?=
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo failover-demo check fuzz bench install clean distclean
+.PHONY: help deps build demo failover-demo check fuzz bench install deb deb-check clean distclean
 
 # make fuzz: seconds for each target, and which (default: all). ONLY: of make bench too
 T ?= 60
 ONLY ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## install the Debian packages that are missing (root)
 	@scripts/deps.sh
@@ -46,8 +46,24 @@ install: build ## install under DESTDIR and PREFIX (default /usr/local)
 	@DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD)
 	@[ -n "$(DESTDIR)" ] || ldconfig
 
+deb: ## build the Debian packages into build-deb/
+	@scripts/deps.sh deb
+	@scripts/deb.sh
+
+deb-check: ## build them, then install, start, upgrade and purge them in a chroot (root)
+	@scripts/deps.sh deb
+	@scripts/deb.sh check
+
 clean: ## remove what was built; the guest's kernel is kept
 	@scripts/build.sh --clean
 
-distclean: ## remove every build folder
+distdeb: ## build the Debian packages into build-deb/
+	@scripts/deps.sh deb
+	@scripts/deb.sh
+
+deb-check: ## build them, then install, start, upgrade and purge them in a chroot (root)
+	@scripts/deps.sh deb
+	@scripts/deb.sh check
+
+clean: ## remove every build folder
 	@rm -rf build build-*

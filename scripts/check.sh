@@ -3,16 +3,16 @@
 # `make check`: all rungs of the ladder, each also when one below it failed; ends with the totals
 # of all rungs in one line. A rung is a command that prints "name: N passed, N failed"; one that
 # does not is itself one test.
-#   check.sh [rung...]      default: all of  build werror unit sanitized tsan functional vm failover
+#   check.sh [rung...]      default: all of  build werror unit sanitized tsan functional vm failover first_hour
 set -uo pipefail
 . "$(dirname "$0")/common.sh"
 cd "$TOP" || exit 1
 
-RUNGS=(build werror unit sanitized tsan functional vm failover)
+RUNGS=(build werror unit sanitized tsan functional vm failover first_hour)
 # A rung that hangs is a failure, not a hang of the whole: how long each may take, seconds, on two
 # cores that do nothing else, and all of them together.
 declare -A LIMIT_S=([build]=180 [werror]=180 [unit]=150 [sanitized]=240 [tsan]=180
-	[functional]=600 [vm]=420 [failover]=420)
+	[functional]=600 [vm]=420 [failover]=420 [first_hour]=180)
 TOTAL_S=1500
 HUGE_MIB=1536
 passed=0 failed=0 skipped=0
@@ -61,6 +61,7 @@ tsan() {
 functional() { python3 tests/functional/run.py; }
 vm() { python3 tests/vm/run.py; }
 failover() { python3 tests/failover/run.py; }
+first_hour() { python3 tests/vm/first_hour.py; }
 
 # Seconds that rung $1 may take: its own limit, or what is left of the whole.
 limit_s() {

@@ -5,6 +5,7 @@
 #   deps.sh          build, demo, check
 #   deps.sh build    only what the compiler needs
 #   deps.sh fuzz     what the compiler and the fuzzers need
+#   deps.sh deb      what the compiler and the Debian packages need
 #   deps.sh bench    build, and the benchmarks' peers and plots
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
@@ -13,11 +14,15 @@ BUILD=(gcc libc6-dev make meson ninja-build pkg-config libdpdk-dev libjansson-de
 	libcmocka-dev liblz4-dev libssl-dev)
 # The guest (kernel, QEMU, busybox), peers (dpdk-testpmd) and tools of the tests and the demo.
 RUN=(dpdk dpdk-dev qemu-system-x86 busybox-static cpio gzip python3 iproute2 iperf3 iputils-ping procps
-	kmod util-linux systemd python3-prometheus-client tcpdump openssl mandoc groff-base)
+	kmod util-linux systemd python3-prometheus-client tcpdump openssl mandoc groff-base curl
+	libvirt-clients)
 # libFuzzer and its sanitizers' runtime: `make fuzz` only, as nothing else needs clang.
 FUZZ=(clang libclang-rt-14-dev llvm)
 # Peers beside testpmd and QEMU, and plots: `make bench` only.
 BENCH=(openvswitch-switch-dpdk gnuplot-nox iperf3)
+
+# Packages, and a Debian to try them in: `make deb` and `make deb-check` only.
+DEB=(debhelper debootstrap fakeroot dpkg-dev)
 
 missing() {
 	local have p
@@ -31,6 +36,7 @@ case ${1:-all} in
 	bench) WANT=("${BUILD[@]}" "${RUN[@]}" "${BENCH[@]}") ;;
 	fuzz) WANT=("${BUILD[@]}" "${FUZZ[@]}") ;;
 	build) WANT=("${BUILD[@]}") ;;
+	deb) WANT=("${BUILD[@]}" "${DEB[@]}") ;;
 	all) WANT=("${BUILD[@]}" "${RUN[@]}") ;;
 	*) die "usage: deps.sh [build|fuzz|bench|all]" ;;
 esac
