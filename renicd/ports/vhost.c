@@ -483,14 +483,38 @@ static uint16_t drop_burst(struct rte_mbuf **pkts, uint16_t n)
 	return 0;
 }
 
+/*
+ * The front-end's log lacks a packed ring's used descriptors: librte_vhost logs them relative to
+ * log_guest_addr, which QEMU sets to the device's event area, not to the descriptors.
+ */
+static void log_used(const struct vhost_port *p, const struct packed_note *note, uint16_t index)
+{
+	uint64_t bytes = sizeof(struct vring_packed_desc);
+	uint16_t from = note->index & ~PACKED_WRAP, to = index & ~PACKED_WRAP;
+
+	if (note->index == index)
+		return;
+	if (to <= from) {
+		rte_vhost_log_write(
+			p->vid, note->desc_gpa + from * bytes, (note->size - from) * bytes);
+		from = 0;
+	}
+	if (to > from)
+		rte_vhost_log_write(p->vid, note->desc_gpa + from * bytes, (to - from) * bytes);
+}
+
 /* Where the ring is now; frames: of how many descriptors, where one is one. */
 static void note_burst(struct vhost_port *p, uint16_t qp, unsigned tx, uint16_t frames)
 {
+	struct packed_note *note = &p->notes[qp][tx];
 	uint16_t avail_idx, used_idx;
 
-	if (rte_vhost_get_vring_base(
-		    p->vid, (uint16_t)(RX_VRING(qp) + tx), &avail_idx, &used_idx) == 0)
-		packed_note_burst(&p->notes[qp][tx], avail_idx, frames);
+	if (rte_vhost_get_vring_base(p->vid, (uint16_t)(RX_VRING(qp) + tx), &avail_idx, &used_idx) <
+		0)
+		return;
+	if (unlikely(RTE_VHOST_NEED_LOG(vhost_features(p))))
+		log_used(p, note, avail_idx);
+	packed_note_burst(note, avail_idx, frames);
 }
 
 static uint16_t vhost_from_guest(
