@@ -170,6 +170,7 @@ static const char *vf_difference(const struct vf_config *want, const struct vf_c
 		{"queues", want->queues != have->queues},
 		{"role", want->server != have->server},
 		{"packed", want->packed != have->packed},
+		{"offloads", want->offloads != have->offloads},
 		{"spoofchk", want->spoofchk != have->spoofchk},
 		{"state", want->state != have->state},
 		{"max_tx_rate", want->max_tx_rate != have->max_tx_rate},

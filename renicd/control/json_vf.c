@@ -91,6 +91,7 @@ static void json_config(struct json_writer *w, const struct vf_config *c)
 	jw_str(w, "socket_role", socket_role_names[c->server]);
 	jw_str(w, "socket", c->socket);
 	jw_bool(w, "packed", c->packed);
+	jw_bool(w, "offloads", c->offloads);
 	jw_bool(w, "spoofchk", c->spoofchk);
 	jw_str(w, "state", link_state_names[c->state]);
 	jw_u64(w, "max_tx_rate", c->max_tx_rate);

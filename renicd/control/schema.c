@@ -156,6 +156,12 @@ const struct param vf_create_params[VF_CREATE_PARAMS] = {
 		PARAM_FIELD(struct vf_config, packed),
 		.help = "offer packed virtqueues (default true)",
 	},
+	{
+		.name = "offloads",
+		.type = PARAM_BOOL,
+		PARAM_FIELD(struct vf_config, offloads),
+		.help = "offer checksum and segmentation offload (default false)",
+	},
 	VF_ROW_SPOOFCHK,
 	VF_ROW_STATE,
 	VF_ROW_MAX_TX_RATE,

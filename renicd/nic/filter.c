@@ -11,6 +11,7 @@
 #include "bpf_mend.h"
 #include "filter.h"
 #include "learn.h"
+#include "offload.h"
 #include "spoof.h"
 
 /* The guest's own tag, or that it has none. A port VLAN of 802.1ad takes 802.1Q tags along. */
@@ -69,7 +70,13 @@ static inline enum drop_reason check_frame(
 
 	if (unlikely(m->data_len < sizeof(*eth)))
 		return DROP_RUNT;
-	if (unlikely(m->pkt_len > policy->max_frame_bytes))
+	if (unlikely(policy->offloads)) {
+		enum drop_reason reason = offload_from_guest(m, policy->max_frame_bytes);
+
+		if (unlikely(reason != DROP_REASONS))
+			return reason;
+	}
+	if (unlikely(offload_frame_bytes(m) > policy->max_frame_bytes))
 		return DROP_OVERSIZE;
 	eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 	if (policy->spoofchk && unlikely(!rte_is_same_ether_addr(&eth->src_addr, &policy->mac)))

@@ -12,11 +12,13 @@
 
 #include "capture.h"
 #include "filter.h"
+#include "offload.h"
 #include "qp.h"
 #include "switch.h"
 
 enum {
 	RELEASE_ROUNDS = 2, /* bursts released for each burst taken from the guest */
+	LONG_BURST = 16,    /* frames of 64 KiB in a burst that is held */
 	LOG_LOW_SHARE = 4,  /* the log's segments are short when less than a quarter is free */
 };
 
@@ -69,6 +71,7 @@ static uint16_t out_push(struct vf_qp *qp)
 		.flags = out->from_log ? &out->flags[out->head] : NULL,
 		.group_id = policy->group_id,
 		.was_held = out->from_log,
+		.offloads = policy->offloads,
 	};
 	uint16_t n = out->n - out->head, done;
 
@@ -80,6 +83,8 @@ static uint16_t out_push(struct vf_qp *qp)
 		done = switch_send(&from, &out->pkts[out->head], n);
 	capture_left(qp, done);
 	out->head += done;
+	if (unlikely(qp->tso) && (out->head == out->n || out->pkts[out->head] != qp->tso))
+		qp->tso = NULL; /* it went elsewhere */
 	if (out->from_log && done) {
 		egress_log_advance(&qp->log, done);
 		held_time_release(&qp->held_time, qp->log.released_pkts, rte_rdtsc());
@@ -139,7 +144,8 @@ static bool exempt_may_pass(
 static uint16_t pass_unheld(struct vf_qp *qp, const struct vf_policy *policy,
 	struct rte_mbuf **pkts, uint16_t *flags, uint16_t n, uint64_t now_tsc)
 {
-	struct switch_from from = {.qp = qp, .group_id = policy->group_id};
+	struct switch_from from = {
+		.qp = qp, .group_id = policy->group_id, .offloads = policy->offloads};
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
@@ -148,7 +154,8 @@ static uint16_t pass_unheld(struct vf_qp *qp, const struct vf_policy *policy,
 		bool may_pass = exempt_may_pass(qp, policy, now_tsc), passed = false;
 
 		capture_before_leaving(qp, &pkts[i], 1);
-		if (may_pass && is_exempt(policy, pkts[i]))
+		/* A frame that is cut up may leave in parts, which only `out` can stand. */
+		if (may_pass && is_exempt(policy, pkts[i]) && !offload_is_tso(pkts[i]))
 			passed = switch_send(&from, &pkts[i], 1) == 1;
 		else if (may_pass && policy->internal_pass)
 			passed = switch_pass_inside(qp, policy->group_id, pkts[i], &flag);
@@ -196,11 +203,23 @@ static void hold_burst(
 		egress_log_trim(&qp->log);
 }
 
+/* What the guest may send at once: with segmentation offload, long frames and fewer of them, so
+ * that a burst needs no more than a segment of the log. */
+static uint32_t longest_frame(const struct vf_policy *policy)
+{
+	return policy->offloads ? (uint32_t)OFFLOAD_FRAME_MAX : policy->max_frame_bytes;
+}
+
+static uint16_t burst_pkts(const struct vf_policy *policy)
+{
+	return policy->offloads ? LONG_BURST : NIC_BURST;
+}
+
 /* librte_vhost loses a frame that it runs out of mbufs in the middle of. The caches of lcores are
  * not counted: what is in them comes on top. */
 static bool has_mbufs(const struct vf_policy *policy)
 {
-	unsigned per_frame = policy->max_frame_bytes / RTE_MBUF_DEFAULT_DATAROOM + 1;
+	unsigned per_frame = longest_frame(policy) / RTE_MBUF_DEFAULT_DATAROOM + 1;
 
 	return nic_pool_count() >= NIC_BURST * per_frame * lcores_count();
 }
@@ -213,8 +232,9 @@ static bool may_read_guest(struct vf_qp *qp, const struct vf_policy *policy)
 	/* An idle queue should hold no segment: reserve only when something is to come. */
 	if (qp->hold && egress_log_is_empty(&qp->log) && !qp->ops->has_frames(qp->port, qp->index))
 		return false;
-	if (likely(has_mbufs(policy) && (!qp->hold || egress_log_reserve(&qp->log, NIC_BURST,
-							      policy->max_frame_bytes)))) {
+	if (likely(has_mbufs(policy) &&
+		    (!qp->hold || egress_log_reserve(
+					  &qp->log, burst_pkts(policy), longest_frame(policy))))) {
 		qp->log_full = false;
 		return true;
 	}
@@ -244,7 +264,7 @@ static unsigned take_from_guest(struct vf_qp *qp)
 		out_push(qp);
 		return n;
 	}
-	n = qp->ops->from_guest(qp->port, qp->index, nic.pool, pkts, NIC_BURST);
+	n = qp->ops->from_guest(qp->port, qp->index, nic.pool, pkts, burst_pkts(policy));
 	if (!n) {
 		egress_log_trim(&qp->log);
 		return 0;

@@ -4,10 +4,13 @@
  * the owner lcore) -> to_guest, or the rx fifo while the guest is suspended, paused, or short of
  * buffers (P3: a checkpoint costs ingress no loss).
  */
+#include <linux/virtio_net.h>
+
 #include <rte_hash_crc.h>
 #include <rte_ip.h>
 
 #include "capture.h"
+#include "offload.h"
 #include "qp.h"
 
 enum { RX_BACKLOG_MAX = 1024 }; /* frames kept for a running guest that is short of buffers */
@@ -114,7 +117,7 @@ unsigned qp_rx_flush(struct vf_qp *qp)
 }
 
 /* Takes all of pkts. */
-static void qp_rx(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
+static void qp_rx_plain(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t done = 0;
 
@@ -129,6 +132,72 @@ static void qp_rx(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 		done = rx_to_guest(qp, pkts, n);
 	if (unlikely(done < n))
 		rx_keep(qp, &pkts[done], n - done);
+}
+
+/* What this guest cannot take as it is, it gets fulfilled. Takes m. */
+static void rx_fulfilled(struct vf_qp *qp, struct rte_mbuf *m)
+{
+	struct rte_mbuf *segments[NIC_BURST];
+	uint32_t first = 0, total;
+	uint16_t n;
+
+	if (!offload_is_tso(m)) {
+		if ((RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1) ||
+			nic_replace_by_copy(&m)) {
+			offload_checksum(m);
+			qp_rx_plain(qp, &m, 1);
+		} else {
+			qp_drop(qp, m, DROP_NO_MBUF);
+		}
+		return;
+	}
+	for (total = offload_segments(m); first < total; first += n) {
+		n = offload_segment(m, first, nic.pool, segments, NIC_BURST);
+		if (!n) {
+			counter_add(&qp->counters.drops[DROP_NO_MBUF], 1);
+			break;
+		}
+		qp_rx_plain(qp, segments, n);
+	}
+	rte_pktmbuf_free(m);
+}
+
+/* Can the guest take the frame with its request? */
+static bool guest_takes(uint64_t features, const struct rte_mbuf *m)
+{
+	uint64_t tso = m->ol_flags & RTE_MBUF_F_TX_IPV4 ? VIRTIO_NET_F_GUEST_TSO4
+							: VIRTIO_NET_F_GUEST_TSO6;
+
+	if (!offload_is_asked(m))
+		return true;
+	return (features & 1ULL << VIRTIO_NET_F_GUEST_CSUM) &&
+	       (!offload_is_tso(m) || (features & 1ULL << tso));
+}
+
+static __rte_noinline void qp_rx_offloads(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint64_t features = qp->running ? qp->ops->features(qp->port) : 0;
+	uint16_t from = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (guest_takes(features, pkts[i]))
+			continue;
+		if (i > from)
+			qp_rx_plain(qp, &pkts[from], i - from);
+		rx_fulfilled(qp, pkts[i]);
+		from = i + 1;
+	}
+	if (n > from)
+		qp_rx_plain(qp, &pkts[from], n - from);
+}
+
+/* Takes all of pkts. */
+static void qp_rx(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
+{
+	if (unlikely(__atomic_load_n(&nic.has_offloads, __ATOMIC_RELAXED)))
+		qp_rx_offloads(qp, pkts, n);
+	else
+		qp_rx_plain(qp, pkts, n);
 }
 
 void qp_flush_rx(struct vf_qp *qp, enum drop_reason reason)

@@ -49,6 +49,7 @@ static uint64_t vf_config_hash(const struct vf_config *c)
 	h = HASH(h, c->queues);
 	h = HASH(h, c->server);
 	h = HASH(h, c->packed);
+	h = HASH(h, c->offloads);
 	h = HASH(h, c->standby);
 	h = HASH(h, c->spoofchk);
 	h = HASH(h, c->mtu);

@@ -11,6 +11,7 @@
 #include <rte_rcu_qsbr.h>
 
 #include "log.h"
+#include "offload.h"
 #include "switch.h"
 
 /* nic.min_claim: TSC with the VF's id plus one in its low bits. One that is not renewed is void, so
@@ -152,6 +153,8 @@ static void strip_tag(struct rte_mbuf *m)
 
 	memmove(eth + sizeof(struct rte_vlan_hdr), eth, 2 * RTE_ETHER_ADDR_LEN);
 	rte_pktmbuf_adj(m, sizeof(struct rte_vlan_hdr));
+	if (offload_is_asked(m))
+		m->l2_len -= sizeof(struct rte_vlan_hdr);
 }
 
 /* Give the frame the look that a VF with port VLAN `vlan` (0: none) expects. */
@@ -178,7 +181,7 @@ static bool is_oversize(const struct rte_mbuf *m)
 {
 	uint32_t tag = m->ol_flags & RTE_MBUF_F_TX_VLAN ? sizeof(struct rte_vlan_hdr) : 0;
 
-	return m->pkt_len + tag > nic.uplink->max_frame_bytes;
+	return offload_frame_bytes(m) + tag > nic.uplink->max_frame_bytes;
 }
 
 /* While a VF moves to another VLAN the table has it in both, and while it becomes active before
@@ -267,6 +270,57 @@ static __rte_noinline bool must_yield(const struct vf *vf, uint64_t claim)
 	return !policy->min_rate.cost || !shaper_is_open(&vf->min_tx, &policy->min_rate, now_tsc);
 }
 
+/* The frame in segments; false: not all of them have left, and the frame comes again. */
+static bool send_segments(struct vf_qp *qp, const struct rte_mbuf *m)
+{
+	struct rte_mbuf *segments[NIC_BURST];
+	uint32_t total = offload_segments(m);
+	uint16_t n, sent;
+
+	if (qp->tso != m)
+		qp->tso_sent = 0;
+	qp->tso = m;
+	while (qp->tso_sent < total) {
+		n = offload_segment(m, qp->tso_sent, nic.pool, segments, NIC_BURST);
+		sent = n ? nic.uplink->send(segments, n) : 0;
+		rte_pktmbuf_free_bulk(&segments[sent], n - sent);
+		qp->tso_sent += sent;
+		if (!n || sent < n)
+			return false;
+	}
+	qp->tso = NULL;
+	return true;
+}
+
+/* The uplink fulfils no request, so they are fulfilled here. */
+static __rte_noinline uint16_t send_offloads(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t done = 0, len, sent;
+
+	while (done < n) {
+		if (offload_is_tso(pkts[done])) {
+			if (!send_segments(qp, pkts[done]))
+				break;
+			rte_pktmbuf_free(pkts[done++]);
+			continue;
+		}
+		for (len = 0; done + len < n && !offload_is_tso(pkts[done + len]); len++) {
+			struct rte_mbuf **m = &pkts[done + len];
+
+			if (!offload_is_asked(*m))
+				continue;
+			if (!make_writable(m))
+				break;
+			offload_checksum(*m);
+		}
+		sent = len ? nic.uplink->send(&pkts[done], len) : 0;
+		done += sent;
+		if (!len || sent < len)
+			break;
+	}
+	return done;
+}
+
 static uint16_t send_to_uplink(
 	const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n, uint16_t tagged)
 {
@@ -289,6 +343,8 @@ static uint16_t send_to_uplink(
 			n = i;
 			break;
 		}
+	if (unlikely(from->offloads) && n)
+		return send_offloads(from->qp, pkts, n);
 	return n ? nic.uplink->send(pkts, n) : 0;
 }
 
@@ -423,8 +479,8 @@ static bool goes_along(const struct rte_mbuf *m, const struct rte_mbuf *first)
 	const struct rte_ether_hdr *b = rte_pktmbuf_mtod(first, const struct rte_ether_hdr *);
 
 	return m->data_len >= sizeof(*a) && m->pkt_len <= first->pkt_len &&
-	       !(m->ol_flags & RTE_MBUF_F_TX_VLAN) && !is_tag(a->ether_type) &&
-	       rte_is_same_ether_addr(&a->dst_addr, &b->dst_addr);
+	       !offload_is_tso(first) && !(m->ol_flags & RTE_MBUF_F_TX_VLAN) &&
+	       !is_tag(a->ether_type) && rte_is_same_ether_addr(&a->dst_addr, &b->dst_addr);
 }
 
 /* The leading frames of pkts that share a destination (flooded ones go one by one). */

@@ -28,6 +28,7 @@ struct switch_from {
 	struct vf_qp *qp;      /* drops are counted here; NULL: from the uplink */
 	const uint16_t *flags; /* EGRESS_RECORD_ flags of each frame, or NULL */
 	uint32_t group_id;     /* sender's group, for EGRESS_RECORD_SKIP_GROUP */
+	bool offloads;	       /* some may ask for checksums or segments */
 	bool was_held;	       /* waits for the uplink instead of being dropped */
 };
 

@@ -45,6 +45,7 @@ struct vf_policy {
 	bool spoofchk;
 	bool standby;	    /* no frame is for it */
 	bool internal_pass; /* the group's internal: pass */
+	bool offloads;	    /* its guest may ask for checksums and segments */
 	bool is_shaped;	    /* it has one of the two rates */
 	uint32_t group_id;  /* 0: in no group */
 	uint32_t max_frame_bytes;
@@ -106,6 +107,8 @@ struct vf_qp {
 	struct rte_ring *inbox;	 /* frames for the guest from other lcores; NULL with one lcore */
 	struct capture_tap *tap; /* NULL: no capture; capture.h */
 	struct out_burst out;
+	const struct rte_mbuf *tso; /* frame of `out` that the uplink has some segments of */
+	uint32_t tso_sent;	    /* so many */
 	struct rx_fifo rx;
 	struct poller poller;
 	struct vf_counters counters;
@@ -170,6 +173,7 @@ struct nic {
 	const struct vf_port_ops *port_ops;
 	char run_dir[NIC_PATH_SIZE];
 	char capture_dir[NIC_PATH_SIZE];
+	bool has_offloads;  /* atomic: some VF has, or had, them */
 	uint64_t min_claim; /* atomic: a VF has less than its min_tx_rate (switch.h); 0: none */
 	bool ending;	    /* the logs' file is left as it is */
 };

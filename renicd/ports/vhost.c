@@ -78,12 +78,14 @@ struct vhost_port {
 	struct packed_note *notes[VF_QPS_MAX]; /* of their RX and TX rings, where packed */
 };
 
-/* Offloads towards and from guests are not made good in software yet, so they are not offered. */
+/* Offered to a VF with `offloads`; nic/offload.c makes them good where they end. */
+static const uint64_t offloads = 1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM |
+				 1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6 |
+				 1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6;
+
+/* librte_vhost offers these, we do not. */
 static const uint64_t features_not_offered =
-	1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM |
-	1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6 |
 	1ULL << VIRTIO_NET_F_GUEST_ECN | 1ULL << VIRTIO_NET_F_GUEST_UFO |
-	1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6 |
 	1ULL << VIRTIO_NET_F_HOST_ECN | 1ULL << VIRTIO_NET_F_HOST_UFO;
 
 /*
@@ -633,6 +635,8 @@ static int register_driver(struct vhost_port *p, const struct vf_config *config)
 
 	if (!config->server)
 		flags |= RTE_VHOST_USER_CLIENT;
+	if (!config->offloads)
+		off |= offloads;
 	if (!config->packed)
 		off |= 1ULL << VIRTIO_F_RING_PACKED;
 	if (rte_vhost_driver_register(p->path, flags) < 0)

@@ -186,7 +186,7 @@ static void wrong_entries_are_named_by_path_value_and_expectation(void **state)
 		{"{\"vfs\": [{\"name\": \"a\", \"colour\": 1}]}", RENIC_E_PARAMS, "vfs[0].colour",
 			"1",
 			"one of name mac vlan qos proto trust trunks queues role packed "
-			"spoofchk state max_tx_rate min_tx_rate mtu ingress_hold_pkts "
+			"offloads spoofchk state max_tx_rate min_tx_rate mtu ingress_hold_pkts "
 			"egress_log_bytes socket hold_exempt standby"},
 		{"{\"vfs\": {\"name\": \"a\"}}", RENIC_E_PARAMS, "vfs", "{\"name\":\"a\"}",
 			"an array of 0 to 256 elements"},

@@ -32,6 +32,19 @@ def test_the_guests_use_split_and_packed_rings_and_several_queues(world):
     assert enabled == [True, True], enabled
 
 
+def test_one_guest_leaves_checksums_and_segments_to_its_nic_and_one_does_not(world):
+    """What the other tests rely on: long frames pass to the wire and between guests."""
+    offloads = 1 << 0 | 1 << 1 | 1 << 7 | 1 << 8 | 1 << 11 | 1 << 12  # virtio 1.2, section 5.1.3
+    features = {name: int(world.vf(name)["features"], 16) & offloads for name in world.guests}
+    assert features == {"vm1": offloads, "vm2": 0}, features
+    before = world.stats()
+    traffic.download(world.vm1.ip, 16 * MIB)
+    after = world.stats()
+    mean = (after["tx_bytes"] - before["tx_bytes"]) / (after["tx_pkts"] - before["tx_pkts"])
+    assert mean > 3000, f"frames of {mean} bytes: none was long"
+    assert after["drops"] == before["drops"], after["drops"]
+
+
 def test_tcp_to_a_guest_is_byte_exact(world):
     traffic.upload(world.vm1.ip, 4 * MIB)
 

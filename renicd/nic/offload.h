@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Checksums and segmentation that a guest leaves to its NIC (virtio 1.2, section 5.1.6.2).
+ *
+ * A request travels with the frame, in the mbuf's TX flags and lengths, through the egress log too.
+ * A guest that can take it gets the frame as it is; for the uplink and for other guests the
+ * request is fulfilled here: the checksum filled in, the frame cut into segments (copies, as
+ * frames may point into the log). A data lcore.
+ */
+#ifndef RENICD_NIC_OFFLOAD_H
+#define RENICD_NIC_OFFLOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "drop.h"
+
+enum {
+	OFFLOAD_FRAME_MAX = 65535, /* longest frame that may ask for segmentation, bytes */
+	OFFLOAD_HEADERS_MAX = 120, /* of what asks: they fit into a segment's headroom */
+	OFFLOAD_SEGMENT_MIN = 48,  /* least payload of a segment; with less, one frame is a flood */
+};
+
+/* Does the frame ask for anything, or for segmentation? */
+static inline bool offload_is_asked(const struct rte_mbuf *m)
+{
+	return m->ol_flags & (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG);
+}
+
+static inline bool offload_is_tso(const struct rte_mbuf *m)
+{
+	return m->ol_flags & RTE_MBUF_F_TX_TCP_SEG;
+}
+
+static inline uint32_t offload_headers(const struct rte_mbuf *m)
+{
+	return (uint32_t)m->l2_len + m->l3_len + m->l4_len;
+}
+
+/* Longest frame on a wire that it becomes. */
+static inline uint32_t offload_frame_bytes(const struct rte_mbuf *m)
+{
+	return offload_is_tso(m) ? offload_headers(m) + m->tso_segsz : m->pkt_len;
+}
+
+/*
+ * What a guest asks for, as librte_vhost says it (RX flags: checksum not there, LRO), as a request
+ * of ours. Its headers are looked at anew: what is no TCP or UDP, has them cut or too long, or
+ * segments out of range is DROP_BAD_OFFLOAD or DROP_OVERSIZE; else DROP_REASONS.
+ */
+enum drop_reason offload_from_guest(struct rte_mbuf *m, uint32_t max_frame_bytes);
+
+/* Fill the checksum in. *m's bytes are the caller's to change. */
+void offload_checksum(struct rte_mbuf *m);
+
+/* How many segments the frame has; and up to max of them, from the first-th on, whole frames with
+ * their checksums, of mbufs from `pool`. Returns how many: fewer when mbufs run out. */
+uint32_t offload_segments(const struct rte_mbuf *m);
+uint16_t offload_segment(const struct rte_mbuf *m, uint32_t first, struct rte_mempool *pool,
+	struct rte_mbuf **segments, uint16_t max);
+
+#endif
