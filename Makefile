@@ -57,13 +57,5 @@ deb-check: ## build them, then install, start, upgrade and purge them in a chroo
 clean: ## remove what was built; the guest's kernel is kept
 	@scripts/build.sh --clean
 
-distdeb: ## build the Debian packages into build-deb/
-	@scripts/deps.sh deb
-	@scripts/deb.sh
-
-deb-check: ## build them, then install, start, upgrade and purge them in a chroot (root)
-	@scripts/deps.sh deb
-	@scripts/deb.sh check
-
-clean: ## remove every build folder
+distclean: ## remove every build folder
 	@rm -rf build build-*
