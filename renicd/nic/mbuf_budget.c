@@ -68,7 +68,7 @@ static unsigned budget_count(const struct rte_mempool *mp)
 }
 
 static const struct rte_mempool_ops budget_ops = {
-	.name = MBUF_BUDGET_OPS,
+	.name = "renic_budget",
 	.alloc = budget_alloc,
 	.free = budget_free,
 	.enqueue = budget_enqueue,
@@ -77,3 +77,8 @@ static const struct rte_mempool_ops budget_ops = {
 };
 
 RTE_MEMPOOL_REGISTER_OPS(budget_ops);
+
+const char *mbuf_budget_ops(void)
+{
+	return budget_ops.name;
+}

@@ -13,7 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MBUF_BUDGET_OPS "renic_budget"
+/* The ops' name, for rte_pktmbuf_pool_create_by_ops(). A function, so that whoever makes such a pool
+ * also links what registers them. */
+const char *mbuf_budget_ops(void);
 
 /* Until mbuf_budget_end() the calling thread gets at most n from the pool's ring, in all. */
 void mbuf_budget_begin(uint32_t n);

@@ -38,7 +38,7 @@ static int create_pools(const struct nic_params *params, struct nic_error *err)
 
 	/* By name: nic_pool_count() asks the ring. */
 	nic.pool = rte_pktmbuf_pool_create_by_ops("frames", params->mbufs, MBUF_CACHE, 0,
-		RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, MBUF_BUDGET_OPS);
+		RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, mbuf_budget_ops());
 	if (!nic.pool)
 		return nic_fail(err, RENIC_E_RESOURCES, "mbufs",
 			"no memory for %u packet buffers: raise memory_mb or lower mbufs",
