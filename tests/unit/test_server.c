@@ -271,7 +271,7 @@ static void subscriber_that_never_reads_is_dropped_and_others_get_all(void **sta
 
 static void slow_reader_gets_everything_in_order(void **state)
 {
-	enum { REQUESTS = 300 };
+	enum { REQUESTS = 200 };
 	int fd = fixture_connect(*state);
 	json_t *first;
 	int i;
@@ -332,7 +332,7 @@ static bool read_chunk(int fd, struct stream *s)
 
 static void descriptor_stays_with_its_answer_when_output_waits(void **state)
 {
-	enum { BEFORE = 300 };
+	enum { BEFORE = 200 };
 	static const char get[] = "{\"jsonrpc\":\"2.0\",\"id\":\"log\",\"method\":"
 				  "\"egress_log_get\",\"params\":{\"name\":\"a\"}}";
 	struct stream s = {.cap = 8 << 20};
