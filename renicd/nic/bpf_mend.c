@@ -11,12 +11,21 @@
 
 #include "bpf_mend.h"
 
-enum { SCRATCH = EBPF_REG_8, SHORT_MAX = INT8_MAX };
+enum {
+	INDEX = EBPF_REG_7, /* cBPF's X, as rte_bpf_convert() has it */
+	SCRATCH = EBPF_REG_8,
+	SHORT_MAX = INT8_MAX
+};
 
 static bool is_short_test(const struct ebpf_insn *insn)
 {
 	return insn->code == (BPF_JMP | BPF_JSET | BPF_K) && insn->imm >= 0 &&
 	       insn->imm <= SHORT_MAX;
+}
+
+static bool is_indexed_load(const struct ebpf_insn *insn)
+{
+	return BPF_CLASS(insn->code) == BPF_LD && BPF_MODE(insn->code) == BPF_IND;
 }
 
 static bool is_jump(const struct ebpf_insn *insn)
@@ -54,6 +63,8 @@ static bool move(
 		insn.src_reg = SCRATCH;
 		insn.imm = 0;
 	}
+	if (is_indexed_load(&insn))
+		insn.src_reg = INDEX;
 	if (is_jump(&insn)) {
 		off = (int64_t)place[(int64_t)i + 1 + insn.off] - (at + 1);
 		if (off < INT16_MIN || off > INT16_MAX)
@@ -73,10 +84,6 @@ struct rte_bpf_prm *bpf_mend(struct rte_bpf_prm *prm)
 	rte_errno = ENOMEM;
 	if (!place)
 		goto done;
-	if (place[prm->nb_ins] == prm->nb_ins) {
-		free(place);
-		return prm;
-	}
 	mended = rte_zmalloc(NULL, sizeof(*mended) + place[prm->nb_ins] * sizeof(*out), 0);
 	if (!mended)
 		goto done;

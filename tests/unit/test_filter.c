@@ -326,6 +326,30 @@ static void exempt_arp_is_arp_alone(void **state)
 	assert_false(packet_is_exempt((struct packet){.version = 4, .protocol = 17, .dst = 53}, 0));
 }
 
+/* Loads of each width behind an IP header of any length. */
+static void exempt_by_bytes_behind_the_ip_header(void **state)
+{
+	static const char *const expressions[] = {
+		"tcp[13] & 2 != 0", "tcp[2:2] = 53", "tcp[4:4] = 0x01020304", "tcp[tcpflags] = tcp-syn"};
+	struct packet p = {.version = 4, .protocol = 6, .src = 1, .dst = 53};
+	uint8_t bytes[120], *tcp;
+
+	for (size_t i = 0; i < sizeof(expressions) / sizeof(expressions[0]); i++) {
+		compile(expressions[i]);
+		for (p.options = 0; p.options <= 10; p.options += 5) {
+			uint32_t len = packet_fill(&p, bytes);
+
+			tcp = bytes + 34 + 4 * p.options;
+			tcp[13] = 2;
+			memcpy(tcp + 4, (uint8_t[]){1, 2, 3, 4}, 4);
+			assert_true(exempt(bytes, len, 0));
+			assert_true(exempt(bytes, len, 40));
+			memset(tcp, 0, 20);
+			assert_false(exempt(bytes, len, 0));
+		}
+	}
+}
+
 static void exempt_udp_port_53_is_dns_over_udp_alone(void **state)
 {
 	static const struct {
@@ -464,6 +488,7 @@ int main(int argc, char **argv)
 		FILTER_TEST(a_trunk_may_send_tagged_frames_and_gets_no_tag_beside),
 		FILTER_TEST(what_stays_of_a_burst_is_in_order_and_all_is_counted),
 		FILTER_TEST(exempt_arp_is_arp_alone),
+		FILTER_TEST(exempt_by_bytes_behind_the_ip_header),
 		FILTER_TEST(exempt_udp_port_53_is_dns_over_udp_alone),
 		FILTER_TEST(a_frame_too_short_for_the_filter_is_not_exempt),
 		FILTER_TEST(long_expressions_work_too),
