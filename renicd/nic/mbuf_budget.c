@@ -76,9 +76,13 @@ static const struct rte_mempool_ops budget_ops = {
 	.get_count = budget_count,
 };
 
-RTE_MEMPOOL_REGISTER_OPS(budget_ops);
-
+/* Last of all: pools in shared memory name their ops by number, and a secondary process
+ * (dpdk-dumpcap) must find its own at the same one. */
 const char *mbuf_budget_ops(void)
 {
+	static bool registered;
+
+	if (!registered)
+		registered = rte_mempool_register_ops(&budget_ops) >= 0;
 	return budget_ops.name;
 }

@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The ops' name, for rte_pktmbuf_pool_create_by_ops(). A function, so that whoever makes such a pool
- * also links what registers them. */
+/* The ops' name, for rte_pktmbuf_pool_create_by_ops(); makes them known. Control thread, once EAL
+ * has loaded its drivers. */
 const char *mbuf_budget_ops(void);
 
 /* Until mbuf_budget_end() the calling thread gets at most n from the pool's ring, in all. */

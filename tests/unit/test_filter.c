@@ -329,8 +329,8 @@ static void exempt_arp_is_arp_alone(void **state)
 /* Loads of each width behind an IP header of any length. */
 static void exempt_by_bytes_behind_the_ip_header(void **state)
 {
-	static const char *const expressions[] = {
-		"tcp[13] & 2 != 0", "tcp[2:2] = 53", "tcp[4:4] = 0x01020304", "tcp[tcpflags] = tcp-syn"};
+	static const char *const expressions[] = {"tcp[13] & 2 != 0", "tcp[2:2] = 53",
+		"tcp[4:4] = 0x01020304", "tcp[tcpflags] = tcp-syn"};
 	struct packet p = {.version = 4, .protocol = 6, .src = 1, .dst = 53};
 	uint8_t bytes[120], *tcp;
 
