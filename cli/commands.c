@@ -81,6 +81,9 @@ static const struct param vf_create_params[] = {
 	KEY("socket", VALUE_TEXT, "PATH", "vhost-user socket; default: NAME.sock"),
 	KEY("hold_exempt", VALUE_TEXT, "FILTER", "pcap-filter of frames that are not held"),
 	KEY("standby", VALUE_SWITCH, "on|off", "a backup's VF: quiet until activated; default off"),
+	KEY("transport", VALUE_TEXT, "vhost-user|xen", "how the guest is reached"),
+	KEY("xen_domain", VALUE_NUMBER, "DOMID", "transport xen: the guest's domain"),
+	KEY("xen_handle", VALUE_NUMBER, "N", "transport xen: which of its vifs; default 0"),
 	END,
 };
 

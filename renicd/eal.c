@@ -90,6 +90,15 @@ static void add_lcores(struct args *args, const struct eal_params *params, const
 	add(args, "--lcores=%s", text);
 }
 
+/* eal_args have --no-huge, which EAL does not take beside --in-memory. */
+static bool without_hugepages(const struct eal_params *params)
+{
+	for (unsigned i = 0; i < params->n_extra; i++)
+		if (!strcmp(params->extra[i], "--no-huge"))
+			return true;
+	return false;
+}
+
 /* One daemon, one prefix, by its run directory: /run/renicd is "renicd", /run/a/b is "a_b". */
 static void add_sharing(struct args *args, const struct eal_params *params)
 {
@@ -100,7 +109,7 @@ static void add_sharing(struct args *args, const struct eal_params *params)
 		add(args, "--no-telemetry");
 	/* Memory that no other process can find is the rule; its files go with a killed daemon. */
 	if (!params->pdump)
-		add(args, "--in-memory");
+		add(args, without_hugepages(params) ? "--no-shconf" : "--in-memory");
 	if (!params->telemetry && !params->pdump)
 		return;
 	if (!strncmp(dir, "/run/", 5))

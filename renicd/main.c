@@ -32,9 +32,9 @@
 #include "renicd_version.h"
 #include "service.h"
 #include "tables.h"
+#include "transports.h"
 #include "uplink.h"
 #include "vf.h"
-#include "vhost.h"
 #include "vhost_packed.h"
 
 enum {
@@ -153,7 +153,7 @@ static int start_device(const struct renicd_config *config, const struct run_opt
 		.log_segments = RTE_MAX(log->size_mb / SEGMENT_MB, 2u),
 		.mbufs = config->mbufs,
 		.register_dma = eal_is_pci(config->uplink.devargs),
-		.port_ops = &vhost_port_ops,
+		.port_ops = transport_ops,
 	};
 	int rc = log_file_path(config->run_dir, log->dir, log->hugepages, path, sizeof(path), err);
 
@@ -235,6 +235,8 @@ static int run_device(const struct renicd_config *config, const struct run_optio
 	if (!rc)
 		rc = start_uplink(config, err);
 	if (!rc)
+		transports_start();
+	if (!rc)
 		rc = start_listed(config, run_options->config_path, err);
 	if (!rc)
 		rc = metrics_start(
@@ -242,6 +244,8 @@ static int run_device(const struct renicd_config *config, const struct run_optio
 	eal_hurry_control();
 	if (!rc)
 		rc = drop_privileges(config, err);
+	if (!rc)
+		rc = transports_run(err);
 	if (!rc) {
 		LOG_NOTICE("ready: %u data lcores, control socket %s", lcores_count(),
 			config->control.socket);
@@ -251,7 +255,9 @@ static int run_device(const struct renicd_config *config, const struct run_optio
 		LOG_NOTICE("ending");
 	}
 	metrics_stop();
+	transports_ending();
 	nic_clear(true);
+	transports_stop();
 	uplink_close();
 	nic_fini();
 	packed_notes_close();

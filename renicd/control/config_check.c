@@ -180,6 +180,9 @@ static const char *vf_difference(const struct vf_config *want, const struct vf_c
 		{"egress_log_bytes",
 			want->egress_log_bytes && want->egress_log_bytes != have->egress_log_bytes},
 		{"socket", want->socket[0] && strcmp(want->socket, have->socket)},
+		{"transport", want->transport != have->transport},
+		{"xen_domain", want->xen_domain != have->xen_domain},
+		{"xen_handle", want->xen_handle != have->xen_handle},
 		{"hold_exempt", strcmp(want->hold_exempt, have->hold_exempt)},
 	};
 

@@ -32,9 +32,16 @@ static void write_vf(const struct vf_info *info, void *arg)
 	jw_bool(w, "trust", c->trust);
 	jw_str(w, "trunks", c->trunks);
 	jw_u64(w, "queues", c->queues);
-	jw_str(w, "role", socket_role_names[c->server]);
-	jw_bool(w, "packed", c->packed);
-	jw_bool(w, "offloads", c->offloads);
+	if (c->transport == TRANSPORT_XEN) {
+		jw_str(w, "transport", transport_names[c->transport]);
+		jw_u64(w, "xen_domain", c->xen_domain);
+		jw_u64(w, "xen_handle", c->xen_handle);
+	} else {
+		jw_str(w, "role", socket_role_names[c->server]);
+		jw_bool(w, "packed", c->packed);
+		jw_bool(w, "offloads", c->offloads);
+		jw_str(w, "socket", c->socket);
+	}
 	jw_bool(w, "spoofchk", c->spoofchk);
 	jw_str(w, "state", link_state_names[c->state]);
 	jw_u64(w, "max_tx_rate", c->max_tx_rate);
@@ -42,7 +49,6 @@ static void write_vf(const struct vf_info *info, void *arg)
 	jw_u64(w, "mtu", c->mtu);
 	jw_u64(w, "ingress_hold_pkts", c->ingress_hold_pkts);
 	jw_u64(w, "egress_log_bytes", c->egress_log_bytes);
-	jw_str(w, "socket", c->socket);
 	jw_str(w, "hold_exempt", c->hold_exempt);
 	jw_bool(w, "standby", c->standby);
 	close_call(w);

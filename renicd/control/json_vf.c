@@ -88,6 +88,11 @@ static void json_config(struct json_writer *w, const struct vf_config *c)
 	jw_bool(w, "trust", c->trust);
 	jw_str(w, "trunks", c->trunks);
 	jw_u64(w, "queues", c->queues);
+	jw_str(w, "transport", transport_names[c->transport]);
+	if (c->transport == TRANSPORT_XEN) {
+		jw_u64(w, "xen_domain", c->xen_domain);
+		jw_u64(w, "xen_handle", c->xen_handle);
+	}
 	jw_str(w, "socket_role", socket_role_names[c->server]);
 	jw_str(w, "socket", c->socket);
 	jw_bool(w, "packed", c->packed);

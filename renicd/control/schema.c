@@ -20,6 +20,10 @@ const char *const vlan_proto_names[VLAN_PROTOS] = {
 	[VLAN_PROTO_8021Q] = "802.1Q",
 	[VLAN_PROTO_8021AD] = "802.1ad",
 };
+const char *const transport_names[TRANSPORTS] = {
+	[TRANSPORT_VHOST_USER] = "vhost-user",
+	[TRANSPORT_XEN] = "xen",
+};
 const char *const internal_names[2] = {"hold", "pass"};
 const char *const replicator_policy_names[2] = {
 	[REPLICATOR_HOLD] = "hold",
@@ -188,6 +192,29 @@ const struct param vf_create_params[VF_CREATE_PARAMS] = {
 		.type = PARAM_BOOL,
 		PARAM_FIELD(struct vf_config, standby),
 		.help = "a backup's VF: nothing leaves, nothing enters, until it is activated",
+	},
+	{
+		.name = "transport",
+		.type = PARAM_ENUM,
+		PARAM_FIELD(struct vf_config, transport),
+		CHOICES(transport_names),
+		.help = "what the guest is reached through: vhost-user (default), or xen: a vif of "
+			"a Xen domain",
+	},
+	{
+		.name = "xen_domain",
+		.type = PARAM_UINT,
+		PARAM_FIELD(struct vf_config, xen_domain),
+		.min = 1,
+		.max = XEN_DOMID_MAX,
+		.help = "transport xen: number of the guest's domain (xl domid NAME)",
+	},
+	{
+		.name = "xen_handle",
+		.type = PARAM_UINT,
+		PARAM_FIELD(struct vf_config, xen_handle),
+		.max = XEN_HANDLE_MAX,
+		.help = "transport xen: which of the domain's vifs (default 0)",
 	},
 };
 

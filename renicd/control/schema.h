@@ -9,7 +9,7 @@
 #include "nic/types.h"
 #include "params.h"
 
-enum { VF_CREATE_PARAMS = 21, VF_SET_PARAMS = 14, GROUP_CREATE_PARAMS = 6, GROUP_SET_PARAMS = 4 };
+enum { VF_CREATE_PARAMS = 24, VF_SET_PARAMS = 14, GROUP_CREATE_PARAMS = 6, GROUP_SET_PARAMS = 4 };
 
 extern const struct param vf_create_params[VF_CREATE_PARAMS];
 extern const struct param vf_set_params[VF_SET_PARAMS]; /* bit: enum vf_set_mask */
@@ -33,6 +33,7 @@ struct log_level_params {
 extern const char *const socket_role_names[2]; /* vf_config.server */
 extern const char *const link_state_names[LINK_STATES];
 extern const char *const vlan_proto_names[VLAN_PROTOS];
+extern const char *const transport_names[TRANSPORTS]; /* vf_config.transport */
 extern const char *const internal_names[2];	     /* group_config.internal_pass */
 extern const char *const replicator_policy_names[2]; /* enum replicator_policy */
 

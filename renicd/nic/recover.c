@@ -55,6 +55,9 @@ static uint64_t vf_config_hash(const struct vf_config *c)
 	h = HASH(h, c->mtu);
 	h = HASH(h, c->ingress_hold_pkts);
 	h = HASH(h, c->egress_log_bytes);
+	h = HASH(h, c->transport);
+	h = HASH(h, c->xen_domain);
+	h = HASH(h, c->xen_handle);
 	h = HASH_STR(h, c->socket);
 	h = HASH_STR(h, c->hold_exempt);
 	return h ? h : 1;
@@ -102,7 +105,7 @@ static int fail_entry(const char *what, unsigned index, const char *why, struct 
 static bool vf_is_sane(const struct vf_config *c)
 {
 	return IS_STRING(c->name) && c->name[0] && IS_STRING(c->socket) &&
-	       IS_STRING(c->hold_exempt) && c->queues >= 1 && c->queues <= VF_QPS_MAX;
+	       IS_STRING(c->hold_exempt) && c->queues >= 1 && c->queues <= VF_QPS_MAX && c->transport < TRANSPORTS;
 }
 
 static bool group_is_sane(const struct journal_group *entry, const struct journal_fsm *fsm)

@@ -29,6 +29,11 @@ enum link_state { LINK_ENABLE, LINK_DISABLE, LINK_AUTO, LINK_STATES };
 
 enum vlan_proto { VLAN_PROTO_8021Q, VLAN_PROTO_8021AD, VLAN_PROTOS };
 
+/* What a VF's guest is reached through. */
+enum vf_transport { TRANSPORT_VHOST_USER, TRANSPORT_XEN, TRANSPORTS };
+
+enum { XEN_DOMID_MAX = 0x7fef, XEN_HANDLE_MAX = UINT16_MAX - 1 };
+
 /* As `ip link set … vf N …` has it, where it has it. Zero is the default of every field that
  * vf_config_defaults() does not set. */
 struct vf_config {
@@ -51,7 +56,11 @@ struct vf_config {
 	uint32_t ingress_hold_pkts; /* frames kept for a suspended guest, 0..65536; default 4096 */
 	uint64_t egress_log_bytes; /* most held bytes per TX queue, 2 MiB steps; default: a share */
 	bool standby; /* a backup's VF: nothing leaves, nothing enters, until it is activated */
-	char socket[NIC_PATH_SIZE];	   /* vhost-user socket; default RUN_DIR/NAME.sock */
+	uint8_t transport;    /* enum vf_transport; default vhost-user */
+	uint16_t xen_domain;  /* TRANSPORT_XEN: the guest's domain, 1..XEN_DOMID_MAX */
+	uint16_t xen_handle;  /* TRANSPORT_XEN: which of its vifs, 0..XEN_HANDLE_MAX */
+	char socket[NIC_PATH_SIZE];	   /* vhost-user socket; default RUN_DIR/NAME.sock. Of a
+					      * Xen guest's: xen:DOMAIN/HANDLE */
 	char hold_exempt[NIC_FILTER_SIZE]; /* pcap-filter: frames that need no holding; empty: none
 					    */
 };

@@ -140,7 +140,7 @@ static struct vf *vf_new(const struct vf_config *config, int id, struct nic_erro
 		goto fail;
 	vf->config = *config;
 	vf->id = (uint16_t)id;
-	vf->ops = nic.port_ops;
+	vf->ops = nic.port_ops[config->transport];
 	pthread_mutex_init(&vf->frontend_lock, NULL);
 	dirty_log_init(&vf->dirty, vf->id);
 	vf->policy = vf_policy_make(vf, config, err);
@@ -239,6 +239,9 @@ int vf_make(const struct vf_config *given, int id, uint64_t file_hash, struct vf
 
 	if (id < 0)
 		id = free_id();
+	if (!nic.port_ops[config.transport])
+		return nic_fail(err, RENIC_E_UNSUPPORTED, "transport",
+			"transport: this renicd was built without Xen");
 	rc = vf_config_complete(&config, err);
 	if (!rc)
 		rc = check_unique(&config, err);

@@ -170,7 +170,7 @@ struct nic {
 	struct log_pool *log_pool;
 	bool log_for_dma;		 /* its memory is known to DPDK, for real NICs */
 	const struct uplink_ops *uplink; /* NULL: none */
-	const struct vf_port_ops *port_ops;
+	const struct vf_port_ops *const *port_ops; /* by enum vf_transport; NULL: not built in */
 	char run_dir[NIC_PATH_SIZE];
 	char capture_dir[NIC_PATH_SIZE];
 	bool has_offloads;  /* atomic: some VF has, or had, them */
@@ -188,7 +188,7 @@ struct nic_params {
 	uint32_t log_segments;
 	uint32_t mbufs;
 	bool register_dma;
-	const struct vf_port_ops *port_ops;
+	const struct vf_port_ops *const *port_ops; /* TRANSPORTS; NULL: not built in */
 };
 
 /* Before any other call; lcores run already. */

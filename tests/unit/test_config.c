@@ -187,7 +187,8 @@ static void wrong_entries_are_named_by_path_value_and_expectation(void **state)
 			"1",
 			"one of name mac vlan qos proto trust trunks queues role packed "
 			"offloads spoofchk state max_tx_rate min_tx_rate mtu ingress_hold_pkts "
-			"egress_log_bytes socket hold_exempt standby"},
+			"egress_log_bytes socket hold_exempt standby transport xen_domain "
+			"xen_handle"},
 		{"{\"vfs\": {\"name\": \"a\"}}", RENIC_E_PARAMS, "vfs", "{\"name\":\"a\"}",
 			"an array of 0 to 256 elements"},
 		{"{\"vfs\": [7]}", RENIC_E_PARAMS, "vfs[0]", "7", "an object"},

@@ -149,7 +149,7 @@ static void vf_is_created_from_all_its_parameters(void **state)
 	const json_t *ring;
 
 	assert_members(result,
-		"name id mac vlan qos proto trust trunks queues socket_role socket packed offloads spoofchk "
+		"name id mac vlan qos proto trust trunks queues transport socket_role socket packed offloads spoofchk "
 		"state max_tx_rate min_tx_rate "
 		"mtu "
 		"ingress_hold_pkts egress_log_bytes hold_exempt group frontend frontend_errors "

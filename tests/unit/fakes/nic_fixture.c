@@ -88,6 +88,8 @@ static void count_event(const struct nic_event *event, void *arg)
 	snprintf(event_detail, sizeof(event_detail), "%s", event->detail);
 }
 
+static const struct vf_port_ops *const fake_ops[TRANSPORTS] = {&fake_port_ops};
+
 int device_setup(void **state)
 {
 	struct nic_params params = {
@@ -95,7 +97,7 @@ int device_setup(void **state)
 		.log_path = unit_path("log"),
 		.log_segments = FIXTURE_SEGMENTS,
 		.mbufs = FIXTURE_MBUFS,
-		.port_ops = &fake_port_ops,
+		.port_ops = fake_ops,
 	};
 	struct nic_error err;
 
