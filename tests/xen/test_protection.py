@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Output commit and quiet suspends for a Xen guest."""
+import threading
+import time
+
+import traffic
+
+
+def test_uncommitted_replies_never_leave_and_a_commit_lets_them(world):
+    world.host.renicctl("protection", "start", "web")
+    ping = traffic.Ping(world.ip(), 10, interval_s=0.2, wait_s=60)
+    time.sleep(4)
+    held = world.vf()["held_pkts"]
+    assert held >= 10, held
+    assert ping.process.poll() is None, "ping has its answers already"
+    world.checkpoint()
+    sent, received, order, _ = ping.result()
+    assert (sent, received) == (10, 10) and order == sorted(order), (sent, received, order)
+
+
+def test_an_aborted_epoch_leaves_with_the_next_commit(world):
+    world.host.renicctl("protection", "start", "web")
+    ping = traffic.Ping(world.ip(), 5, interval_s=0.2, wait_s=60)
+    time.sleep(2)
+    world.host.renicctl("checkpoint", "begin", "web")
+    world.host.renicctl("checkpoint", "abort", "web")
+    time.sleep(1)
+    assert ping.process.poll() is None, "an aborted epoch left"
+    world.checkpoint()
+    _, received, order, _ = ping.result()
+    assert received == 5 and order == sorted(order), (received, order)
+
+
+def test_uncommitted_frames_never_reach_another_guest(world):
+    world.host.renicctl("protection", "start", "web")
+    before = world.stats("db")["rx_pkts"]
+    world.host.guest_sh("web", f"agent count {world.ip('db')} {traffic.COUNTER} 50 2000")
+    assert world.stats("db")["rx_pkts"] - before <= 2, "frames of an open epoch reached the other guest"
+    assert world.vf()["held_pkts"] >= 50
+    world.checkpoint()
+    tally = traffic.wait_counted(world.ip("db"), 50)
+    assert tally["received"] == 50 and tally["late"] == 0, tally
+
+
+def test_suspends_under_traffic_lose_and_repeat_nothing(world):
+    """200 suspends, a checkpoint each, by one command in dom0."""
+    world.host.renicctl("protection", "start", "web")
+    sender = traffic.NumberedSender(world.ip(), 0.01)
+    try:
+        world.host.sh(
+            "for i in $(seq 200); do renicctl checkpoint begin web >/dev/null && "
+            "renicctl checkpoint resume web >/dev/null && "
+            "renicctl checkpoint commit web $i >/dev/null || exit 1; done", timeout=150)
+    finally:
+        sent = sender.finish()
+    world.host.renicctl("protection", "stop", "web")
+    tally = traffic.wait_counted(world.ip(), sent)
+    assert tally["received"] == sent and tally["lost"] == tally["late"] == 0, (sent, tally)
+
+
+def test_tcp_is_byte_exact_under_protection(world):
+    host = world.host
+    host.sh("(setsid renicctl protect web --interval 100ms >/share/protect.log 2>&1 </dev/null "
+            "& echo $! >/run/protect.pid); sleep 1")
+    try:
+        problems = []
+
+        def upload():
+            try:
+                traffic.upload(world.ip(), 300_000)
+            except Exception as error:  # pylint: disable=broad-except
+                problems.append(error)
+
+        thread = threading.Thread(target=upload)
+        thread.start()
+        traffic.download(world.ip(), 300_000)
+        thread.join()
+        assert not problems, problems
+    finally:
+        host.sh("kill $(cat /run/protect.pid); sleep 0.5")

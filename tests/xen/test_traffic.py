@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A Xen guest's vif through renicd's netif port."""
+import threading
+
+import traffic
+from world import ADDRESS
+
+BYTES = 2_000_000
+
+
+def test_a_guest_answers_pings_through_the_uplink(world):
+    sent, received, order, _ = traffic.ping(world.ip(), 20)
+    assert (sent, received, order) == (20, 20, sorted(order)), (sent, received, order)
+
+
+def test_the_vf_shows_the_domain_and_its_rings(world):
+    vf = world.vf()
+    assert vf["transport"] == "xen" and vf["frontend"] == "running", vf
+    assert vf["xen_domain"] == world.host.domid("web"), vf
+    assert vf["rings"][0]["enabled"] and vf["rings"][0]["tx_size"] == 256, vf
+
+
+def test_tcp_to_a_guest_is_byte_exact(world):
+    traffic.upload(world.ip(), BYTES)
+
+
+def test_tcp_from_a_guest_is_byte_exact(world):
+    traffic.download(world.ip(), BYTES)
+
+
+def test_tcp_passes_byte_exact_both_ways_at_once(world):
+    problems = []
+
+    def upload():
+        try:
+            traffic.upload(world.ip(), BYTES)
+        except Exception as error:  # pylint: disable=broad-except
+            problems.append(error)
+
+    thread = threading.Thread(target=upload)
+    thread.start()
+    traffic.download(world.ip(), BYTES)
+    thread.join()
+    assert not problems, problems
+
+
+def test_a_large_ping_is_fragmented_and_comes_back(world):
+    world.host.guest_sh("web", f"ping -c 3 -s 20000 {ADDRESS}")
+
+
+def test_frames_pass_between_two_guests(world):
+    world.host.guest_sh("web", f"ping -c 5 {world.ip('db')}")
+    world.host.guest_sh("web", f"agent fetch {world.ip('db')} {traffic.SOURCE} {BYTES}")
+
+
+def test_numbered_frames_arrive_once_and_in_order(world):
+    sender = traffic.NumberedSender(world.ip(), 0.005)
+    threading.Event().wait(3)
+    sent = sender.finish()
+    tally = traffic.wait_counted(world.ip(), sent)
+    assert tally["received"] == sent and tally["lost"] == tally["late"] == 0, (sent, tally)
