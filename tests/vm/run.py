@@ -27,7 +27,7 @@ import sandbox  # noqa: E402
 from guest import accelerator  # noqa: E402
 from world import World  # noqa: E402
 
-TEST_TIMEOUT_S = 90  # unless its world says another one
+TEST_TIMEOUT_S = 150  # unless its world says another one
 # Cheap and general first; those that end guests or the daemon last.
 ORDER = ["test_traffic", "test_protection", "test_pause", "test_lifecycle", "test_restart",
          "test_migration", "test_colo"]

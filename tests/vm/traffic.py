@@ -38,7 +38,7 @@ def ping(address, count=5, interval_s=0.05, wait_s=5):
     return Ping(address, count, interval_s, wait_s).result()
 
 
-def wait_reachable(address, timeout=15):
+def wait_reachable(address, timeout=45):
     """Until one ping is answered; for a link that has just come (back) up."""
     end = time.monotonic() + timeout
     while True:
