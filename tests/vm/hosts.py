@@ -4,6 +4,7 @@ bridge, which learns where a MAC is as a switch does and is the peer that a gues
 
 On host a runs a guest; host b has the VF for it, as a standby, and a QEMU that waits for its state.
 """
+import itertools
 import json
 import subprocess
 import time
@@ -16,6 +17,8 @@ from qmp import QmpError
 BRIDGE = "br0"
 ADDRESS, MAC = "10.9.0.2/24", "52:54:00:00:00:02"
 VF = "vm1"
+# Of hosts, over all worlds: a run directory is never used twice, as a daemon goes on from it.
+NUMBERS = itertools.count(1)
 
 
 def ip(*words):
@@ -74,7 +77,6 @@ class TwoHosts:
     def __init__(self, run, image, accel):
         self.run, self.image, self.accel = run, image, accel
         self.a = self.b = None
-        self.number = 0
 
     def start(self):
         """The bridge alone: a test makes its hosts."""
@@ -84,9 +86,9 @@ class TwoHosts:
 
     def prepare(self, packed=False):
         """Both hosts; the guest runs on a, and is reached."""
-        self.number += 1
+        number = next(NUMBERS)
         self.a, self.b = (
-            Host(self.run, f"{name}{self.number}", self.image, self.accel, backup,
+            Host(self.run, f"{name}{number}", self.image, self.accel, backup,
                  packed, self.environment()) for name, backup in (("a", False), ("b", self.INCOMING)))
         for host in (self.a, self.b):
             host.start()
