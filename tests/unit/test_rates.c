@@ -22,6 +22,8 @@ static void wait_wire(uint32_t n)
 	assert_int_equal(fake_uplink_count(), n);
 }
 
+enum { SLOW = 150 }; /* frames: 1.2 s at 1 Mbit/s */
+
 static void over_the_rate_frames_wait_and_none_is_lost(void **state)
 {
 	for (int protected = 0; protected < 2; protected ++) {
@@ -29,7 +31,7 @@ static void over_the_rate_frames_wait_and_none_is_lost(void **state)
 		set("a", (struct vf_config){.max_tx_rate = 1}, VF_SET_MAX_TX_RATE);
 		if (protected)
 			protect("a");
-		guest_sends_many(FRAME('a', TO_NOBODY, 0, .len = 1000), 15);
+		guest_sends_many(FRAME('a', TO_NOBODY, 0, .len = 1000), SLOW);
 		settle();
 		if (protected) {
 			wire_gets_nothing();
@@ -37,9 +39,9 @@ static void over_the_rate_frames_wait_and_none_is_lost(void **state)
 			settle();
 		}
 		/* 40 ms are 5 of them; 8 ms more for each other one. */
-		assert_in_range(fake_uplink_count(), 5, 14);
-		wait_wire(15);
-		wire_gets_many(FRAME('a', TO_NOBODY, 0, .len = 1000), 15);
+		assert_in_range(fake_uplink_count(), 5, SLOW - 1);
+		wait_wire(SLOW);
+		wire_gets_many(FRAME('a', TO_NOBODY, 0, .len = 1000), SLOW);
 		assert_int_equal(info_of('a').held_pkts, 0);
 		if (protected)
 			unprotect("a", false);
@@ -108,14 +110,6 @@ static void who_lacks_its_minimum_goes_first(void **state)
 	vf_add('b', 0);
 	set("a", (struct vf_config){.min_tx_rate = 1000000}, VF_SET_MIN_TX_RATE);
 	assert_in_range(share_of_a(), 650, 1000);
-}
-
-static void who_has_had_its_minimum_waits_like_others(void **state)
-{
-	vf_add('a', 0);
-	vf_add('b', 0);
-	set("a", (struct vf_config){.min_tx_rate = 1}, VF_SET_MIN_TX_RATE);
-	assert_in_range(share_of_a(), 200, 800);
 }
 
 static void minima_must_not_exceed_the_uplink_together(void **state)
@@ -226,7 +220,6 @@ int main(int argc, char **argv)
 		DEVICE_TEST(a_rate_that_is_lifted_lets_all_go),
 		DEVICE_TEST(exempt_frames_are_within_the_rate_too),
 		DEVICE_TEST(who_lacks_its_minimum_goes_first),
-		DEVICE_TEST(who_has_had_its_minimum_waits_like_others),
 		DEVICE_TEST(minima_must_not_exceed_the_uplink_together),
 		DEVICE_TEST(without_carrier_the_front_end_is_gone_and_comes_back),
 		DEVICE_TEST(what_was_held_leaves_without_carrier),
