@@ -32,14 +32,7 @@ static int save_to(const char *path, const json_t *chunks)
 
 static int tell(struct ctl *ctl, const struct command *command, const json_t *name, json_int_t pkts)
 {
-	json_t *result = json_pack("{s:O, s:I}", "name", name, "pkts", pkts);
-
-	if (ctl->json)
-		ctl_dump(ctl, result, false);
-	else
-		command->show(ctl->out, result);
-	json_decref(result);
-	return EXIT_OK;
+	return show_result(ctl, command, json_pack("{s:O, s:I}", "name", name, "pkts", pkts));
 }
 
 int run_ingress_take(struct ctl *ctl, const struct command *command, const json_t *args)

@@ -2,19 +2,22 @@
 /* Commands that call one method: the table's (run_method) and any (`renicctl call`). */
 #include "run.h"
 
-int run_method(struct ctl *ctl, const struct command *command, const json_t *args)
+int show_result(struct ctl *ctl, const struct command *command, json_t *result)
 {
-	json_t *result;
-	int status = ctl_call(ctl, command->method, json_copy((json_t *)args), &result);
-
-	if (status)
-		return status;
 	if (ctl->json)
 		ctl_dump(ctl, result, false);
 	else
 		command->show(ctl->out, result);
 	json_decref(result);
 	return EXIT_OK;
+}
+
+int run_method(struct ctl *ctl, const struct command *command, const json_t *args)
+{
+	json_t *result;
+	int status = ctl_call(ctl, command->method, json_copy((json_t *)args), &result);
+
+	return status ? status : show_result(ctl, command, result);
 }
 
 int run_call(struct ctl *ctl, const struct command *command, const json_t *args)

@@ -5,6 +5,9 @@
 
 #include "ctl.h"
 
+/* Print a result as JSON or as the command shows it, and drop it; EXIT_OK. */
+int show_result(struct ctl *ctl, const struct command *command, json_t *result);
+
 int run_call(struct ctl *ctl, const struct command *command, const json_t *args);
 int run_method(struct ctl *ctl, const struct command *command, const json_t *args);
 int run_events(struct ctl *ctl, const struct command *command, const json_t *args);
