@@ -457,7 +457,6 @@ static void a_blank_checksum_of_what_has_none_is_refused(void **state)
 {
 	struct world *w = *state;
 	struct rte_mbuf *pkts[NETIF_BURST];
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(pages[0] + 14);
 
 	make_udp(pages[0], 100);
 	tx_put(w, 0, 0, 80, NETTXF_csum_blank); /* shorter than its IP header says */
@@ -466,7 +465,6 @@ static void a_blank_checksum_of_what_has_none_is_refused(void **state)
 	tx_put(w, 1, 0, 142, NETTXF_csum_blank);
 	tx_put(w, 2, 0, 1, NETTXF_csum_blank);
 	tx_push(w);
-	assert_non_null(ip);
 	assert_int_equal(from_guest(w, pkts), 0);
 	assert_int_equal(w->ring.errors.bad_request, 3);
 	for (int id = 0; id < 3; id++)

@@ -21,7 +21,6 @@ class World:
         for words in (f"tuntap add dev {TAP} mode tap", f"link set {TAP} address {MAC}",
                       f"addr add {ADDRESS}/24 dev {TAP}", f"link set {TAP} up"):
             subprocess.run(["ip", *words.split()], check=True)
-        # Offloaded checksums would not be made good by a tap whose other end is a plain NIC.
         self.host.start()
         self.host.wait_up()
         self.host.start_renicd()
