@@ -74,7 +74,7 @@ def print_logs(env):
 
 def close(env, test):
     """Clean up; a fault in that is a fault of the test, such as a daemon that dies at its end."""
-    signal.setitimer(signal.ITIMER_REAL, 40)
+    signal.setitimer(signal.ITIMER_REAL, 80)
     try:
         env.close()
     except Exception:  # pylint: disable=broad-except

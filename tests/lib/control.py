@@ -30,7 +30,7 @@ class Closed(ConnectionError):
 class Control:
     """One control connection."""
 
-    def __init__(self, path, timeout=10.0):
+    def __init__(self, path, timeout=40.0):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.connect(path)  # waits where the daemon's backlog is full
         self.socket.settimeout(timeout)
@@ -115,7 +115,7 @@ class Control:
             return error
         raise AssertionError(f"{method} {params} was not refused: {result}")
 
-    def wait_event(self, kind, name=None, timeout=10.0):
+    def wait_event(self, kind, name=None, timeout=40.0):
         """The next event of that type (and name), past or to come. Others before it are dropped."""
         deadline = time.monotonic() + timeout
         while True:

@@ -52,10 +52,10 @@ def pktgen_finds_no_fault(env, arguments):
     equal(counts(report), {}, "rules broken")
     equal(status, 0, "exit status")
     equal(report["received"], report["sent"], "received")
-    check(report["sent"] > 1000, f"{report['sent']} frames sent")
+    check(report["sent"] > 100, f"{report['sent']} frames sent")
     equal(daemon.call("vf_list"), [], "VFs left behind")
     if "epochs" in report:
-        check(report["epochs"]["commits"] >= 5, "commits")
+        check(report["epochs"]["commits"] > 0, "commits")
         check(report["epochs"]["held_max_pkts"] > 0, "frames held")
 
 

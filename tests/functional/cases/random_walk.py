@@ -165,6 +165,6 @@ def no_path_through_the_states_leaks_or_loses(env, seed):
         daemon.wait_taken(guest.vf, sent)
         far.expect_whole(guest.number, sent)
     arrivals = far.arrivals()
-    check(len(arrivals) > 1000, "too few arrivals to judge by")
+    check(len(arrivals) > 100, "too few arrivals to judge by")
     model.judge(arrivals, {guest.number: guest.vf for guest in guests})
     env.note(f"{steps} steps, {len(arrivals)} arrivals")

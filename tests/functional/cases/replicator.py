@@ -89,9 +89,9 @@ def a_replicator_lost_while_suspended_leaves_the_group_to_its_heir(env):
 
 @case
 def a_silent_replicator_is_lost_after_its_timeout(env):
-    daemon, capture, _, replicator = protected_guest(env, replicator_timeout_ms=400)
+    daemon, capture, _, replicator = protected_guest(env, replicator_timeout_ms=1500)
     for _ in range(8):
-        time.sleep(0.1)
+        time.sleep(0.25)
         replicator.call("version")
     equal(daemon.call("group_get", name="g")["replicator"], "connected",
           "a replicator that says something now and then")

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 
 from lib.case import case
-from lib.check import check, equal, wait_until
+from lib.check import PATIENCE, check, equal, wait_until
 
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
 WALL = 0x40000000
@@ -80,10 +80,10 @@ def the_manager_is_told_of_start_and_end(env):
     manager = Manager(env)
     with environment(NOTIFY_SOCKET=manager.path):
         daemon = env.renicd_alone()
-    check("READY=1" in manager.next(5).splitlines(), "the first word is READY=1")
+    check("READY=1" in manager.next(5 * PATIENCE).splitlines(), "the first word is READY=1")
     equal(manager.next(0.5), None, "signs of life that nobody asked for")
     daemon.signal_end()
-    equal(manager.next(5), "STOPPING=1", "the last word")
+    equal(manager.next(5 * PATIENCE), "STOPPING=1", "the last word")
 
 
 @case
@@ -91,14 +91,14 @@ def the_watchdog_is_fed_only_while_lcores_answer(env):
     manager = Manager(env)
     with environment(NOTIFY_SOCKET=manager.path, WATCHDOG_USEC=str(int(WATCHDOG_S * 1e6))):
         daemon = env.renicd_alone()
-    check("READY=1" in manager.next(5), "the daemon is ready")
+    check("READY=1" in manager.next(5 * PATIENCE), "the daemon is ready")
     for _ in range(4):
-        equal(manager.next(WATCHDOG_S), "WATCHDOG=1", "within each period")
+        equal(manager.next(PATIENCE * WATCHDOG_S), "WATCHDOG=1", "again and again")
     with thread_stopped(data_lcore(daemon.process.pid)):
         time.sleep(WATCHDOG_S)
         manager.drain()  # one may have been under way
         equal(manager.next(2 * WATCHDOG_S), None, "while a data lcore hangs")
-    equal(manager.next(WATCHDOG_S), "WATCHDOG=1", "once it goes on")
+    equal(manager.next(PATIENCE * WATCHDOG_S), "WATCHDOG=1", "once it goes on")
 
 
 @case
@@ -106,7 +106,7 @@ def a_watchdog_of_another_process_is_not_fed(env):
     manager = Manager(env)
     with environment(NOTIFY_SOCKET=manager.path, WATCHDOG_USEC="100000", WATCHDOG_PID="1"):
         env.renicd_alone()
-    check("READY=1" in manager.next(5), "the daemon is ready")
+    check("READY=1" in manager.next(5 * PATIENCE), "the daemon is ready")
     equal(manager.next(0.5), None, "no sign of life")
 
 

@@ -45,7 +45,7 @@ def testpmd_counts_what_the_daemon_counts(env, role, packed, queues):
         daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
         time.sleep(0.02)
     guest.command("stop")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 40
     while daemon.stats("vf1")["tx_pkts"] < guest.port_stats()["tx"]:
         daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
         check(time.monotonic() < deadline, "the guest's ring is not read to its end")
@@ -67,10 +67,9 @@ def testpmd_receives_what_testpmd_sends(env):
                            f"--eth-peer=0,{mac_of(2)}")
     receiver.command("start")
     sender.command("start")
-    time.sleep(1)
+    wait_until(lambda: daemon.stats("vf1")["tx_pkts"] > 10000, "traffic")
     sender.command("stop")
     sent = sender.port_stats()["tx"]
-    check(sent > 10000, f"only {sent} frames were sent")
     daemon.wait_taken("vf1", sent)
     lost = settled(lambda: daemon.drops("vf2")).get("rx_no_buffer", 0)
     given = daemon.stats("vf2")["rx_pkts"]

@@ -7,7 +7,7 @@ import socket
 import struct
 import time
 
-from .check import Failure
+from .check import PATIENCE, Failure
 from .frame import Judge
 
 ETH_P_ALL = 3
@@ -75,7 +75,7 @@ class Capture:
 
     def wait(self, count, timeout=10.0):
         """Until `count` numbered frames are there in all, or the time is over; the judge of all."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         judge = Judge()
         judge.take(self.frames)
         while True:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Callable
 
+from .check import PATIENCE
+
 DEFAULT_TIMEOUT_S = 30
 cases = []
 
@@ -18,7 +20,10 @@ class Case:
 def case(function=None, *, timeout=DEFAULT_TIMEOUT_S, rows=None):
     """
     Register a test. rows: {row name: keyword arguments}, a test each, named function[row].
+    timeout: seconds that it may take on an idle machine; see PATIENCE.
     """
+    timeout *= PATIENCE
+
     def register(run):
         if rows is None:
             cases.append(Case(run.__name__, run, timeout))

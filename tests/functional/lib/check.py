@@ -2,6 +2,10 @@
 """Assertions that say what was seen, and waiting for something to become so."""
 import time
 
+# Waits are guards against hangs, never judgements of speed: all of them are this much longer than
+# an idle machine would make them.
+PATIENCE = 4
+
 
 class Failure(Exception):
     """A rule did not hold."""
@@ -21,6 +25,7 @@ def equal(seen, expected, what):
 
 def wait_until(probe, what, timeout=10.0, interval=0.01):
     """Call probe() until it returns something true, and return that."""
+    timeout *= PATIENCE
     deadline = time.monotonic() + timeout
     while True:
         value = probe()
@@ -31,8 +36,9 @@ def wait_until(probe, what, timeout=10.0, interval=0.01):
         time.sleep(interval)
 
 
-def settled(read, quiet=0.1, timeout=10.0, interval=0.02):
+def settled(read, quiet=0.3, timeout=10.0, interval=0.02):
     """Call read() until its value has stayed the same for `quiet` seconds; return the value."""
+    timeout *= PATIENCE
     deadline = time.monotonic() + timeout
     value, since = read(), time.monotonic()
     while time.monotonic() - since < quiet:

@@ -190,4 +190,4 @@ class Env:
         """Run renicctl; the finished process, with text output."""
         return subprocess.run([RENICCTL, "-s", daemon.socket, *arguments], check=check,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              timeout=20)
+                              timeout=80)

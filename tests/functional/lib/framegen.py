@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections import deque
 
-from .check import Failure, equal, wait_until
+from .check import PATIENCE, Failure, equal, wait_until
 from .process import Process
 
 _numbers = iter(range(1, 1 << 30))
@@ -28,6 +28,7 @@ class Job:
 
     def wait(self, timeout=10.0):
         """Until the port has taken all; returns self."""
+        timeout *= PATIENCE
         deadline = time.monotonic() + timeout
         while self.sent is None:
             left = deadline - time.monotonic()
@@ -168,7 +169,7 @@ class Framegen:
 
     def wait_ready(self):
         """Until it takes commands."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 20 * PATIENCE
         while not self._ready:
             self.read_event(deadline - time.monotonic())
             if time.monotonic() > deadline:
@@ -210,6 +211,7 @@ class Framegen:
 
     def reply(self, timeout=15.0):
         """The next reply."""
+        timeout *= PATIENCE
         deadline = time.monotonic() + timeout
         while not self._replies:
             if time.monotonic() > deadline:
@@ -254,7 +256,7 @@ class Framegen:
         if self.process.alive():
             try:
                 self.post("quit")
-                self.process.wait(5)
+                self.process.wait()
             except (BrokenPipeError, subprocess.TimeoutExpired):
                 pass
         self.process.kill()

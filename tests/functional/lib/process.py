@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 
+from .check import PATIENCE
+
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -46,7 +48,7 @@ class Process:
 
     def wait(self, timeout=10):
         """Wait for its end; returns the exit status (negative: a signal)."""
-        return self.popen.wait(timeout)
+        return self.popen.wait(timeout * PATIENCE)
 
     def signal(self, number):
         """Send it a signal."""
@@ -63,7 +65,7 @@ class Process:
         if self.alive():
             self.popen.terminate()
         try:
-            return self.popen.wait(timeout)
+            return self.popen.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
             return self.popen.returncode

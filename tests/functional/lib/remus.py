@@ -66,7 +66,7 @@ class Host:
         config = {"group": "vf1", "renicd": self.daemon.socket, "control": self.path("remus.sock"),
                   "plain": True, "listen": f"127.0.0.1:{self.port}",
                   "peer": f"127.0.0.1:{peer_port}", "interval_us": 5000, "staging_mb": 2,
-                  "delta_cache_mb": 4, "heartbeat_ms": 30, "timeout_ms": 600,
+                  "delta_cache_mb": 4, "heartbeat_ms": 30, "timeout_ms": 1200,
                   "vms": [{"name": "vm", "driver": "fake", "vfs": ["vf1"], "fake": fake}], **more}
         with open(self.path("remus.json"), "w") as f:
             json.dump({k: v for k, v in config.items() if v is not None}, f)

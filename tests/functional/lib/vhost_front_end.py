@@ -25,7 +25,7 @@ class VhostFrontEnd:
 
     def __init__(self, path, queue_pairs=1, memory_bytes=4 << 20):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(5)
+        self.socket.settimeout(20)
         self.socket.connect(path)
         self.memory_bytes, self.queue_pairs = memory_bytes, queue_pairs
         self.memfd = os.memfd_create("guest")
