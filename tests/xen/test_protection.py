@@ -48,12 +48,13 @@ def test_suspends_under_traffic_lose_and_repeat_nothing(world):
     sender = traffic.NumberedSender(world.ip(), 0.01)
     try:
         host.sh("(setsid renicctl protect web --interval 50ms >/share/suspends.log 2>&1 </dev/null "
-                "& echo $! >/run/protect.pid); for i in $(seq 300); do sleep 0.5; "
-                "[ $(renicctl -j vf get web | sed 's/.*\"epoch\": *\\([0-9]*\\).*/\\1/') -gt 200 ] "
-                "&& break; done; kill $(cat /run/protect.pid)", timeout=170)
+                "& echo $! >/run/protect.pid)")
+        while world.vf()["epoch"] <= 200:
+            time.sleep(0.5)
+        host.sh("kill $(cat /run/protect.pid)")
     finally:
         sent = sender.finish()
-    tally = traffic.wait_counted(world.ip(), sent)
+    tally = traffic.wait_counted(world.ip(), sent, timeout=60)
     assert tally["received"] == sent and tally["lost"] == tally["late"] == 0, (sent, tally)
 
 

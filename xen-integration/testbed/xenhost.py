@@ -7,6 +7,7 @@ share (dom0-init). Emulated in software: it shows that things work, not how fast
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -110,9 +111,10 @@ class XenHost:
         self.commands += 1
         n, queue = self.commands, os.path.join(self.share, "q")
         with open(os.path.join(queue, f"new.{n}"), "w", encoding="utf-8") as file:
-            file.write(command + "\n")
+            # One that does not end would keep all that come after it from running.
+            file.write(f"exec timeout -k 2 {timeout} bash -c {shlex.quote(command)}\n")
         os.rename(os.path.join(queue, f"new.{n}"), os.path.join(queue, f"cmd.{n}"))
-        end = time.monotonic() + timeout
+        end = time.monotonic() + timeout + 10
         done = os.path.join(queue, f"rc.{n}")
         while not os.path.exists(done):
             if time.monotonic() > end:
