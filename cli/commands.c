@@ -59,8 +59,10 @@ static const struct param group[] = {
 #define POLICY_SETTINGS                                                                            \
 	KEY("qos", VALUE_NUMBER, "0-7", "priority in the port VLAN's tag"),                        \
 		KEY("proto", VALUE_TEXT, "802.1Q|802.1ad", "of the port VLAN's tag"),              \
-		KEY("trust", VALUE_SWITCH, "on|off", "it may have trunks"),                        \
+		KEY("trust", VALUE_SWITCH, "on|off", "MACs of its own, and the next three"),       \
 		KEY("trunks", VALUE_TEXT, "LIST", "VLANs that it may tag, as 0,10,20-29"),         \
+		KEY("promisc", VALUE_SWITCH, "on|off", "a copy of all that passes"),               \
+		KEY("allmulti", VALUE_SWITCH, "on|off", "multicast for bridges too"),              \
 		KEY("state", VALUE_TEXT, "auto|enable|disable", "the guest's carrier"),            \
 		KEY("max_tx_rate", VALUE_NUMBER, "MBIT/S", "it may send; 0: no bound"),            \
 		KEY("min_tx_rate", VALUE_NUMBER, "MBIT/S", "it gets on the uplink; 0: none")

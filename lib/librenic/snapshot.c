@@ -157,6 +157,15 @@ static void walk_policy(struct cursor *c, struct renic_snapshot *s)
 	walk_text(c, s->trunks, sizeof(s->trunks));
 }
 
+static void walk_trusted(struct cursor *c, struct renic_snapshot *s)
+{
+	uint16_t n;
+
+	walk_bool(c, &s->allmulti);
+	n = walk_count(c, &s->n_macs, RENIC_SNAPSHOT_MACS_MAX);
+	walk_bytes(c, s->macs, n * sizeof(s->macs[0]));
+}
+
 static void walk_role(struct cursor *c, struct renic_snapshot *s)
 {
 	uint16_t role = (uint16_t)s->role;
@@ -229,6 +238,7 @@ static const struct section {
 	{4, "addresses", walk_addresses, NULL},
 	{5, "counters", walk_counters, NULL},
 	{6, "policy", walk_policy, snapshot_has_policy},
+	{7, "trusted", walk_trusted, snapshot_has_trusted},
 };
 
 enum { SECTIONS = sizeof(sections) / sizeof(sections[0]) };
@@ -236,6 +246,8 @@ enum { SECTIONS = sizeof(sections) / sizeof(sections[0]) };
 /* The oldest version that has all of it. */
 static uint16_t version_of(const struct renic_snapshot *s)
 {
+	if (snapshot_has_trusted(s))
+		return 3;
 	return snapshot_has_policy(s) ? 2 : 1;
 }
 

@@ -43,6 +43,11 @@ bool snapshot_has_policy(const struct renic_snapshot *s)
 	       s->max_tx_rate || s->min_tx_rate || s->trunks[0];
 }
 
+bool snapshot_has_trusted(const struct renic_snapshot *s)
+{
+	return s->allmulti || s->n_macs;
+}
+
 const char *renic_role_name(enum renic_role role)
 {
 	return (unsigned)role < RENIC_ROLES ? role_names[role] : NULL;
@@ -100,20 +105,20 @@ static int check_filter(const struct renic_snapshot *s, struct renic_snapshot_er
 			      RENIC_SNAPSHOT_FILTER_SIZE - 1);
 }
 
-static int check_mac(const struct renic_snapshot *s, struct renic_snapshot_error *err)
+static int check_mac(const uint8_t mac[6], const char *field, struct renic_snapshot_error *err)
 {
 	static const uint8_t zero[6];
 
-	if (!(s->mac[0] & 1) && memcmp(s->mac, zero, sizeof(zero)))
+	if (!(mac[0] & 1) && memcmp(mac, zero, sizeof(zero)))
 		return 0;
-	return snapshot_fail(err, "mac",
-		"mac: got %02x:%02x:%02x:%02x:%02x:%02x, expected a unicast MAC address", s->mac[0],
-		s->mac[1], s->mac[2], s->mac[3], s->mac[4], s->mac[5]);
+	return snapshot_fail(err, field,
+		"%s: got %02x:%02x:%02x:%02x:%02x:%02x, expected a unicast MAC address", field,
+		mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
 static int check_config(const struct renic_snapshot *s, struct renic_snapshot_error *err)
 {
-	if (check_names(s, err) || check_mac(s, err) || check_filter(s, err))
+	if (check_names(s, err) || check_mac(s->mac, "mac", err) || check_filter(s, err))
 		return -1;
 	if (check_number(s->vlan, 0, VLAN_MAX, "vlan", err) ||
 		check_number(s->mtu, MTU_MIN, MTU_MAX, "mtu", err))
@@ -138,6 +143,11 @@ static int check_policy(const struct renic_snapshot *s, struct renic_snapshot_er
 		check_number(s->max_tx_rate, 0, RATE_MAX_MBPS, "max_tx_rate", err) ||
 		check_number(s->min_tx_rate, 0, RATE_MAX_MBPS, "min_tx_rate", err))
 		return -1;
+	if (check_number(s->n_macs, 0, RENIC_SNAPSHOT_MACS_MAX, "own_macs", err))
+		return -1;
+	for (uint16_t i = 0; i < s->n_macs; i++)
+		if (check_mac(s->macs[i], "own_macs", err))
+			return -1;
 	return check_trunks(s, err);
 }
 

@@ -54,6 +54,22 @@ static int set_policy(json_t *object, const struct renic_snapshot *s)
 	       set_number(object, "min_tx_rate", s->min_tx_rate);
 }
 
+static int set_trusted(json_t *object, const struct renic_snapshot *s)
+{
+	json_t *macs;
+
+	if (!snapshot_has_trusted(s))
+		return 0;
+	macs = json_array();
+	for (uint16_t i = 0; i < s->n_macs; i++)
+		if (json_array_append_new(macs, json_mac(s->macs[i]))) {
+			json_decref(macs);
+			return -1;
+		}
+	return json_object_set_new(object, "allmulti", json_boolean(s->allmulti)) ||
+	       json_object_set_new(object, "own_macs", macs);
+}
+
 static int set_role(json_t *object, const struct renic_snapshot *s)
 {
 	const char *role = renic_role_name(s->role);
@@ -152,7 +168,8 @@ json_t *renic_snapshot_json(const struct renic_snapshot *snapshot)
 	json_t *object = json_object();
 
 	if (set_config(object, snapshot) || set_policy(object, snapshot) ||
-		set_role(object, snapshot) || set_rings(object, snapshot) ||
+		set_trusted(object, snapshot) || set_role(object, snapshot) ||
+		set_rings(object, snapshot) ||
 		set_addresses(object, "ipv4", AF_INET, snapshot->ipv4[0], sizeof(snapshot->ipv4[0]),
 			snapshot->n_ipv4) ||
 		set_addresses(object, "ipv6", AF_INET6, snapshot->ipv6[0],

@@ -11,5 +11,7 @@ int snapshot_fail(struct renic_snapshot_error *err, const char *field, const cha
 
 /* Does it say anything that version 1 has no words for? */
 bool snapshot_has_policy(const struct renic_snapshot *s);
+/* Or version 2? */
+bool snapshot_has_trusted(const struct renic_snapshot *s);
 
 #endif

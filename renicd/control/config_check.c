@@ -167,6 +167,8 @@ static const char *vf_difference(const struct vf_config *want, const struct vf_c
 		{"proto", want->proto != have->proto},
 		{"trust", want->trust != have->trust},
 		{"trunks", strcmp(want->trunks, have->trunks)},
+		{"promisc", want->promisc != have->promisc},
+		{"allmulti", want->allmulti != have->allmulti},
 		{"queues", want->queues != have->queues},
 		{"role", want->server != have->server},
 		{"packed", want->packed != have->packed},

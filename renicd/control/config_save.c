@@ -31,6 +31,8 @@ static void write_vf(const struct vf_info *info, void *arg)
 	jw_str(w, "proto", vlan_proto_names[c->proto]);
 	jw_bool(w, "trust", c->trust);
 	jw_str(w, "trunks", c->trunks);
+	jw_bool(w, "promisc", c->promisc);
+	jw_bool(w, "allmulti", c->allmulti);
 	jw_u64(w, "queues", c->queues);
 	if (c->transport == TRANSPORT_XEN) {
 		jw_str(w, "transport", transport_names[c->transport]);

@@ -87,6 +87,8 @@ static void json_config(struct json_writer *w, const struct vf_config *c)
 	jw_str(w, "proto", vlan_proto_names[c->proto]);
 	jw_bool(w, "trust", c->trust);
 	jw_str(w, "trunks", c->trunks);
+	jw_bool(w, "promisc", c->promisc);
+	jw_bool(w, "allmulti", c->allmulti);
 	jw_u64(w, "queues", c->queues);
 	jw_str(w, "transport", transport_names[c->transport]);
 	if (c->transport == TRANSPORT_XEN) {
@@ -162,6 +164,10 @@ void json_vf(struct json_writer *w, const struct vf_info *info)
 	jw_str(w, "name", info->config.name);
 	jw_u64(w, "id", info->id);
 	json_config(w, &info->config);
+	jw_open(w, "own_macs", '[');
+	for (i = 0; i < info->n_macs; i++)
+		jw_mac(w, NULL, info->macs[i]);
+	jw_close(w, ']');
 	jw_str_or_null(w, "group", info->group);
 	jw_str(w, "frontend", frontend_names[info->frontend]);
 	jw_u64(w, "frontend_errors", info->frontend_errors);

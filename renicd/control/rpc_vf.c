@@ -76,6 +76,8 @@ static int vf_set(struct rpc_call *call, struct nic_error *err)
 	if (!call->given)
 		return nic_fail(err, RENIC_E_PARAMS, "",
 			"nothing to set: give one of mac, vlan, qos, proto, trust, trunks, "
+			"promisc, "
+			"allmulti, "
 			"spoofchk, state, max_tx_rate, min_tx_rate, mtu, ingress_hold_pkts, "
 			"hold_exempt");
 	rc = nic_vf_set(values->name, values, call->given, err);

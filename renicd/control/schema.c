@@ -76,7 +76,8 @@ enum {
 	{                                                                                          \
 		.name = "trust", .type = PARAM_BOOL, .bit = VF_SET_TRUST,                          \
 		PARAM_FIELD(struct vf_config, trust),                                              \
-		.help = "the VF may have trunks (default false)",                                  \
+		.help = "the guest may use other MACs than the VF's; the VF may have trunks, "     \
+			"promisc and allmulti (default false)",                                    \
 	}
 #define VF_ROW_TRUNKS                                                                              \
 	{                                                                                          \
@@ -84,6 +85,20 @@ enum {
 		PARAM_FIELD(struct vf_config, trunks),                                             \
 		.help = "VLANs of a trusted guest that tags, as 0,10,20-29 (0: untagged); empty: " \
 			"any",                                                                     \
+	}
+#define VF_ROW_PROMISC                                                                             \
+	{                                                                                          \
+		.name = "promisc", .type = PARAM_BOOL, .bit = VF_SET_PROMISC,                      \
+		PARAM_FIELD(struct vf_config, promisc),                                            \
+		.help = "a trusted guest gets a copy of all that passes in its VLANs (default "    \
+			"false)",                                                                  \
+	}
+#define VF_ROW_ALLMULTI                                                                            \
+	{                                                                                          \
+		.name = "allmulti", .type = PARAM_BOOL, .bit = VF_SET_ALLMULTI,                    \
+		PARAM_FIELD(struct vf_config, allmulti),                                           \
+		.help = "a trusted guest gets multicast that is for bridges too, as LLDP "         \
+			"(default false)",                                                         \
 	}
 #define VF_ROW_SPOOFCHK                                                                            \
 	{                                                                                          \
@@ -138,6 +153,8 @@ const struct param vf_create_params[VF_CREATE_PARAMS] = {
 	VF_ROW_PROTO,
 	VF_ROW_TRUST,
 	VF_ROW_TRUNKS,
+	VF_ROW_PROMISC,
+	VF_ROW_ALLMULTI,
 	{
 		.name = "queues",
 		.type = PARAM_UINT,
@@ -226,6 +243,8 @@ const struct param vf_set_params[VF_SET_PARAMS] = {
 	VF_ROW_PROTO,
 	VF_ROW_TRUST,
 	VF_ROW_TRUNKS,
+	VF_ROW_PROMISC,
+	VF_ROW_ALLMULTI,
 	VF_ROW_SPOOFCHK,
 	VF_ROW_STATE,
 	VF_ROW_MAX_TX_RATE,

@@ -9,7 +9,7 @@
 #include "nic/types.h"
 #include "params.h"
 
-enum { VF_CREATE_PARAMS = 24, VF_SET_PARAMS = 14, GROUP_CREATE_PARAMS = 6, GROUP_SET_PARAMS = 4 };
+enum { VF_CREATE_PARAMS = 26, VF_SET_PARAMS = 16, GROUP_CREATE_PARAMS = 6, GROUP_SET_PARAMS = 4 };
 
 extern const struct param vf_create_params[VF_CREATE_PARAMS];
 extern const struct param vf_set_params[VF_SET_PARAMS]; /* bit: enum vf_set_mask */

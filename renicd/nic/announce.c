@@ -137,6 +137,8 @@ static void send_round(struct vf *vf)
 	uint8_t buf[ANNOUNCE_FRAME_MAX];
 
 	batch_add(&b, buf, announce_rarp(buf, mac));
+	for (uint16_t i = 0; i < vf->macs.n; i++)
+		batch_add(&b, buf, announce_rarp(buf, vf->macs.addrs[i].addr_bytes));
 	for (uint16_t i = 0; i < addrs->n_ipv4; i++)
 		batch_add(&b, buf, announce_arp(buf, mac, addrs->ipv4[i]));
 	for (uint16_t i = 0; i < addrs->n_ipv6; i++)

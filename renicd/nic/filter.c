@@ -13,6 +13,7 @@
 #include "learn.h"
 #include "offload.h"
 #include "spoof.h"
+#include "switch.h"
 
 /* The guest's own tag, or that it has none. A port VLAN of 802.1ad takes 802.1Q tags along. */
 static enum drop_reason check_tag(const struct vf_policy *policy, const struct rte_mbuf *m)
@@ -44,20 +45,37 @@ static bool is_tcp_or_udp6(const struct rte_mbuf *m)
 	       (ip->proto == IPPROTO_TCP || ip->proto == IPPROTO_UDP);
 }
 
+/* Another source MAC than the VF's: a trusted guest's own, if nobody else has it. */
+static __rte_noinline enum drop_reason check_mac(
+	struct vf_qp *qp, const struct vf_policy *policy, const struct rte_ether_addr *mac)
+{
+	int id;
+
+	if (!policy->trust || !rte_is_valid_assigned_ether_addr(mac))
+		return policy->spoofchk ? DROP_SPOOFED_MAC : DROP_REASONS;
+	id = switch_lookup(mac, policy->vlan);
+	if (id < 0)
+		vf_macs_note(qp->vf, mac);
+	else if (id != qp->vf->id && policy->spoofchk)
+		return DROP_SPOOFED_MAC;
+	return DROP_REASONS;
+}
+
 /* What is not IPv4 may be tagged, speak for others, or tell an address of the guest's. */
 static __rte_noinline enum drop_reason check_other(
 	struct vf_qp *qp, const struct vf_policy *policy, const struct rte_mbuf *m)
 {
 	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
+	const struct rte_ether_hdr *eth = (const struct rte_ether_hdr *)bytes;
+	const struct rte_ether_addr *sender = policy->trust ? &eth->src_addr : &policy->mac;
 	enum drop_reason reason;
 
 	if (is_tcp_or_udp6(m))
 		return DROP_REASONS;
 	reason = check_tag(policy, m);
 	if (reason == DROP_REASONS && policy->spoofchk)
-		reason = spoof_check(policy->mac.addr_bytes, bytes, m->data_len, m->pkt_len);
-	if (reason == DROP_REASONS &&
-		learn_may_tell((const struct rte_ether_hdr *)bytes, m->data_len))
+		reason = spoof_check(sender->addr_bytes, bytes, m->data_len, m->pkt_len);
+	if (reason == DROP_REASONS && learn_may_tell(eth, m->data_len))
 		learn_from_frame(&qp->learned, policy->mac.addr_bytes, bytes, m->data_len);
 	return reason;
 }
@@ -79,8 +97,12 @@ static inline enum drop_reason check_frame(
 	if (unlikely(offload_frame_bytes(m) > policy->max_frame_bytes))
 		return DROP_OVERSIZE;
 	eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
-	if (policy->spoofchk && unlikely(!rte_is_same_ether_addr(&eth->src_addr, &policy->mac)))
-		return DROP_SPOOFED_MAC;
+	if (policy->checks_mac && unlikely(!rte_is_same_ether_addr(&eth->src_addr, &policy->mac))) {
+		enum drop_reason reason = check_mac(qp, policy, &eth->src_addr);
+
+		if (unlikely(reason != DROP_REASONS))
+			return reason;
+	}
 	if (unlikely(eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4))) {
 		enum drop_reason reason = check_other(qp, policy, m);
 

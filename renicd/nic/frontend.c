@@ -80,6 +80,7 @@ void vf_frontend_disconnected(struct vf *vf, const char *error)
 		__atomic_store_n(&vf->qps[q]->enabled, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&vf->n_enabled, 0, __ATOMIC_RELAXED);
 	vf_for_each_qp(vf, qp_disconnect, NULL);
+	vf_macs_guest_left(vf);
 	pthread_mutex_lock(&vf->frontend_lock);
 	vf->frontend = FRONTEND_NONE;
 	vf->frontend_errors += error != NULL;

@@ -183,11 +183,14 @@ void nic_tick(void)
 {
 	static uint64_t next_tsc;
 	uint64_t now_tsc = rte_rdtsc();
+	bool is_round = now_tsc >= next_tsc;
 	struct vf *vf;
 
 	protection_check_timeouts();
 	announce_tick();
-	if (now_tsc >= next_tsc) {
+	TAILQ_FOREACH (vf, &nic.vfs, next)
+		vf_macs_tick(vf, is_round);
+	if (is_round) {
 		next_tsc = now_tsc + rte_get_tsc_hz() / 1000 * LINK_POLL_MS;
 		check_link();
 		check_uplink_drops();

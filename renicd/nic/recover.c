@@ -42,6 +42,8 @@ static uint64_t vf_config_hash(const struct vf_config *c)
 	h = HASH(h, c->qos);
 	h = HASH(h, c->proto);
 	h = HASH(h, c->trust);
+	h = HASH(h, c->promisc);
+	h = HASH(h, c->allmulti);
 	h = HASH(h, c->state);
 	h = HASH(h, c->max_tx_rate);
 	h = HASH(h, c->min_tx_rate);

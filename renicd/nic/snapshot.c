@@ -15,6 +15,7 @@ enum { RING_MAX = 32768, WRAP_SHIFT = 15, INDEX_MASK = (1 << WRAP_SHIFT) - 1 };
 _Static_assert((int)RENIC_SNAPSHOT_QUEUES_MAX == (int)VF_QPS_MAX, "queue pairs differ");
 _Static_assert((int)RENIC_SNAPSHOT_NAME_SIZE == (int)NIC_NAME_SIZE, "names differ");
 _Static_assert((int)RENIC_SNAPSHOT_FILTER_SIZE == (int)NIC_FILTER_SIZE, "filters differ");
+_Static_assert((int)RENIC_SNAPSHOT_MACS_MAX == (int)VF_INFO_MACS_MAX, "MACs differ");
 _Static_assert((int)RENIC_SNAPSHOT_TRUNKS_SIZE == (int)NIC_TRUNKS_SIZE, "VLAN lists differ");
 _Static_assert(
 	(int)RENIC_LINK_AUTO == (int)LINK_AUTO && (int)RENIC_LINK_DISABLE == (int)LINK_DISABLE,
@@ -36,6 +37,10 @@ static void fill_config(const struct vf_info *info, struct renic_snapshot *s)
 	s->max_tx_rate = c->max_tx_rate;
 	s->min_tx_rate = c->min_tx_rate;
 	memcpy(s->trunks, c->trunks, sizeof(s->trunks));
+	s->promisc = c->promisc;
+	s->allmulti = c->allmulti;
+	s->n_macs = info->n_macs;
+	memcpy(s->macs, info->macs, sizeof(s->macs));
 	s->mtu = c->mtu;
 	s->spoofchk = c->spoofchk;
 	s->packed = c->packed;

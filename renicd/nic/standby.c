@@ -314,6 +314,8 @@ static void set_restored(struct vf_config *config, const void *arg, uint16_t i)
 	config->qos = s->qos;
 	config->proto = s->proto_8021ad ? VLAN_PROTO_8021AD : VLAN_PROTO_8021Q;
 	config->trust = s->trust;
+	config->promisc = s->promisc;
+	config->allmulti = s->allmulti;
 	config->state = (uint8_t)s->link_state;
 	config->max_tx_rate = s->max_tx_rate;
 	config->min_tx_rate = s->min_tx_rate;
@@ -327,6 +329,7 @@ static void set_restored(struct vf_config *config, const void *arg, uint16_t i)
 static void load(struct vf *vf, const struct renic_snapshot *s)
 {
 	vf_link_follow(vf);
+	vf_macs_load(vf, s->macs, s->n_macs);
 	vf->restored_term = s->term;
 	vf->restored_epoch = s->epoch;
 	vf_for_each_qp(vf, qp_load, (void *)(uintptr_t)s);

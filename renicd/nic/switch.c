@@ -31,6 +31,7 @@ struct dest {
 struct dest_cache {
 	uint64_t key;
 	int where;
+	uint32_t max_frame_bytes; /* of the VF that it leads to */
 	bool valid;
 };
 
@@ -186,11 +187,12 @@ static bool is_oversize(const struct rte_mbuf *m)
 
 /* While a VF moves to another VLAN the table has it in both, and while it becomes active before
  * it is: its policy decides. */
-static bool vf_takes_vlan(int id, uint16_t vid)
+static bool vf_takes_vlan(int id, uint16_t vid, uint32_t *max_frame_bytes)
 {
 	const struct vf *vf = vf_by_id(id);
 	const struct vf_policy *policy = vf ? vf_policy(vf) : NULL;
 
+	*max_frame_bytes = policy ? policy->max_frame_bytes : UINT32_MAX;
 	return !policy || (!policy->standby && policy_takes_vlan(policy, vid));
 }
 
@@ -203,7 +205,7 @@ static int lookup_cached(struct dest_cache *cache, const struct rte_ether_addr *
 	cache->where = switch_lookup(mac, vid);
 	if (cache->where < 0 && vid)
 		cache->where = switch_lookup(mac, 0);
-	if (cache->where >= 0 && !vf_takes_vlan(cache->where, vid))
+	if (cache->where >= 0 && !vf_takes_vlan(cache->where, vid, &cache->max_frame_bytes))
 		cache->where = DEST_DROP;
 	cache->key = key;
 	cache->valid = true;
@@ -226,7 +228,9 @@ static struct dest find_dest(struct dest_cache *cache, const struct rte_mbuf *m,
 	}
 	d.where = lookup_cached(cache, &eth->dst_addr, d.vid);
 	if (d.where >= 0) {
-		if (d.where == src)
+		if (unlikely(offload_frame_bytes(m) > cache->max_frame_bytes))
+			d.reason = DROP_OVERSIZE;
+		if (d.where == src || d.reason == DROP_OVERSIZE)
 			d.where = DEST_DROP;
 		return d;
 	}
@@ -395,11 +399,22 @@ static void copy_to_vf(struct vf *vf, const struct rte_mbuf *m, uint16_t vid, ui
 
 enum group_choice { GROUP_ALL, GROUP_ONLY, GROUP_SKIP };
 
+/* Is it for the bridges of a link (IEEE 802.1Q, table 8-1: STP, LLDP, LACP, pause), which pass such
+ * frames to nobody? */
+static bool is_for_bridges(const struct rte_mbuf *m)
+{
+	static const uint8_t reserved[] = {0x01, 0x80, 0xc2, 0x00, 0x00};
+	const uint8_t *dst = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	return !memcmp(dst, reserved, sizeof(reserved)) && dst[sizeof(reserved)] < 0x10;
+}
+
 /* A copy for each VF of the VLAN but src; choice narrows it by the sender's group. Drops are
  * counted where the frame came from: other counters have other writers. */
 static void flood_to_vfs(const struct rte_mbuf *m, uint16_t vid, int src, uint32_t group_id,
 	enum group_choice choice, uint64_t *drops)
 {
+	bool for_bridges = is_for_bridges(m);
 	uint16_t end = __atomic_load_n(&nic.id_end, __ATOMIC_ACQUIRE);
 
 	for (int id = 0; id < end; id++) {
@@ -413,8 +428,66 @@ static void flood_to_vfs(const struct rte_mbuf *m, uint16_t vid, int src, uint32
 			continue;
 		if (choice != GROUP_ALL && (policy->group_id == group_id) != (choice == GROUP_ONLY))
 			continue;
+		if (unlikely(for_bridges) && !policy->allmulti && !policy->promisc)
+			continue;
+		if (unlikely(offload_frame_bytes(m) > policy->max_frame_bytes)) {
+			counter_add(&drops[DROP_OVERSIZE], 1);
+			continue;
+		}
 		copy_to_vf(vf, m, vid, drops);
 	}
+}
+
+/* ---- promiscuous VFs ---- */
+
+/* Frames of a run as they were before it was sent. */
+struct sightings {
+	struct rte_mbuf *copies[NIC_BURST];
+	uint16_t n;
+};
+
+/* What is flooded reaches them as it reaches the others. */
+static bool is_worth_a_look(const struct dest *d)
+{
+	return d->where != DEST_FLOOD && d->reason != DROP_RUNT;
+}
+
+static __rte_noinline void sight(struct sightings *s, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (s->n = 0; s->n < n; s->n++)
+		s->copies[s->n] = rte_pktmbuf_copy(pkts[s->n], nic.pool, 0, UINT32_MAX);
+}
+
+/* May the VF of this policy see what the VF `src` sent into VLAN vid? */
+static bool may_look(const struct vf_policy *policy, uint16_t vid, const struct rte_mbuf *m)
+{
+	return policy->promisc && !policy->standby && policy_takes_vlan(policy, vid) &&
+	       offload_frame_bytes(m) <= policy->max_frame_bytes;
+}
+
+/* The first `taken` of them have gone where they go: a copy for each promiscuous VF but sender and
+ * receiver. group_id: of this group only; 0: of any. Returns how many VFs looked at the last. */
+static __rte_noinline unsigned show(struct sightings *s, const struct dest *d, const uint16_t *vids,
+	int src, uint32_t group_id, uint16_t taken, uint64_t *drops)
+{
+	uint16_t end = __atomic_load_n(&nic.id_end, __ATOMIC_ACQUIRE);
+	unsigned lookers = 0;
+
+	for (uint16_t i = 0; i < taken; i++) {
+		lookers = 0;
+		for (int id = 0; s->copies[i] && id < end; id++) {
+			struct vf *vf = id == src || id == d->where ? NULL : vf_by_id(id);
+
+			if (!vf || !may_look(vf_policy(vf), vids[i], s->copies[i]))
+				continue;
+			if (group_id && vf_policy(vf)->group_id != group_id)
+				continue;
+			copy_to_vf(vf, s->copies[i], vids[i], drops);
+			lookers++;
+		}
+	}
+	rte_pktmbuf_free_bulk(s->copies, s->n);
+	return lookers;
 }
 
 /* The uplink first: when it refuses, nothing has happened and the frame can be tried again. */
@@ -471,6 +544,27 @@ static uint16_t send_run(const struct switch_from *from, const struct dest *d,
 	return n;
 }
 
+/* The same where somebody is promiscuous. */
+static __rte_noinline uint16_t send_run_in_sight(const struct switch_from *from,
+	const struct dest *d, struct rte_mbuf **pkts, const uint16_t *vids, uint16_t n,
+	uint16_t flags)
+{
+	struct sightings seen;
+	uint16_t taken;
+
+	if (!is_worth_a_look(d))
+		return send_run(from, d, pkts, vids, n, flags);
+	sight(&seen, pkts, n);
+	taken = send_run(from, d, pkts, vids, n, flags);
+	show(&seen, d, vids, from->qp->vf->id, 0, taken, from->qp->counters.drops);
+	return taken;
+}
+
+static bool has_promisc(void)
+{
+	return __atomic_load_n(&nic.has_promisc, __ATOMIC_RELAXED);
+}
+
 /* Most frames of a burst go one way: is m untagged, short enough for everybody, and for the MAC
  * that `first` is for? Then it goes where `first` goes. */
 static bool goes_along(const struct rte_mbuf *m, const struct rte_mbuf *first)
@@ -518,14 +612,29 @@ uint16_t switch_send(const struct switch_from *from, struct rte_mbuf **pkts, uin
 		struct dest run;
 		uint16_t len =
 			find_run(&cache, &pkts[done], n - done, from->qp->vf->id, &run, vids);
-		uint16_t taken = send_run(
-			from, &run, &pkts[done], vids, len, from->flags ? from->flags[done] : 0);
+		uint16_t flags = from->flags ? from->flags[done] : 0;
+		uint16_t taken =
+			unlikely(has_promisc())
+				? send_run_in_sight(from, &run, &pkts[done], vids, len, flags)
+				: send_run(from, &run, &pkts[done], vids, len, flags);
 
 		done += taken;
 		if (taken < len)
 			break;
 	}
 	return done;
+}
+
+/* Returns whether a promiscuous VF got the frames of a run from the uplink. */
+static __rte_noinline bool show_from_uplink(const struct dest *d, struct rte_mbuf **pkts,
+	const uint16_t *vids, uint16_t n, uint64_t *drops)
+{
+	struct sightings seen;
+
+	if (!is_worth_a_look(d))
+		return false;
+	sight(&seen, pkts, n);
+	return show(&seen, d, vids, -1, 0, n, drops);
 }
 
 void switch_from_uplink(struct rte_mbuf **pkts, uint16_t n, uint64_t *drops)
@@ -535,15 +644,18 @@ void switch_from_uplink(struct rte_mbuf **pkts, uint16_t n, uint64_t *drops)
 	uint16_t done = 0, len, taken;
 
 	for (; done < n; done += len) {
+		bool looked = false;
 		struct dest run;
 
 		len = find_run(&cache, &pkts[done], n - done, -1, &run, vids);
+		if (unlikely(has_promisc()))
+			looked = show_from_uplink(&run, &pkts[done], vids, len, drops);
 		if (run.where >= 0) {
 			taken = send_to_vf(&run, &pkts[done], vids, len, drops);
 		} else {
 			if (run.where == DEST_FLOOD)
 				flood_to_vfs(pkts[done], run.vid, -1, 0, GROUP_ALL, drops);
-			else
+			else if (!looked)
 				counter_add(&drops[run.reason], len);
 			rte_pktmbuf_free_bulk(&pkts[done], len);
 			continue;
@@ -557,6 +669,7 @@ bool switch_pass_inside(struct vf_qp *qp, uint32_t group_id, struct rte_mbuf *m,
 {
 	struct dest_cache cache = {.valid = false};
 	struct dest d = find_dest(&cache, m, qp->vf->id);
+	struct sightings seen;
 	struct vf *vf;
 
 	if (d.where == DEST_FLOOD) {
@@ -570,6 +683,10 @@ bool switch_pass_inside(struct vf_qp *qp, uint32_t group_id, struct rte_mbuf *m,
 	if (!vf || vf_policy(vf)->group_id != group_id)
 		return false;
 	d.tagged = d.vid;
+	if (unlikely(has_promisc())) {
+		sight(&seen, &m, 1);
+		show(&seen, &d, &d.vid, qp->vf->id, group_id, 1, qp->counters.drops);
+	}
 	if (send_to_vf(&d, &m, &d.vid, 1, qp->counters.drops) == 0)
 		qp_drop(qp, m, DROP_RX_NO_BUFFER);
 	return true;

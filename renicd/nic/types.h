@@ -15,6 +15,7 @@
 
 enum {
 	VF_MAX = 256,	       /* VFs in one daemon */
+	VF_INFO_MACS_MAX = 16, /* MACs of a guest's beside its VF's own */
 	VF_QPS_MAX = 16,       /* queue pairs in one VF */
 	NIC_NAME_SIZE = 32,    /* VF and group names, NUL included */
 	NIC_PATH_SIZE = 108,   /* sun_path, NUL included */
@@ -42,7 +43,9 @@ struct vf_config {
 	uint16_t vlan; /* 1..4094: port VLAN; 0, 4095 (VLAN_ALL): none, the guest may tag */
 	uint8_t qos;   /* priority in the port VLAN's tag, 0..7 */
 	uint8_t proto; /* enum vlan_proto: of the port VLAN's tag */
-	bool trust;    /* the guest may be in several VLANs by `trunks` */
+	bool trust;    /* it may use other MACs than its own, and have the next three */
+	bool promisc;  /* it gets a copy of all that passes in its VLANs */
+	bool allmulti; /* it gets multicast that is for bridges too */
 	char trunks[NIC_TRUNKS_SIZE]; /* VLANs that it may tag, as "0,10,20-29"; empty: any */
 	uint16_t queues;	      /* queue pairs, 1..VF_QPS_MAX; default 1 */
 	bool server;		      /* renicd listens; default false: it connects (client) */
@@ -80,6 +83,8 @@ enum vf_set_mask {
 	VF_SET_STATE = 1 << 10,
 	VF_SET_MAX_TX_RATE = 1 << 11,
 	VF_SET_MIN_TX_RATE = 1 << 12,
+	VF_SET_PROMISC = 1 << 13,
+	VF_SET_ALLMULTI = 1 << 14,
 };
 
 enum frontend_state {
@@ -112,6 +117,8 @@ struct vf_queue_info {
 struct vf_info {
 	struct vf_config config;
 	uint16_t id;
+	uint16_t n_macs; /* that its guest took beside its own */
+	uint8_t macs[VF_INFO_MACS_MAX][6];
 	char group[NIC_NAME_SIZE]; /* empty: none */
 	enum frontend_state frontend;
 	uint64_t features;	  /* negotiated virtio features; 0 without a front-end */

@@ -208,6 +208,7 @@ static void unpublish(struct vf *vf)
 	memcpy(&mac, vf->config.mac, sizeof(mac));
 	if (!vf->config.standby)
 		switch_remove(&mac, vlan_of_port(&vf->config));
+	vf_macs_leave(vf);
 	__atomic_store_n(&nic.by_id[vf->id], NULL, __ATOMIC_RELEASE);
 	while (id_end && !nic.by_id[id_end - 1])
 		id_end--;

@@ -27,6 +27,7 @@
 #include "port.h"
 #include "rx_fifo.h"
 #include "shaper.h"
+#include "vf_macs.h"
 #include "vlan.h"
 
 struct capture_tap;
@@ -43,6 +44,10 @@ struct vf_policy {
 	uint64_t vlan_flags;
 	bool has_trunks; /* the guest may be in `trunks` only */
 	bool spoofchk;
+	bool trust;	    /* the guest may use other MACs, that nobody has */
+	bool checks_mac;    /* one of the two: its frames' source matters */
+	bool promisc;	    /* it gets a copy of all that passes in its VLANs */
+	bool allmulti;	    /* it gets what is for bridges too (IEEE 802.1Q, table 8-1) */
 	bool standby;	    /* no frame is for it */
 	bool internal_pass; /* the group's internal: pass */
 	bool offloads;	    /* its guest may ask for checksums and segments */
@@ -153,6 +158,7 @@ struct vf {
 	struct vf_qp *qps[VF_QPS_MAX];
 	struct log_share log_share;   /* of all its queue pairs' logs */
 	struct shaper max_tx, min_tx; /* what it sent, against its policy's rates */
+	struct vf_macs macs;
 	struct dirty_info dirty_info; /* of the last checkpoint_begin */
 	struct dirty_log dirty;
 };
@@ -173,6 +179,7 @@ struct nic {
 	const struct vf_port_ops *const *port_ops; /* by enum vf_transport; NULL: not built in */
 	char run_dir[NIC_PATH_SIZE];
 	char capture_dir[NIC_PATH_SIZE];
+	bool has_promisc;   /* atomic: some VF is promiscuous, or was */
 	bool has_offloads;  /* atomic: some VF has, or had, them */
 	uint64_t min_claim; /* atomic: a VF has less than its min_tx_rate (switch.h); 0: none */
 	bool ending;	    /* the logs' file is left as it is */

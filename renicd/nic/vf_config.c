@@ -130,6 +130,12 @@ struct vf_policy *vf_policy_make(
 	if (p->offloads)
 		__atomic_store_n(&nic.has_offloads, true, __ATOMIC_RELEASE);
 	p->spoofchk = config->spoofchk;
+	p->trust = config->trust;
+	p->checks_mac = config->spoofchk || config->trust;
+	p->allmulti = config->allmulti;
+	p->promisc = config->promisc;
+	if (p->promisc)
+		__atomic_store_n(&nic.has_promisc, true, __ATOMIC_RELEASE);
 	p->standby = config->standby;
 	p->max_frame_bytes =
 		config->mtu + sizeof(struct rte_ether_hdr) + 2 * sizeof(struct rte_vlan_hdr);
@@ -198,7 +204,7 @@ int vf_config_check_mac(const struct vf_config *config, struct nic_error *err)
 
 	memcpy(&mac, config->mac, sizeof(mac));
 	id = switch_lookup(&mac, vlan_of_port(config));
-	if (id < 0)
+	if (id < 0 || vf_macs_give_up(nic.by_id[id], &mac))
 		return 0;
 	return nic_fail(err, RENIC_E_EXISTS, "mac", "VF \"%s\" has this MAC in VLAN %u",
 		nic.by_id[id]->config.name, config->vlan);
@@ -276,6 +282,12 @@ void vf_change_apply(struct vf_change *change)
 	policy_swap(change->vf, change->policy);
 	if (!old.standby && !same_place(&old, &change->config))
 		leave_switch(&old);
+	if (change->config.standby)
+		vf_macs_leave(change->vf);
+	else if (old.standby)
+		vf_macs_enter(change->vf);
+	else if (!change->config.trust || !same_place(&old, &change->config))
+		vf_macs_clear(change->vf);
 }
 
 void vf_change_drop(struct vf_change *change)
@@ -364,6 +376,7 @@ int nic_vf_reset(const char *name, struct nic_error *err)
 	if (rc)
 		return rc;
 	announce_cancel(vf);
+	vf_macs_clear(vf);
 	vf_for_each_qp(vf, forget_tenant, NULL);
 	vf->drops_told = 0;
 	return 0;

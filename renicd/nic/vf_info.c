@@ -64,6 +64,8 @@ void vf_fill_info(struct vf *vf, struct vf_info *info)
 	memset(info, 0, sizeof(*info));
 	info->config = vf->config;
 	info->id = vf->id;
+	info->n_macs = vf->macs.n;
+	memcpy(info->macs, vf->macs.addrs, vf->macs.n * sizeof(info->macs[0]));
 	group_describe_vf(vf, info);
 	info->restored_term = vf->restored_term;
 	info->restored_epoch = vf->restored_epoch;

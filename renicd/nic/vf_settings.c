@@ -32,6 +32,8 @@ static const struct {
 	FIELD(VF_SET_PROTO, proto),
 	FIELD(VF_SET_TRUST, trust),
 	FIELD(VF_SET_TRUNKS, trunks),
+	FIELD(VF_SET_PROMISC, promisc),
+	FIELD(VF_SET_ALLMULTI, allmulti),
 	FIELD(VF_SET_SPOOFCHK, spoofchk),
 	FIELD(VF_SET_STATE, state),
 	FIELD(VF_SET_MAX_TX_RATE, max_tx_rate),
@@ -64,6 +66,9 @@ int vf_settings_check(const struct vf_config *config, struct nic_error *err)
 {
 	char given[16], expected[48];
 
+	if (!config->trust && (config->promisc || config->allmulti))
+		return nic_fail_value(err, config->promisc ? "promisc" : "allmulti", "true",
+			"false, unless trust is on");
 	if (config->max_tx_rate && config->min_tx_rate > config->max_tx_rate) {
 		snprintf(given, sizeof(given), "%u", config->min_tx_rate);
 		snprintf(expected, sizeof(expected), "at most max_tx_rate, which is %u",

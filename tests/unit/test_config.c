@@ -185,7 +185,8 @@ static void wrong_entries_are_named_by_path_value_and_expectation(void **state)
 			"4096", "an integer from 0 to 4095"},
 		{"{\"vfs\": [{\"name\": \"a\", \"colour\": 1}]}", RENIC_E_PARAMS, "vfs[0].colour",
 			"1",
-			"one of name mac vlan qos proto trust trunks queues role packed "
+			"one of name mac vlan qos proto trust trunks promisc allmulti queues role "
+			"packed "
 			"offloads spoofchk state max_tx_rate min_tx_rate mtu ingress_hold_pkts "
 			"egress_log_bytes socket hold_exempt standby transport xen_domain "
 			"xen_handle"},

@@ -18,7 +18,8 @@ static const struct rte_ether_addr own = {{2, 0, 0, 0, 0, 'a'}};
 static int setup(void **state)
 {
 	memset(&qp.counters, 0, sizeof(qp.counters));
-	policy = (struct vf_policy){.mac = own, .spoofchk = true, .max_frame_bytes = FRAME_LEN_MAX};
+	policy = (struct vf_policy){
+		.mac = own, .spoofchk = true, .checks_mac = true, .max_frame_bytes = FRAME_LEN_MAX};
 	pool = rte_pktmbuf_pool_create(
 		"filter", POOL, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	return pool ? 0 : -1;

@@ -72,6 +72,12 @@ static void random_config(struct renic_snapshot *s)
 	s->proto_8021ad = below(2);
 	s->trust = below(2);
 	s->promisc = below(2);
+	s->allmulti = below(2);
+	s->n_macs = (uint16_t)below(RENIC_SNAPSHOT_MACS_MAX + 1);
+	for (uint16_t i = 0; i < s->n_macs; i++) {
+		random_bytes(s->macs[i], sizeof(s->macs[i]));
+		s->macs[i][0] = (s->macs[i][0] & 0xfc) | 2;
+	}
 	s->link_state = (uint16_t)below(RENIC_LINK_STATES);
 	s->max_tx_rate = (uint32_t)below(1000001);
 	s->min_tx_rate = (uint32_t)below(1000001);
@@ -449,9 +455,9 @@ static void other_versions_are_told_apart(void **state)
 	static const struct {
 		uint16_t version, compatible;
 		bool taken;
-	} rows[] = {{1, 1, true}, {2, 1, true}, {65535, 1, true}, {2, 2, true}, {3, 3, false},
-		{0, 0, false}, {1, 0, false}, {0, 1, false}, {1, 2, false}, {3, 2, true},
-		{65535, 65535, false}};
+	} rows[] = {{1, 1, true}, {2, 1, true}, {65535, 1, true}, {2, 2, true}, {3, 3, true},
+		{4, 4, false}, {0, 0, false}, {1, 0, false}, {0, 1, false}, {1, 2, false},
+		{3, 2, true}, {65535, 65535, false}};
 	uint8_t bytes[RENIC_SNAPSHOT_MAX_BYTES];
 	struct renic_snapshot s, back;
 	size_t n = encode_plain(bytes, &s);
@@ -521,6 +527,8 @@ WRONG(qos_8, s->qos = 8)
 WRONG(state_3, s->link_state = 3)
 WRONG(rate_too_high, s->max_tx_rate = 1000001)
 WRONG(least_rate_too_high, s->min_tx_rate = 1000001)
+WRONG(macs_17, s->n_macs = 17)
+WRONG(own_multicast, s->n_macs = 1; s->macs[0][0] = 1)
 WRONG(trunks_of_words, strcpy(s->trunks, "1,x"))
 WRONG(trunks_without_end, memset(s->trunks, '1', sizeof(s->trunks)))
 WRONG(mtu_67, s->mtu = 67)
@@ -563,6 +571,8 @@ static const struct wrong_value wrong_values[] = {
 	{"state", state_3},
 	{"max_tx_rate", rate_too_high},
 	{"min_tx_rate", least_rate_too_high},
+	{"own_macs", macs_17},
+	{"own_macs", own_multicast},
 	{"trunks", trunks_of_words},
 	{"trunks", trunks_without_end},
 	{"mtu", mtu_67},

@@ -82,11 +82,20 @@ static void with_a_policy(struct renic_snapshot *s)
 	strcpy(s->trunks, "0,10,20-29");
 }
 
+static void with_macs(struct renic_snapshot *s)
+{
+	with_a_policy(s);
+	s->allmulti = true;
+	s->n_macs = 2;
+	memcpy(s->macs[0], "\x02\x01\x02\x03\x04\x05", 6);
+	memcpy(s->macs[1], "\x52\x54\x00\xff\xfe\xfd", 6);
+}
+
 static const struct {
 	const char *name;
 	void (*fill)(struct renic_snapshot *s);
 } goldens[] = {{"v1-split", split_and_full}, {"v1-packed", packed_and_plain},
-	{"v2-policy", with_a_policy}};
+	{"v2-policy", with_a_policy}, {"v3-trusted", with_macs}};
 
 static FILE *open_golden(const char *name, const char *suffix, const char *mode)
 {

@@ -149,7 +149,8 @@ static void vf_is_created_from_all_its_parameters(void **state)
 	const json_t *ring;
 
 	assert_members(result,
-		"name id mac vlan qos proto trust trunks queues transport socket_role socket packed offloads spoofchk "
+		"name id mac vlan qos proto trust trunks promisc allmulti own_macs queues "
+		"transport socket_role socket packed offloads spoofchk "
 		"state max_tx_rate min_tx_rate "
 		"mtu "
 		"ingress_hold_pkts egress_log_bytes hold_exempt group frontend frontend_errors "
@@ -225,6 +226,8 @@ static void vf_set_passes_exactly_what_was_given(void **state)
 		{"\"proto\":\"802.1ad\"", VF_SET_PROTO},
 		{"\"trust\":true", VF_SET_TRUST},
 		{"\"trunks\":\"1-5\"", VF_SET_TRUNKS},
+		{"\"promisc\":true", VF_SET_PROMISC},
+		{"\"allmulti\":true", VF_SET_ALLMULTI},
 		{"\"spoofchk\":false", VF_SET_SPOOFCHK},
 		{"\"state\":\"auto\"", VF_SET_STATE},
 		{"\"max_tx_rate\":1000000", VF_SET_MAX_TX_RATE},

@@ -25,11 +25,12 @@ extern "C" {
 #endif
 
 enum {
-	RENIC_SNAPSHOT_VERSION = 2,
+	RENIC_SNAPSHOT_VERSION = 3,
 	RENIC_SNAPSHOT_QUEUES_MAX = 16,	  /* queue pairs */
 	RENIC_SNAPSHOT_NAME_SIZE = 32,	  /* NUL included */
 	RENIC_SNAPSHOT_FILTER_SIZE = 512, /* NUL included */
 	RENIC_SNAPSHOT_TRUNKS_SIZE = 128, /* NUL included */
+	RENIC_SNAPSHOT_MACS_MAX = 16,	  /* of a trusted guest beside the VF's own */
 	RENIC_SNAPSHOT_ADDRS_MAX = 16,	  /* guest addresses of each family */
 	RENIC_SNAPSHOT_DROPS_MAX = 32,	  /* drop reasons */
 	RENIC_SNAPSHOT_MAX_BYTES = 8192,  /* an encoded snapshot is never longer */
@@ -81,6 +82,10 @@ struct renic_snapshot {
 	uint16_t link_state;		   /* enum renic_link_state */
 	uint32_t max_tx_rate, min_tx_rate; /* Mbit/s; 0: none */
 	char trunks[RENIC_SNAPSHOT_TRUNKS_SIZE];
+	/* more policy (version 3), zero as above */
+	bool allmulti;
+	uint16_t n_macs; /* that the trusted guest uses beside the VF's own */
+	uint8_t macs[RENIC_SNAPSHOT_MACS_MAX][6];
 	/* role */
 	enum renic_role role;
 	uint64_t term;	/* 1..INT64_MAX, as JSON has it; so are epoch and counters */

@@ -13,7 +13,7 @@ from lib.rpc import RpcError
 C, S = 0x8100, 0x88A8  # 802.1Q, 802.1ad
 EXPERIMENT = 0x88B5
 NO_POLICY = {"vlan": 0, "qos": 0, "proto": "802.1Q", "trust": False, "trunks": "",
-             "spoofchk": True}
+             "spoofchk": True, "promisc": False, "allmulti": False, "mtu": 9000}
 TRUNK = {"trust": True, "trunks": "0,10,20-29"}
 SERVICE = {"vlan": 7, "qos": 5, "proto": "802.1ad"}
 
@@ -79,7 +79,10 @@ REFUSED = [
     ({"min_tx_rate": -1}, "min_tx_rate"),
     ({"max_tx_rate": 10, "min_tx_rate": 11}, "min_tx_rate"),
     ({"state": "up"}, "state"),
+    ({"promisc": True}, "promisc"),
     ({"allmulti": True}, "allmulti"),
+    ({"trust": True, "promisc": 1}, "promisc"),
+    ({"mtu": 67}, "mtu"),
     ({"query_rss": True}, "query_rss"),
 ]
 
@@ -344,3 +347,189 @@ def a_policy_survives_a_kill_and_a_saved_configuration(env):
     daemon.call("vf_reset", name="b")
     equal(policies(), {name: [0, 0, "802.1Q", False, "", 0, 0, "enable"] for name in ("a", "b")},
           "after a reset")
+
+
+TRUSTED = {"trust": True}
+LLDP = "01:80:c2:00:00:0e"
+ROUTERS = "01:00:5e:00:00:02"
+
+# settings, tags; does a frame with a source MAC that nobody has leave, and an answer come back?
+OWN_MAC = [
+    ({}, [], False),
+    ({"spoofchk": False}, [], None),  # it leaves, and nobody knows who it is
+    (TRUSTED, [], True),
+    (TRUSTED, [(C, 10)], True),
+    ({**TRUSTED, "spoofchk": False}, [], True),
+    ({**TRUSTED, "vlan": 7}, [], True),
+    ({**TRUSTED, **SERVICE}, [(C, 10)], True),
+]
+
+
+@case
+def a_trusted_guest_takes_another_mac_and_no_other_guest_does(env):
+    daemon, _, capture = env.renicd_on_tap()
+    guest = env.guest(daemon, env.framegen(), 1)
+    on_wire, got, lost, spoofed = [], 0, 0, 0
+    for number, (settings, tags, outcome) in enumerate(OWN_MAC):
+        set_policy(daemon, "vf1", {})
+        set_policy(daemon, "vf1", settings)
+        equal(daemon.vf("vf1")["own_macs"], [], f"row {number}: MACs before")
+        mac = mac_of(0x500 + number)
+        guest.raw(tagged(sent_by(mac, number), tags))
+        daemon.wait_taken("vf1", number + 1)
+        seen_as = tags
+        if "vlan" in settings:
+            proto = S if settings.get("proto") else C
+            seen_as = [(proto, settings["vlan"] | settings.get("qos", 0) << 13)] + tags
+        if outcome is False:
+            spoofed += 1
+        else:
+            on_wire.append(tagged(sent_by(mac, number), seen_as))
+        if outcome:
+            wait_until(lambda: daemon.vf("vf1")["own_macs"] == [mac], f"row {number}: {mac}")
+        capture.send(tagged(answer_to(mac, number), seen_as))
+        got += bool(outcome)
+        lost += not outcome
+        wait_until(lambda: (guest.received(), daemon.call("uplink_get")["drops"]["no_route"]) ==
+                   (got, lost), f"row {number}: {got} frames at the guest, {lost} lost")
+    equal(daemon.drops("vf1"), {"spoofed_mac": spoofed}, "drops")
+    wire_gets(capture, on_wire)
+
+
+def sent_by(mac, number):
+    """A numbered frame with that source MAC."""
+    return (frame.mac_bytes(OUTSIDE) + frame.mac_bytes(mac) +
+            struct.pack(">HI", EXPERIMENT, number) + bytes(50))
+
+
+def answer_to(mac, number, size=100):
+    """A frame from outside for that MAC."""
+    return frame.build(frame.Stamp(9, number, size, "ipv4"), frame.mac_bytes(mac),
+                       frame.mac_bytes(OUTSIDE))
+
+
+@case
+def a_trusted_guest_cannot_take_what_is_another_vfs(env):
+    daemon, _, capture = env.renicd_on_tap()
+    framegen = env.framegen()
+    one = env.guest(daemon, framegen, 1, trust=True)
+    two = env.guest(daemon, framegen, 2, trust=True)
+    for mac in (two.mac, frame.BROADCAST, "00:00:00:00:00:00"):
+        one.raw(sent_by(mac, 0))
+    wait_until(lambda: daemon.drops("vf1") == {"spoofed_mac": 3}, "three drops")
+    shared = mac_of(0x600)
+    one.raw(sent_by(shared, 1))
+    wait_until(lambda: daemon.vf("vf1")["own_macs"] == [shared], "it is vf1's")
+    two.raw(sent_by(shared, 2))
+    wait_until(lambda: daemon.drops("vf2") == {"spoofed_mac": 1}, "and not vf2's")
+    one.raw(tagged(arp(one, shared), []))  # speaks for another than the frame's source
+    wait_until(lambda: daemon.drops("vf1") == {"spoofed_mac": 3, "spoofed_arp": 1}, "ARP")
+    daemon.call("vf_set", name="vf2", mac=shared)  # the operator's word
+    equal(daemon.vf("vf1")["own_macs"], [], "MACs of vf1")
+    capture.send(answer_to(shared, 3))
+    wait_until(lambda: two.received() == 1, "its frames are vf2's")
+    equal(one.received(), 0, "frames at vf1")
+
+
+@case
+def a_guest_that_goes_and_a_reset_leave_no_mac_behind(env):
+    daemon, _, _ = env.renicd_on_tap()
+    framegen = env.framegen()
+    guest = env.guest(daemon, framegen, 1, trust=True)
+    macs = [mac_of(0x700 + i) for i in range(20)]
+    for number, mac in enumerate(macs):
+        guest.raw(sent_by(mac, number))
+        wait_until(lambda: mac in daemon.vf("vf1")["own_macs"], mac)
+    equal(daemon.vf("vf1")["own_macs"], macs[-16:], "the newest 16")
+    daemon.call("vf_set", name="vf1", promisc=True, allmulti=True, mtu=1500)
+    vf = daemon.call("vf_reset", name="vf1")
+    equal([vf[key] for key in ("trust", "promisc", "allmulti", "mtu", "spoofchk", "own_macs")],
+          [False, False, False, 9000, True, []], "after a reset")
+    daemon.call("vf_set", name="vf1", trust=True)
+    guest.raw(sent_by(macs[0], 99))
+    wait_until(lambda: daemon.vf("vf1")["own_macs"] == macs[:1], "learned again")
+    guest.close()
+    wait_until(lambda: daemon.vf("vf1")["own_macs"] == [], "forgotten with the guest")
+
+
+# settings, tags of a frame from the wire, whom it is for; does a guest that is not meant get it?
+PROMISCUOUS = [
+    ({}, [], OUTSIDE, False),
+    ({"trust": True}, [], OUTSIDE, False),
+    ({"trust": True, "promisc": True}, [], OUTSIDE, True),
+    ({"trust": True, "promisc": True}, [(C, 10)], OUTSIDE, True),
+    ({"trust": True, "promisc": True, "vlan": 7}, [(C, 7)], OUTSIDE, True),
+    ({"trust": True, "promisc": True, "vlan": 7}, [(C, 8)], OUTSIDE, False),
+    ({**TRUNK, "promisc": True}, [(C, 20)], OUTSIDE, True),
+    ({**TRUNK, "promisc": True}, [(C, 11)], OUTSIDE, False),
+    ({}, [], LLDP, False),
+    ({}, [], ROUTERS, True),
+    ({"trust": True, "allmulti": True}, [], LLDP, True),
+    ({"trust": True, "allmulti": True}, [], OUTSIDE, False),
+    ({"trust": True, "allmulti": True, "vlan": 7}, [(C, 7)], LLDP, True),
+    ({"trust": True, "allmulti": True, "vlan": 7}, [], LLDP, False),
+]
+
+
+@case
+def promiscuity_and_allmulti_bring_what_is_not_for_the_guest(env):
+    daemon, _, capture = env.renicd_on_tap()
+    guest = env.guest(daemon, env.framegen(), 1)
+    got = 0
+    for number, (settings, tags, dst, passes) in enumerate(PROMISCUOUS):
+        set_policy(daemon, "vf1", settings)
+        capture.send(tagged(answer_to(dst, number), tags))
+        capture.send(tagged(answer_to(frame.BROADCAST, number), tags))
+        # its own, the last of the row: what is not to come has not come before it
+        own = [(C, settings["vlan"])] if "vlan" in settings else []
+        capture.send(tagged(answer_to(guest.mac, number), own))
+        got += passes + takes(settings, tags) + 1
+        wait_until(lambda: guest.received() == got, f"row {number}: {got} frames")
+
+
+def takes(settings, tags):
+    """Is the outer tag, or none, of a VLAN that these settings let in?"""
+    vlan = tags[0][1] if tags else 0
+    if settings.get("vlan"):
+        return settings["vlan"] == vlan
+    return "trunks" not in settings or vlan in (0, 10) or 20 <= vlan <= 29
+
+
+@case(rows={"unprotected": {"protected": False}, "protected": {"protected": True}})
+def a_promiscuous_guest_sees_frames_when_they_leave(env, protected):
+    daemon = env.renicd_alone()
+    framegen = env.framegen()
+    one, two = env.guest(daemon, framegen, 1), env.guest(daemon, framegen, 2)
+    looker = env.guest(daemon, framegen, 3, trust=True, promisc=True)
+    if protected:
+        daemon.call("protection_start", group="vf1")
+    one.send("ipv4", 40, stream=1, dst=two.mac)
+    if protected:
+        daemon.wait_taken("vf1", 40)
+        equal((two.received(), looker.received()), (0, 0), "frames before the commit")
+        daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
+    for guest in (two, looker):
+        guest.expect_whole(1, 40)
+    two.send("vlan", 20, stream=2, dst=one.mac, vlan=9)
+    for guest in (one, looker):
+        guest.expect_whole(2, 20)
+    equal((two.received(), looker.received()), (40, 60), "frames")
+
+
+@case(rows={"untagged": {"tags": []}, "tagged": {"tags": [(C, 5)]}})
+def frames_over_the_mtu_pass_neither_way(env, tags):
+    daemon, _, capture = env.renicd_on_tap()
+    guest = env.guest(daemon, env.framegen(), 1, mtu=1000, **({"vlan": 5} if tags else {}))
+    # header, and room for two tags
+    longest = 14 + 8 + 1000
+    for number, dst in enumerate((guest.mac, frame.BROADCAST)):
+        capture.send(tagged(answer_to(dst, number, longest - 4), tags))
+        capture.send(tagged(answer_to(dst, number, longest + 1), tags))
+    wait_until(lambda: (guest.received(), daemon.call("uplink_get")["drops"]["oversize"]) ==
+               (2, 2), "two passed, two did not")
+    whole, over = (frame_of(guest, n) + bytes(longest - 68 + n) for n in range(2))
+    guest.raw(whole)
+    guest.raw(over)
+    daemon.wait_taken("vf1", 2)
+    equal(daemon.drops("vf1"), {"oversize": 1}, "drops")
+    wire_gets(capture, [tagged(whole, tags)])
