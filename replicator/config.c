@@ -186,6 +186,11 @@ static int check_options(struct config_vm *vm, unsigned i, struct nic_error *err
 	if (remus_driver_find(vm->driver))
 		return 0;
 	snprintf(path, sizeof(path), "vms[%u].driver", i);
+#ifndef REMUS_XEN
+	if (!strcmp(vm->driver, "xen"))
+		return nic_fail(err, RENIC_E_UNSUPPORTED, path,
+			"%s: renic-remus is built without Xen (libxen-dev was not there)", path);
+#endif
 	return fail_at(err, path, vm->driver, remus_driver_names());
 }
 

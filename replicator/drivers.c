@@ -8,9 +8,16 @@
 extern const struct remus_driver remus_qemu_driver;
 #endif
 
+#ifdef REMUS_XEN
+extern const struct remus_driver remus_xen_driver;
+#endif
+
 static const struct remus_driver *const drivers[] = {
 #ifdef REMUS_QEMU
 	&remus_qemu_driver,
+#endif
+#ifdef REMUS_XEN
+	&remus_xen_driver,
 #endif
 	NULL,
 };

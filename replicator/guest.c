@@ -86,6 +86,14 @@ void guests_close(struct guest *guests, unsigned n)
 	}
 }
 
+bool guests_have_stream(const struct guest *guests, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!guests[i].n_pages)
+			return true;
+	return false;
+}
+
 uint8_t *guest_page(const struct guest *g, uint64_t page)
 {
 	unsigned i = 0;

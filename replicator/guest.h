@@ -29,6 +29,8 @@ struct guest {
 int guests_open(struct guest *guests, const struct remus_config *config, enum remus_side side,
 	struct nic_error *err);
 void guests_close(struct guest *guests, unsigned n);
+/* Is there one whose driver sends a stream, not pages of ours? */
+bool guests_have_stream(const struct guest *guests, unsigned n);
 
 /* Where the page is in our memory. page < n_pages. */
 uint8_t *guest_page(const struct guest *g, uint64_t page);

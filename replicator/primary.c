@@ -115,6 +115,15 @@ static void start_copy(struct primary *p)
 		event_post("error", "dirty pages cannot be tracked: %s", err.message);
 }
 
+/* All must go over again; of a stream from its beginning, to a standby that forgot it. */
+static void resync(struct primary *p, const char *why)
+{
+	if (guests_have_stream(p->guests, p->config->n_vms))
+		link_drop(p->link);
+	else if (go(p, PE_RESYNC, why))
+		start_copy(p);
+}
+
 /* It is back after a crash: what it holds it held, but its dirty pages are lost. */
 static void retry_daemon(struct primary *p)
 {
@@ -129,8 +138,8 @@ static void retry_daemon(struct primary *p)
 	p->daemon_lost_ns = 0;
 	p->may_pass = p->may_pass && !p->ever_held;
 	commit(p);
-	if (p->up && go(p, PE_RESYNC, "renicd lost track of the pages it wrote"))
-		start_copy(p);
+	if (p->up)
+		resync(p, "renicd lost track of the pages it wrote");
 }
 
 /* ---- the end of a VM, or of its NIC ---- */
@@ -208,6 +217,12 @@ static void say_hello(struct primary *p)
 		.timeout_ms = p->config->timeout_ms,
 	};
 
+	/* What is in flight of a stream cannot be sent again: the standby begins anew. */
+	if (guests_have_stream(p->guests, p->config->n_vms)) {
+		if (getrandom(&p->session, sizeof(p->session), 0) < 0)
+			p->session++;
+		hello.session = p->session;
+	}
 	snprintf(hello.group, sizeof(hello.group), "%s", p->config->group);
 	staging_reset(&p->staging);
 	link_allow(p->link, &hello);
@@ -350,18 +365,22 @@ static void look(struct primary *p)
 
 static void on_checkpoint_error(struct primary *p, int rc, const struct nic_error *err)
 {
+	bool broken = p->stream_broken;
+
+	p->stream_broken = false;
 	if (rc == CHECKPOINT_LINK_LOST)
 		return; /* the link says so itself */
 	if (rc == REMUS_E_VM_GONE) {
 		vm_lost(p, err->message);
 	} else if (rc == CHECKPOINT_RESYNC) {
-		if (go(p, PE_RESYNC, err->message))
-			start_copy(p);
+		resync(p, err->message);
 	} else if (daemon_is_lost(rc) || rc == RENIC_E_TERM) {
 		on_daemon_error(p, rc, err);
 	} else {
 		event_post("checkpoint_failed", "%s", err->message);
 	}
+	if (broken && rc != REMUS_E_VM_GONE)
+		link_drop(p->link);
 }
 
 static void copy_some(struct primary *p)

@@ -52,6 +52,7 @@ struct primary {
 	bool ever_held;	     /* some standby may hold a checkpoint of this VM */
 	bool may_pass;	     /* no standby ever held a checkpoint: what is sealed may leave */
 	bool paused;	     /* the VMs are */
+	bool stream_broken;  /* a stream's part that was given up: it must begin anew */
 	bool copying;	     /* the first copy goes on */
 	bool handover_sent;
 	bool vms_stopped;

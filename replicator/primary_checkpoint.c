@@ -122,7 +122,7 @@ static int add_vf(struct primary *p, unsigned vm, unsigned v, struct nic_error *
 	if (!vf)
 		return nic_fail(err, RENIC_E_NOT_FOUND, "vfs",
 			"VF \"%s\" is not in renicd's group \"%s\"", name, p->config->group);
-	if (!vf->dirty_complete)
+	if (!vf->dirty_complete && g->n_pages)
 		return nic_fail(err, CHECKPOINT_RESYNC, "",
 			"renicd does not know all it wrote to VM \"%s\"", g->config->name);
 	guest_add_gfns(g, g->carry, (const uint64_t *)(p->daemon.area + vf->dirty_offset),
@@ -296,6 +296,8 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 		if (!rc || rc == REMUS_E_VM_GONE)
 			*err = second;
 		give_up(p);
+		/* Its pages are in what was given up, and not dirty any more. */
+		p->stream_broken = begun && guests_have_stream(p->guests, p->config->n_vms);
 	} else {
 		p->flights[(p->head + p->n_flights - 1) % p->places].resumed_ns = t.resumed;
 		memset(&p->counts, 0, sizeof(p->counts));
@@ -342,6 +344,8 @@ static bool begin_round(struct primary *p, int *rc, struct nic_error *err)
 	p->copy_round++;
 	p->copy_vm = 0;
 	p->copy_word = 0;
+	if (p->copy_round == 1 && guests_have_stream(p->guests, p->config->n_vms))
+		return false; /* none of its bytes is a page of ours, and none went over yet */
 	return *rc == 0 && (p->copy_left <= COPY_LEFT_MAX || p->copy_round > COPY_ROUNDS_MAX);
 }
 

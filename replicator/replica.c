@@ -98,15 +98,6 @@ void replica_forget(struct replica *r)
 	r->epoch = 0;
 }
 
-/* A stream's driver cannot keep two checkpoints: with another session, what is held goes now. */
-static bool has_stream(const struct replica *r)
-{
-	for (unsigned i = 0; i < r->n_vms; i++)
-		if (!r->guests[i].n_pages)
-			return true;
-	return false;
-}
-
 int replica_begin(struct replica *r, uint64_t session, uint64_t term, struct nic_error *err)
 {
 	int rc = 0;
@@ -115,7 +106,8 @@ int replica_begin(struct replica *r, uint64_t session, uint64_t term, struct nic
 	r->next_session = session;
 	r->next_term = term;
 	r->pages_total = 0;
-	if (r->valid && r->session != session && has_stream(r))
+	/* A stream's driver cannot keep two checkpoints: with another session, what is held goes. */
+	if (r->valid && r->session != session && guests_have_stream(r->guests, r->n_vms))
 		replica_forget(r);
 	r->live = !r->valid;
 	for (unsigned i = 0; i < r->n_vms && !rc && r->live; i++)

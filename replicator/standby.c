@@ -8,7 +8,7 @@
 #include "event.h"
 #include "standby.h"
 
-enum { IDLE_MS = 20, FRAMES_A_TURN = 64, WRITE_MS = 1000, CHECK_MS = 100, PULSE_MS = 150 };
+enum { IDLE_MS = 20, FRAMES_A_TURN = 64, WRITE_MS = 1000, CHECK_MS = 100 };
 
 static bool go(struct standby *s, enum standby_event event, const char *why)
 {
@@ -505,7 +505,7 @@ int standby_run(const struct remus_config *config, struct role *role, struct nic
 	s->role = role;
 	s->daemon = (struct daemon){.path = config->renicd, .group = config->group};
 	s->pulse = s->daemon;
-	s->pulse.timeout_ms = PULSE_MS;
+	s->pulse.timeout_ms = config->timeout_ms / 2; /* a turn that takes longer is late */
 	rc = begin(s, err);
 	if (!rc) {
 		describe(s);
