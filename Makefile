@@ -8,7 +8,7 @@ DESTDIR ?=
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo failover-demo check fuzz bench install deb deb-check clean distclean
+.PHONY: help deps build demo failover-demo xen-demo check fuzz bench install deb deb-check clean distclean
 
 # make fuzz: seconds for each target, and which (default: all). ONLY: of make bench too
 T ?= 60
@@ -29,6 +29,9 @@ demo: ## a real Linux guest whose frames leave when its checkpoint is committed 
 
 failover-demo: ## two hosts: a guest and its TCP transfer outlive kill -9 of all on one (root)
 	@scripts/failover_demo.sh
+
+xen-demo: ## two nested Xen hosts: a PV guest and its TCP transfer outlive kill -9 of one (root)
+	@scripts/xen_demo.sh
 
 check: ## every test: unit, sanitizers, functional, VM, warnings as errors (root)
 	@scripts/check.sh

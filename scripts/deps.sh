@@ -6,6 +6,7 @@
 #   deps.sh build    only what the compiler needs
 #   deps.sh fuzz     what the compiler and the fuzzers need
 #   deps.sh deb      what the compiler and the Debian packages need
+#   deps.sh xen      all, and what Xen guests and the nested Xen hosts need
 #   deps.sh bench    build, and the benchmarks' peers and plots
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
@@ -24,6 +25,9 @@ BENCH=(openvswitch-switch-dpdk gnuplot-nox iperf3)
 # Packages, and a Debian to try them in: `make deb` and `make deb-check` only.
 DEB=(debhelper debootstrap fakeroot dpkg-dev)
 
+# Xen's libraries, and what builds the nested hosts' hypervisor: `make xen-demo` only.
+XEN=(libxen-dev dpkg-dev libc6-dev zlib1g-dev)
+
 missing() {
 	local have p
 	have=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true)
@@ -36,9 +40,10 @@ case ${1:-all} in
 	bench) WANT=("${BUILD[@]}" "${RUN[@]}" "${BENCH[@]}") ;;
 	fuzz) WANT=("${BUILD[@]}" "${FUZZ[@]}") ;;
 	build) WANT=("${BUILD[@]}") ;;
+	xen) WANT=("${BUILD[@]}" "${RUN[@]}" "${XEN[@]}") ;;
 	deb) WANT=("${BUILD[@]}" "${DEB[@]}") ;;
 	all) WANT=("${BUILD[@]}" "${RUN[@]}") ;;
-	*) die "usage: deps.sh [build|fuzz|bench|all]" ;;
+	*) die "usage: deps.sh [build|fuzz|bench|deb|xen|all]" ;;
 esac
 
 if ! command -v apt-get >/dev/null; then

@@ -7,6 +7,7 @@
 # Then CACHE has xen, xen-shadow, vmlinuz, vmlinux, dom0.cpio, domu.cpio.gz.
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
+TESTS=$(cd "$HERE/../../tests" && pwd)
 CACHE=${1:?usage: images.sh CACHE BUILD} BUILD=$(cd "${2:?usage: images.sh CACHE BUILD}" && pwd)
 mkdir -p "$CACHE"
 CACHE=$(cd "$CACHE" && pwd)
@@ -93,10 +94,12 @@ PY
 
 domu() {
 	local root=$CACHE/domu.root
-	up_to_date "$CACHE/domu.cpio.gz" "$CACHE/stage.done" "$HERE"/{images.sh,domu-init} "$HERE/../../tests/vm/guest/agent.c" && return
+	up_to_date "$CACHE/domu.cpio.gz" "$CACHE/stage.done" "$HERE"/{images.sh,domu-init} "$TESTS"/{vm/guest/agent.c,xen/guest/hostile.c} && return
 	skeleton "$root"
-	modules "$root" xen-netfront
-	${CC:-gcc} -std=gnu17 -O2 -static -s -o "$root/bin/agent" "$HERE/../../tests/vm/guest/agent.c"
+	modules "$root" xen-netfront xen-gntalloc xen-evtchn 8021q
+	${CC:-gcc} -std=gnu17 -O2 -static -s -o "$root/bin/agent" "$TESTS/vm/guest/agent.c"
+	${CC:-gcc} -std=gnu17 -D_GNU_SOURCE -O2 -static -s -o "$root/bin/hostile" "$TESTS/xen/guest/hostile.c" \
+		-lxenstore -lxengnttab -lxenevtchn -lxentoolcore -lxentoollog -lxencall
 	install -m 755 "$HERE/domu-init" "$root/init"
 	pack "$root" | gzip -1 >"$CACHE/domu.new"
 	mv "$CACHE/domu.new" "$CACHE/domu.cpio.gz"
@@ -106,7 +109,7 @@ domu() {
 dom0() {
 	local root=$CACHE/dom0.root name pmds
 	up_to_date "$CACHE/dom0.cpio" "$CACHE/stage.done" "$HERE"/{images.sh,dom0-init} "$HERE/../vif-renic" \
-		"$BUILD/renicd/renicd" "$BUILD/cli/renicctl" "$BUILD"/lib/librenic/librenic.so.*.* && return
+		"$BUILD/renicd/renicd" "$BUILD/cli/renicctl" "$BUILD/replicator/renic-remus" "$BUILD"/lib/librenic/librenic.so.*.* && return
 	skeleton "$root"
 	cp -L "$stage/lib64/ld-linux-x86-64.so.2" "$root/lib64/"
 	staged "$root" bin/bash bin/ip "$XEN"/{xl,xenstored,xenconsoled,xenconsole,libxl-save-helper,xen-init-dom0} \
@@ -127,7 +130,7 @@ dom0() {
 		ours "$root" "$pmds/$(basename "$pmds"/librte_$name.so.*.*)" "$(ls "$pmds"/librte_$name.so.*.* | head -n 1)"
 		(cd "$root/$pmds" && f=$(ls librte_$name.so.*.*) && ln -sf "$f" "${f%.*}")
 	done
-	[ ! -e "$BUILD/replicator/renic-remus" ] || ours "$root" usr/bin/renic-remus "$BUILD/replicator/renic-remus"
+	ours "$root" usr/bin/renic-remus "$BUILD/replicator/renic-remus"
 	modules "$root" xenfs xen-privcmd xen-gntdev xen-gntalloc xen-evtchn xen-netback 9p 9pnet_virtio \
 		virtio_pci virtio_net virtio_console bridge tun af_packet
 	install -m 755 "$HERE/dom0-init" "$root/init"

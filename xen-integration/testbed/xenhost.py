@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import time
+import zlib
 
 # mwait panics Xen under emulation, smap kills dom0 in IRET, svm is not needed for PV.
 CPU = "max,-monitor,-smap,-svm"
@@ -35,6 +36,8 @@ class XenHost:
         self.folder = run.join(name)
         self.share = os.path.join(self.folder, "share")
         self.console = os.path.join(self.folder, "console.log")
+        # Its own: the bridge inside takes it over, and two hosts are on one wire.
+        self.mac = f"52:54:00:00:0a:{zlib.crc32(name.encode()) & 0xff:02x}"
         self.process = None
         self.commands = self.inputs = 0
 
@@ -64,7 +67,8 @@ class XenHost:
              "-device", "virtio-9p-pci,fsdev=share,mount_tag=share,disable-legacy=on,"
                         "iommu_platform=on",
              "-netdev", f"tap,id=wire,ifname={self.tap},script=no,downscript=no,vnet_hdr=off",
-             "-device", "virtio-net-pci,netdev=wire,romfile=,disable-legacy=on,iommu_platform=on",
+             "-device", f"virtio-net-pci,netdev=wire,mac={self.mac},romfile=,disable-legacy=on,"
+                        "iommu_platform=on",
              "-serial", f"file:{self.console}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=open(os.path.join(self.folder, "qemu.log"), "wb"))
@@ -147,7 +151,7 @@ class XenHost:
 
     # ---- guests ----
 
-    def create(self, name, address, mac, memory_mb=128, extra=""):
+    def create(self, name, address, mac, memory_mb=128, vcpus=1):
         """xl create of a PV guest whose vif is renicd's; its domain number."""
         with open(os.path.join(self.share, f"{name}.cfg"), "w", encoding="ascii") as file:
             file.write(f"""name = "{name}"
@@ -156,11 +160,10 @@ kernel = "/tmp/vmlinux"
 ramdisk = "/tmp/domu.cpio.gz"
 extra = "console=hvc0 loglevel=4 mitigations=off ip={address}"
 memory = {memory_mb}
-vcpus = 1
+vcpus = {vcpus}
 on_crash = "destroy"
 on_reboot = "destroy"
 vif = [ 'mac={mac},script=vif-renic,vifname={name}' ]
-{extra}
 """)
         self.sh(f"xl create -q /share/{name}.cfg", timeout=GUEST_TIMEOUT_S)
         self.guest_wait(name, r"GUEST-UP", GUEST_TIMEOUT_S)
