@@ -474,6 +474,48 @@ static void a_blank_checksum_of_what_has_none_is_refused(void **state)
 /* ---- to the guest ---- */
 
 /* A chain of mbufs with random bytes, copied to `bytes`. */
+static void put_gso(struct world *w, uint16_t size)
+{
+	netif_extra_info_t extra = {.type = XEN_NETIF_EXTRA_TYPE_GSO,
+		.u.gso = {.size = size, .type = XEN_NETIF_GSO_TYPE_TCPV4}};
+
+	memcpy(RING_GET_REQUEST(&w->tx, w->tx.req_prod_pvt++), &extra, sizeof(extra));
+}
+
+static void what_the_guest_leaves_to_its_nic_is_passed_on(void **state)
+{
+	struct world *w = *state;
+	struct rte_mbuf *pkts[NETIF_BURST];
+
+	w->ring.offloads = true;
+	tx_put(w, 0, 0, 4000, NETTXF_csum_blank | NETTXF_data_validated | NETTXF_extra_info);
+	put_gso(w, 1400);
+	tx_put(w, 1, 0, 200, NETTXF_csum_blank);
+	tx_put(w, 2, 0, 200, 0);
+	tx_push(w);
+	assert_int_equal(from_guest(w, pkts), 3);
+	assert_int_equal(pkts[0]->ol_flags, RTE_MBUF_F_RX_L4_CKSUM_NONE | RTE_MBUF_F_RX_LRO);
+	assert_int_equal(pkts[0]->tso_segsz, 1400);
+	assert_int_equal(pkts[1]->ol_flags, RTE_MBUF_F_RX_L4_CKSUM_NONE);
+	assert_int_equal(pkts[2]->ol_flags, 0);
+	rte_pktmbuf_free_bulk(pkts, 3);
+}
+
+static void segments_that_were_not_offered_are_refused(void **state)
+{
+	struct world *w = *state;
+	struct rte_mbuf *pkts[NETIF_BURST];
+
+	tx_put(w, 0, 0, 4000, NETTXF_csum_blank | NETTXF_extra_info);
+	put_gso(w, 1400);
+	tx_push(w);
+	assert_int_equal(from_guest(w, pkts), 0);
+	tx_expect(w, 0, NETIF_RSP_ERROR);
+	tx_expect(w, 0, NETIF_RSP_NULL);
+	assert_int_equal(w->ring.errors.bad_request, 1);
+	assert_null(netif_ring_broken(&w->ring));
+}
+
 static struct rte_mbuf *make_frame(uint8_t *bytes, uint32_t len)
 {
 	struct rte_mbuf *first = NULL;
@@ -534,6 +576,70 @@ static void a_long_frame_takes_several_pages_and_waits_until_all_are_there(void 
 		assert_int_equal(response.status, i < 2 ? 4096 : 9000 - 2 * 4096);
 		assert_memory_equal(pages[i], bytes + i * 4096, (size_t)response.status);
 	}
+}
+
+/* Of 5000 bytes, for two pages, to be cut into segments of 1400. */
+static struct rte_mbuf *make_tso_frame(uint8_t *bytes)
+{
+	struct rte_mbuf *m = make_frame(bytes, 5000);
+
+	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_IPV6;
+	m->tso_segsz = 1400;
+	return m;
+}
+
+static void expect_gso(struct world *w)
+{
+	netif_rx_response_t response = rx_take(w);
+	netif_extra_info_t extra;
+
+	memcpy(&extra, &response, sizeof(extra));
+	assert_int_equal(extra.type, XEN_NETIF_EXTRA_TYPE_GSO);
+	assert_int_equal(extra.flags, 0);
+	assert_int_equal(extra.u.gso.type, XEN_NETIF_GSO_TYPE_TCPV6);
+	assert_int_equal(extra.u.gso.size, 1400);
+}
+
+static void a_frame_of_many_segments_has_its_extra_info(void **state)
+{
+	struct world *w = *state;
+	uint8_t bytes[5000];
+	struct rte_mbuf *m = make_tso_frame(bytes);
+	netif_rx_response_t response;
+
+	rx_give(w, 0, 0);
+	rx_give(w, 1, 1);
+	assert_int_equal(netif_ring_to_guest(&w->ring, &m, 1), 0);
+	rx_give(w, 2, 2);
+	assert_int_equal(netif_ring_to_guest(&w->ring, &m, 1), 1);
+	rte_pktmbuf_free(m);
+	response = rx_take(w);
+	assert_int_equal(response.status, 4096);
+	assert_int_equal(response.flags,
+		NETRXF_csum_blank | NETRXF_data_validated | NETRXF_extra_info | NETRXF_more_data);
+	expect_gso(w);
+	response = rx_take(w);
+	assert_int_equal(response.id, 2);
+	assert_int_equal(response.status, 5000 - 4096);
+	assert_int_equal(response.flags, 0);
+	assert_memory_equal(pages[0], bytes, 4096);
+	assert_memory_equal(pages[2], bytes + 4096, 5000 - 4096);
+}
+
+static void an_extra_info_stays_whole_when_its_frame_fails(void **state)
+{
+	struct world *w = *state;
+	uint8_t bytes[5000];
+	struct rte_mbuf *m = make_tso_frame(bytes);
+
+	rx_give(w, 0, 0);
+	rx_give(w, 1, 1);
+	rx_give(w, BAD_REF, 2);
+	assert_int_equal(netif_ring_to_guest(&w->ring, &m, 1), 1);
+	rte_pktmbuf_free(m);
+	assert_int_equal(rx_take(w).status, NETIF_RSP_ERROR);
+	expect_gso(w);
+	assert_int_equal(rx_take(w).status, NETIF_RSP_ERROR);
 }
 
 static void a_guest_without_scatter_gather_gets_no_long_frames(void **state)
@@ -659,6 +765,10 @@ int main(int argc, char **argv)
 		RING_TEST(without_mbufs_frames_stay_in_the_ring),
 		RING_TEST(the_guest_is_told_when_it_asked_for_it),
 		RING_TEST(a_new_backend_goes_on_where_the_last_one_answered),
+		RING_TEST(what_the_guest_leaves_to_its_nic_is_passed_on),
+		RING_TEST(segments_that_were_not_offered_are_refused),
+		RING_TEST(a_frame_of_many_segments_has_its_extra_info),
+		RING_TEST(an_extra_info_stays_whole_when_its_frame_fails),
 		RING_TEST(blank_checksums_are_made),
 		RING_TEST(a_blank_checksum_of_what_has_none_is_refused),
 		RING_TEST(a_frame_is_laid_into_the_guests_page),

@@ -59,3 +59,22 @@ def test_numbered_frames_arrive_once_and_in_order(world):
     sent = sender.finish()
     tally = traffic.wait_counted(world.ip(), sent)
     assert tally["received"] == sent and tally["lost"] == tally["late"] == 0, (sent, tally)
+
+
+def test_a_guest_with_two_queues_sends_whole_segments(world):
+    """Segmentation left to the NIC on both sides: frames longer than the wire's pass between."""
+    host, ip = world.host, "10.9.0.4"
+    host.create("wide", f"{ip}/24", "00:16:3e:00:00:04", vcpus=2)
+    try:
+        traffic.wait_reachable(ip)
+        rings = world.vf("wide")["rings"]
+        assert [ring["enabled"] for ring in rings] == [True, True], rings
+        traffic.upload(ip, BYTES)
+        traffic.download(ip, BYTES)
+        before = world.stats("db")
+        host.guest_sh("db", f"agent fetch {ip} {traffic.SOURCE} {BYTES}")
+        after = world.stats("db")
+        frames, octets = (after[key] - before[key] for key in ("rx_pkts", "rx_bytes"))
+        assert octets > BYTES and octets / frames > 2000, (octets, frames)
+    finally:
+        host.sh("xl destroy wide")

@@ -95,6 +95,10 @@ static struct vif *vif_adopt(uint16_t domid, uint16_t handle)
 		xs_watch(bus.env.xs, path, "frontend");
 		TAILQ_INSERT_TAIL(&bus.vifs, vif, next);
 	}
+	if (port && vif->port != port) {
+		vif->port = port;
+		vif_bound(&bus.env, vif);
+	}
 	vif->port = port;
 	return vif;
 }

@@ -18,6 +18,7 @@ static int netif_create(
 	p->domid = config->xen_domain;
 	p->handle = config->xen_handle;
 	p->n_qps = vf_queue_pairs(vf);
+	p->offloads = config->offloads;
 	pthread_mutex_init(&p->lock, NULL);
 	*port = p;
 	rc = bus_add_port(p, err);
@@ -94,10 +95,12 @@ static void netif_ring_info(void *port, uint16_t qp, struct vf_queue_info *info)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* There are no virtio features here. */
+/* What netfront says that it takes, in virtio's words. Any thread. */
 static uint64_t netif_features(void *port)
 {
-	return 0;
+	const struct netif_port *p = port;
+
+	return __atomic_load_n(&p->features, __ATOMIC_ACQUIRE);
 }
 
 const struct vf_port_ops xen_netif_port_ops = {

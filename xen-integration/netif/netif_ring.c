@@ -10,6 +10,7 @@
 
 #include "counter.h"
 #include "netif_csum.h"
+#include "offload.h"
 
 /* A packet of the guest's while its pieces are being gathered. */
 struct tx_packet {
@@ -18,7 +19,9 @@ struct tx_packet {
 	uint16_t n_slots;  /* requests with data */
 	uint16_t n_extras; /* requests that hold extra infos */
 	uint16_t first_seg, n_segs;
-	bool blank;  /* its checksum is to be made */
+	bool blank; /* its checksum is to be made */
+	bool gso;   /* it is to be cut into segments of gso_size bytes of payload */
+	uint16_t gso_size;
 	bool failed; /* answered with NETIF_RSP_ERROR */
 };
 
@@ -63,6 +66,7 @@ static uint16_t tx_read(struct netif_ring *r, RING_IDX at, uint32_t n, netif_tx_
 	bool extra;
 
 	packet->n_slots = packet->n_extras = 0;
+	packet->gso = false;
 	do {
 		if (packet->n_slots == NETIF_SLOTS_MAX || at - begin == n)
 			return 0;
@@ -77,6 +81,10 @@ static uint16_t tx_read(struct netif_ring *r, RING_IDX at, uint32_t n, netif_tx_
 			memcpy(&info, RING_GET_REQUEST(&r->tx, at), sizeof(info));
 			at++;
 			packet->n_extras++;
+			if (info.type == XEN_NETIF_EXTRA_TYPE_GSO) {
+				packet->gso = true;
+				packet->gso_size = info.u.gso.size;
+			}
 			extra = info.flags & XEN_NETIF_EXTRA_FLAG_MORE;
 		}
 		packet->ids[packet->n_slots] = slots[packet->n_slots].id;
@@ -250,6 +258,23 @@ static void tx_push(struct netif_ring *r)
 		netif_ring_notify(r);
 }
 
+/* What the guest left to its NIC: passed on, where that was offered. false: it was not, or cannot
+ * be done. */
+static bool tx_offload(const struct netif_ring *r, const struct tx_packet *packet)
+{
+	struct rte_mbuf *m = packet->m;
+
+	if (!r->offloads)
+		return !packet->gso && (!packet->blank || netif_csum_fill(m));
+	if (packet->blank || packet->gso)
+		m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE;
+	if (packet->gso) {
+		m->ol_flags |= RTE_MBUF_F_RX_LRO;
+		m->tso_segsz = packet->gso_size;
+	}
+	return true;
+}
+
 uint16_t netif_ring_from_guest(
 	struct netif_ring *r, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -269,7 +294,7 @@ uint16_t netif_ring_from_guest(
 			packet->failed = true;
 			counter_add(&r->errors.bad_grant, 1);
 		}
-		if (!packet->failed && packet->blank && !netif_csum_fill(packet->m)) {
+		if (!packet->failed && !tx_offload(r, packet)) {
 			packet->failed = true;
 			counter_add(&r->errors.bad_request, 1);
 		}
@@ -294,8 +319,9 @@ bool netif_ring_has_frames(const struct netif_ring *r)
 /* A frame on its way into the guest's pages. */
 struct rx_frame {
 	uint16_t first_seg, n_segs;
-	uint16_t n_slots;
-	RING_IDX at; /* of its first response */
+	uint16_t n_slots; /* with data */
+	bool has_extra;	  /* the second response is an extra info */
+	RING_IDX at;	  /* of its first response */
 };
 
 /* Plan the copies of one page's worth of a frame; *m and *at are where it goes on. */
@@ -326,10 +352,37 @@ static uint16_t rx_plan_page(struct netif_ring *r, grant_ref_t gref, struct rte_
 	return seg - begin;
 }
 
+/* The guest is to take it for many segments. In the response's place; its request is used up. */
+static void rx_put_gso(struct netif_ring *r, const struct rte_mbuf *m)
+{
+	netif_extra_info_t info = {
+		.type = XEN_NETIF_EXTRA_TYPE_GSO,
+		.u.gso = {.size = m->tso_segsz,
+			.type = m->ol_flags & RTE_MBUF_F_TX_IPV4 ? XEN_NETIF_GSO_TYPE_TCPV4
+								 : XEN_NETIF_GSO_TYPE_TCPV6},
+	};
+
+	r->rx.req_cons++;
+	memcpy(RING_GET_RESPONSE(&r->rx, r->rx.rsp_prod_pvt++), &info, sizeof(info));
+}
+
+/* Of a frame's first response. */
+static uint16_t rx_flags(const struct rte_mbuf *m)
+{
+	uint16_t flags = 0;
+
+	if (offload_is_asked(m))
+		flags |= NETRXF_csum_blank | NETRXF_data_validated;
+	if (offload_is_tso(m))
+		flags |= NETRXF_extra_info;
+	return flags;
+}
+
 /* One frame's requests are taken and answered; the answers are not shown before the copies are
  * made. */
 static void rx_plan(struct netif_ring *r, struct rte_mbuf *m, struct rx_frame *frame)
 {
+	const struct rte_mbuf *first = m;
 	uint32_t left = m->pkt_len, at = 0;
 
 	frame->at = r->rx.rsp_prod_pvt;
@@ -346,17 +399,22 @@ static void rx_plan(struct netif_ring *r, struct rte_mbuf *m, struct rx_frame *f
 		response = RING_GET_RESPONSE(&r->rx, r->rx.rsp_prod_pvt++);
 		*response = (netif_rx_response_t){
 			.id = request.id,
-			.flags = left ? NETRXF_more_data : 0,
+			.flags = (left ? NETRXF_more_data : 0) | (i ? 0 : rx_flags(first)),
 			.status = (int16_t)bytes,
 		};
+		if (i == 0 && frame->has_extra)
+			rx_put_gso(r, first);
 	}
 }
 
 /* Its bytes are not there: the guest drops it. */
 static void rx_fail(struct netif_ring *r, const struct rx_frame *frame)
 {
-	for (uint16_t i = 0; i < frame->n_slots; i++)
-		RING_GET_RESPONSE(&r->rx, frame->at + i)->status = NETIF_RSP_ERROR;
+	for (uint16_t i = 0; i < frame->n_slots; i++) {
+		RING_IDX at = frame->at + i + (i && frame->has_extra);
+
+		RING_GET_RESPONSE(&r->rx, at)->status = NETIF_RSP_ERROR;
+	}
 	counter_add(&r->errors.bad_grant, 1);
 }
 
@@ -388,13 +446,14 @@ uint16_t netif_ring_to_guest(struct netif_ring *r, struct rte_mbuf **pkts, uint1
 			counter_add(&r->errors.bad_request, 1);
 			continue; /* no guest of this kind can take it */
 		}
-		if (frame->n_slots > left ||
+		frame->has_extra = offload_is_tso(m);
+		if ((uint32_t)frame->n_slots + frame->has_extra > left ||
 			n_segs + segs_at_most(frame->n_slots, m) > NETIF_SEGS_MAX)
 			break;
 		frame->first_seg = n_segs;
 		rx_plan(r, m, frame);
 		n_segs += frame->n_segs;
-		left -= frame->n_slots;
+		left -= (uint32_t)frame->n_slots + frame->has_extra;
 		n_frames++;
 	}
 	if (!n_frames)

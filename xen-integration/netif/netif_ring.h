@@ -51,6 +51,7 @@ struct netif_ring {
 	xenevtchn_handle *evtchn;
 	evtchn_port_t port;
 	domid_t domid;
+	bool offloads;	     /* the guest may ask for checksums and segments (nic/offload.h) */
 	bool scatter_gather; /* the guest takes frames of several pages */
 	const char *broken;  /* atomic: why the ring is not served any more; NULL: it is */
 	int broken_fd;	     /* an eventfd that is told of it */
@@ -64,7 +65,8 @@ struct netif_ring {
  */
 void netif_ring_attach(struct netif_ring *r, void *tx, void *rx);
 
-/* Up to n (at most NETIF_BURST) frames that the guest sent, without blank checksums. */
+/* Up to n (at most NETIF_BURST) frames that the guest sent; without blank checksums, or with what
+ * is asked for them as librte_vhost says it (offload_from_guest()). */
 uint16_t netif_ring_from_guest(
 	struct netif_ring *r, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n);
 

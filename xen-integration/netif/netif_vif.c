@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <linux/virtio_net.h>
+
 #include "log.h"
 
 /* ---- xenstore ---- */
@@ -61,15 +63,16 @@ static void set_state(const struct vif_env *env, struct vif *vif, XenbusState st
 
 /* What this backend can do. netfront leaves TCP's and UDP's checksums over IPv4 blank whatever it
  * is told. */
-static void advertise(const struct vif_env *env, struct vif *vif)
+static void write_features(const struct vif_env *env, struct vif *vif)
 {
-	static const struct {
+	const char *offloads = vif->port && vif->port->offloads ? "1" : "0";
+	const struct {
 		const char *key, *value;
 	} features[] = {
 		{"feature-sg", "1"},
-		{"feature-gso-tcpv4", "0"},
-		{"feature-gso-tcpv6", "0"},
-		{"feature-ipv6-csum-offload", "0"},
+		{"feature-gso-tcpv4", offloads},
+		{"feature-gso-tcpv6", offloads},
+		{"feature-ipv6-csum-offload", offloads},
 		{"feature-rx-copy", "1"},
 		{"feature-rx-flip", "0"},
 		{"feature-multicast-control", "0"},
@@ -82,7 +85,42 @@ static void advertise(const struct vif_env *env, struct vif *vif)
 		write_key(env->xs, vif->backend, features[i].key, features[i].value);
 	snprintf(queues, sizeof(queues), "%u", vif->port ? vif->port->n_qps : 1);
 	write_key(env->xs, vif->backend, "multi-queue-max-queues", queues);
+}
+
+static void advertise(const struct vif_env *env, struct vif *vif)
+{
+	write_features(env, vif);
 	set_state(env, vif, XenbusStateInitWait);
+}
+
+void vif_bound(const struct vif_env *env, struct vif *vif)
+{
+	if (vif->state == XenbusStateInitWait)
+		write_features(env, vif);
+}
+
+/* What the guest takes, of what was offered. */
+static uint64_t frontend_features(const struct vif_env *env, const struct vif *vif)
+{
+	static const struct {
+		const char *key;
+		uint64_t features;
+	} keys[] = {
+		{"feature-gso-tcpv4", 1ULL << VIRTIO_NET_F_GUEST_TSO4},
+		{"feature-gso-tcpv6", 1ULL << VIRTIO_NET_F_GUEST_TSO6},
+	};
+	uint64_t features = 1ULL << VIRTIO_NET_F_GUEST_CSUM;
+
+	if (!vif->port->offloads ||
+		vif_read_number(env->xs, vif->frontend, "feature-no-csum-offload", 1) == 1 ||
+		vif_read_number(env->xs, vif->frontend, "feature-ipv6-csum-offload", 1) != 1)
+		return 0;
+	if (vif_read_number(env->xs, vif->frontend, "feature-sg", 1) != 1)
+		return features; /* a frame of many segments is one of many pages */
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (vif_read_number(env->xs, vif->frontend, keys[i].key, 1) == 1)
+			features |= keys[i].features;
+	return features;
 }
 
 /* ---- rings ---- */
@@ -130,6 +168,7 @@ static const char *ring_open(const struct vif_env *env, struct vif *vif, uint16_
 		return "no memory";
 	r->domid = vif->domid;
 	r->broken_fd = env->wake_fd;
+	r->offloads = p->offloads;
 	r->scatter_gather = vif_read_number(env->xs, vif->frontend, "feature-sg", 1) == 1;
 	refs[0] = vif_read_number(env->xs, at, "tx-ring-ref", UINT32_MAX);
 	refs[1] = vif_read_number(env->xs, at, "rx-ring-ref", UINT32_MAX);
@@ -186,6 +225,7 @@ static void connect_vif(const struct vif_env *env, struct vif *vif)
 	pthread_mutex_lock(&p->lock);
 	error = open_all(env, vif, &n);
 	p->n_rings = error ? 0 : n;
+	__atomic_store_n(&p->features, frontend_features(env, vif), __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&p->lock);
 	if (error) {
 		close_all(p);

@@ -26,6 +26,8 @@ struct netif_port {
 	struct vf *vf;
 	uint16_t domid, handle;
 	uint16_t n_qps;
+	bool offloads;	   /* offered to the guest */
+	uint64_t features; /* atomic: what it takes, as virtio's feature bits */
 	/* Between the bus's thread, which connects, and the control thread, which asks for indices.
 	 */
 	pthread_mutex_t lock;
@@ -52,6 +54,9 @@ struct vif_env {
 
 /* Look at xenstore and do what is next; false: the vif is gone, and nothing of it is left. */
 bool vif_step(const struct vif_env *env, struct vif *vif);
+
+/* It has a VF now: what that can do is known, and the guest, which does not run yet, is told. */
+void vif_bound(const struct vif_env *env, struct vif *vif);
 
 /* Let go of the guest's rings, with notice to the VF: why it was sent away, or NULL. */
 void vif_disconnect(struct vif *vif, const char *reason);
