@@ -121,6 +121,8 @@ enum xen_save_state xen_save_state(struct xen_save *s)
 {
 	enum xen_save_state state;
 
+	if (!s->running)
+		return XEN_SAVE_NONE;
 	pthread_mutex_lock(&s->lock);
 	state = s->state;
 	pthread_mutex_unlock(&s->lock);
@@ -129,6 +131,8 @@ enum xen_save_state xen_save_state(struct xen_save *s)
 
 void xen_save_go(struct xen_save *s)
 {
+	if (!s->running)
+		return;
 	pthread_mutex_lock(&s->lock);
 	if (s->state == XEN_SAVE_SUSPENDING)
 		s->state = XEN_SAVE_SAVING;
@@ -160,16 +164,16 @@ int xen_save_start(struct xen_save *s, uint32_t domid, struct nic_error *err)
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->let_go, NULL);
 	rc = s->told_fd < 0 ? errno : pthread_create(&s->thread, NULL, run, s);
-	if (!rc)
+	s->running = rc == 0;
+	if (s->running)
 		return 0;
 	close_fds(s);
-	s->state = XEN_SAVE_NONE;
 	return nic_fail(err, RENIC_E_RESOURCES, "xen", "a thread to save it: %s", strerror(rc));
 }
 
 void xen_save_stop(struct xen_save *s)
 {
-	if (s->state == XEN_SAVE_NONE)
+	if (!s->running)
 		return;
 	pthread_mutex_lock(&s->lock);
 	s->stop = true;
@@ -182,7 +186,7 @@ void xen_save_stop(struct xen_save *s)
 	close(s->told_fd);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->let_go);
-	s->state = XEN_SAVE_NONE;
+	s->running = false;
 }
 
 static int ended(struct xen_save *s, struct nic_error *err)
@@ -210,6 +214,8 @@ int64_t xen_save_drain(struct xen_save *s, enum xen_save_state until, struct rem
 	int64_t moved = 0;
 
 	*there = false;
+	if (!s->running)
+		return nic_fail(err, RENIC_E_STATE, "xen", "nothing is being saved");
 	while ((uint64_t)moved < max_bytes) {
 		/* Before the pipe is found empty: what was written before is in it. */
 		enum xen_save_state state = xen_save_state(s);

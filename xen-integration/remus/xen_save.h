@@ -35,8 +35,9 @@ enum xen_save_state {
 struct xen_save {
 	uint32_t domid;
 	pthread_t thread;
-	int pipe[2]; /* read end: not blocking */
-	int told_fd; /* an eventfd, written when the state changes */
+	bool running; /* the thread is there; the driver's own */
+	int pipe[2];  /* read end: not blocking */
+	int told_fd;  /* an eventfd, written when the state changes */
 	pthread_mutex_t lock;
 	pthread_cond_t let_go;
 	enum xen_save_state state; /* under lock, as the next ones */
