@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Output commit and quiet suspends for a Xen guest."""
+import socket
 import threading
 import time
 
 import traffic
+from world import GUESTS, TAP
 
 
 def test_uncommitted_replies_never_leave_and_a_commit_lets_them(world):
@@ -40,6 +42,36 @@ def test_uncommitted_frames_never_reach_another_guest(world):
     world.checkpoint()
     tally = traffic.wait_counted(world.ip("db"), 50)
     assert tally["received"] == 50 and tally["late"] == 0, tally
+
+
+def test_no_frame_leaves_uncommitted_whatever_its_kind(world):
+    """IPv4, ARP, IPv6 and VLAN, as they come out of the host."""
+    kinds = {  # by bytes that no other of them has
+        "IPv4": socket.inet_aton("10.9.0.9") + b"\x08\x00",  # to it, ICMP echo
+        "ARP": socket.inet_aton("10.9.0.8"),
+        "IPv6": bytes.fromhex("ff0200000000000000000000000000018000"),  # ICMPv6 echo to all nodes
+        "VLAN": socket.inet_aton("10.9.7.9"),
+    }
+    host = world.host
+    host.guest_sh("web", "arp -s 10.9.0.9 02:00:00:00:09:09; modprobe 8021q; "
+                         "ip link add link eth0 name eth0.7 type vlan id 7; "
+                         "ip addr add 10.9.7.2/24 dev eth0.7; ip link set eth0.7 up; sleep 2")
+    host.renicctl("protection", "start", "web")
+    capture = traffic.Capture(TAP, GUESTS["web"][1])
+    try:
+        host.guest_sh("web", "{ ping -c 2 -W 1 10.9.0.9; arping -c 2 -w 3 -I eth0 10.9.0.8; "
+                             "ping -6 -c 2 -W 1 -I eth0 ff02::1; ping -c 1 -W 1 10.9.7.9; true; }")
+        assert world.vf()["held_pkts"] >= 6, world.vf()
+        assert not capture.frames, f"left before a commit: {capture.frames[0].hex()}"
+        world.checkpoint()
+        end = time.monotonic() + 20
+        while missing := [kind for kind, sign in kinds.items()
+                          if not any(sign in frame for frame in capture.frames)]:
+            assert time.monotonic() < end, f"committed, but did not leave: {missing}"
+            time.sleep(0.1)
+    finally:
+        capture.finish()
+        host.guest_sh("web", "ip link del eth0.7")
 
 
 def test_suspends_under_traffic_lose_and_repeat_nothing(world):
