@@ -15,7 +15,7 @@ static void set_frontend(struct vf *vf, enum frontend_state state)
 	pthread_mutex_unlock(&vf->frontend_lock);
 }
 
-/* The rings are new: signals are on until the first disarm. */
+/* The rings are new: signals are on until the first disarm, and their kick descriptor is another. */
 static void qp_start(struct vf_qp *qp, void *arg)
 {
 	qp->port = qp->vf->port;
@@ -30,12 +30,14 @@ static void qp_stop(struct vf_qp *qp, void *arg)
 {
 	qp->running = false;
 	qp->paused = true;
+	lcore_unwatch(&qp->poller);
 }
 
 static void qp_disconnect(struct vf_qp *qp, void *arg)
 {
 	qp->running = false;
 	qp->paused = false;
+	lcore_unwatch(&qp->poller);
 	qp_flush_rx(qp, DROP_NO_FRONTEND);
 }
 

@@ -27,6 +27,7 @@ def a_killed_front_end_comes_back_to_its_frames(env, role, packed):
     daemon.wait_taken("vf1", 300)
     first.kill()
     daemon.rpc.wait_event("frontend_disconnected", "vf1")
+    wait_until(lambda: daemon.vf("vf1")["frontend"] == "none", "nobody is there")
     vf = daemon.vf("vf1")
     equal((vf["role"], vf["held_pkts"], vf["epoch"], vf["frontend"]),
           ("protected", 300, 2, "none"), "role, frames held, epoch, front-end")
