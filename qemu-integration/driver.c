@@ -4,9 +4,12 @@
  * of its own:
  *
  *   pause    `stop` and `xen-save-devices-state` in one write; waits for the first
- *   state    collects what the second wrote into a memfd of ours, handed over once (add-fd)
- *   dirty    an engine of dirty.h; what renicd writes is in renicd's own log
- *   resume   `cont`
+ *   dirty    an engine of dirty.h, while QEMU saves: saving writes no guest memory, as QEMU's own
+ *            migration relies on, which sends the last pages before the device state. What renicd
+ *            writes is in renicd's own log
+ *   resume_soon  `cont`, queued behind the save: QEMU goes on without waiting for us
+ *   state    collects what the save wrote into a memfd of ours, handed over once (add-fd)
+ *   resume   waits for `cont`
  *   load     the saved state through a socket to `migrate-incoming`: QEMU was started with -S
  * -incoming defer, its RAM is filled already run      `cont`
  *
@@ -53,6 +56,7 @@ struct remus_vm {
 	uint8_t *state_map;
 	char save_args[64]; /* of xen-save-devices-state */
 	uint64_t save_id;   /* of the one under way, 0: none */
+	uint64_t cont_id;   /* of the `cont` under way, 0: none */
 	/* Standby: what apply() took last. */
 	uint8_t *blob;
 	size_t blob_bytes, blob_size;
@@ -339,7 +343,7 @@ static int qemu_pause(struct remus_vm *vm, struct nic_error *err)
 	uint64_t stop_id;
 	int rc;
 
-	vm->save_id = 0;
+	vm->save_id = vm->cont_id = 0;
 	lseek(vm->state_write, 0, SEEK_SET);
 	rc = qmp_send(vm->qmp, "stop", NULL, -1, vm->timeout_ms, &stop_id, err);
 	if (rc == 0)
@@ -372,10 +376,18 @@ static int qemu_state(struct remus_vm *vm, struct remus_sink *sink, struct nic_e
 	return sink->write(sink, vm->state_map, bytes);
 }
 
+static int qemu_resume_soon(struct remus_vm *vm, struct nic_error *err)
+{
+	return about(
+		vm, qmp_send(vm->qmp, "cont", NULL, -1, vm->timeout_ms, &vm->cont_id, err), err);
+}
+
 static int qemu_resume(struct remus_vm *vm, struct nic_error *err)
 {
-	int rc = simple(vm, "cont", vm->timeout_ms, err);
+	int rc = vm->cont_id ? qmp_wait(vm->qmp, vm->cont_id, vm->timeout_ms, NULL, err)
+			     : simple(vm, "cont", vm->timeout_ms, err);
 
+	vm->cont_id = 0;
 	if (rc == 0)
 		vm->paused = false;
 	return about(vm, rc, err);
@@ -523,6 +535,7 @@ const struct remus_driver remus_qemu_driver = {
 	.track = qemu_track,
 	.dirty = qemu_dirty,
 	.pause = qemu_pause,
+	.resume_soon = qemu_resume_soon,
 	.state = qemu_state,
 	.resume = qemu_resume,
 	.stop = qemu_stop,

@@ -339,8 +339,21 @@ pid_t qmp_peer(const struct qmp *qmp)
 	return getsockopt(qmp->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 ? peer.pid : 0;
 }
 
-/* The first line of a connection: {"QMP": …}. */
-static int greet(struct qmp *qmp, int64_t deadline, struct nic_error *err)
+/* Does the greeting offer this capability? */
+static bool offers(const json_t *greeting, const char *capability)
+{
+	const json_t *list = json_object_get(json_object_get(greeting, "QMP"), "capabilities");
+	size_t i;
+	json_t *one;
+
+	json_array_foreach ((json_t *)list, i, one)
+		if (json_is_string(one) && !strcmp(json_string_value(one), capability))
+			return true;
+	return false;
+}
+
+/* The first line of a connection: {"QMP": …}. *oob: it has out-of-band execution. */
+static int greet(struct qmp *qmp, int64_t deadline, bool *oob, struct nic_error *err)
 {
 	json_t *greeting;
 	bool right;
@@ -357,6 +370,7 @@ static int greet(struct qmp *qmp, int64_t deadline, struct nic_error *err)
 	greeting = parse(qmp, len);
 	drop_line(qmp, len);
 	right = json_object_get(greeting, "QMP") != NULL;
+	*oob = offers(greeting, "oob");
 	json_decref(greeting);
 	return right ? 0 : end(qmp, err, "not the protocol of QEMU");
 }
@@ -378,6 +392,7 @@ int qmp_connect(const char *path, unsigned timeout_ms, struct qmp **out, struct 
 {
 	struct qmp *qmp = calloc(1, sizeof(*qmp));
 	int64_t deadline = now_ms() + timeout_ms;
+	bool oob = false;
 	int rc;
 
 	if (!qmp)
@@ -390,9 +405,12 @@ int qmp_connect(const char *path, unsigned timeout_ms, struct qmp **out, struct 
 	else
 		rc = dial(qmp, path, err);
 	if (rc == 0)
-		rc = greet(qmp, deadline, err);
+		rc = greet(qmp, deadline, &oob, err);
+	/* With "oob", QEMU reads the next commands while it is busy with one; without, it wakes its
+	 * reader between any two. */
 	if (rc == 0)
-		rc = qmp_call(qmp, "qmp_capabilities", NULL, timeout_ms, NULL, err);
+		rc = qmp_call(qmp, "qmp_capabilities",
+			oob ? json_pack("{s:[s]}", "enable", "oob") : NULL, timeout_ms, NULL, err);
 	if (rc == 0)
 		*out = qmp;
 	else

@@ -14,8 +14,10 @@
  *
  *    open(PRIMARY)  regions  track
  *    dirty, live              while the VM runs, as often as the first copy takes rounds
- *    pause  state  dirty  resume      every checkpoint; between pause and state the core calls
- *                                     renicd's checkpoint_begin, before resume checkpoint_resume
+ *    pause  dirty  resume_soon  state  resume
+ *                             every checkpoint; after pause the core calls renicd's
+ *                             checkpoint_begin, before resume_soon checkpoint_resume (before resume
+ *                             where one of the group's drivers has no resume_soon)
  *    stop                     the VM must never run again (planned switch, or it is being given up)
  *    close                    whatever the VM does, it goes on doing
  *
@@ -27,8 +29,8 @@
  *    load  run                the failover; renicd's activate comes between them
  *    close, or after run: close and open(PRIMARY), to be protected again
  *
- * Several VMs in a group: all are paused one after the other, then begin, then state and dirty of
- * each, then all are resumed.
+ * Several VMs in a group: all are paused one after the other, then begin, then dirty of each, then
+ * resume_soon of each, state of each, then all are resumed.
  *
  * Threads: all functions of one VM are called by one thread at a time, though not always by the
  * same one. A driver may keep threads of its own. The core holds no lock in a call.
@@ -153,6 +155,14 @@ struct remus_driver {
 	/* Stop the vCPUs. When this returns, the guest's memory changes no more by its own doing.
 	 */
 	int (*pause)(struct remus_vm *vm, struct nic_error *err);
+
+	/*
+	 * May be NULL. The VM's pages have been copied: it may run again as soon as its device
+	 * state is saved, without waiting for us. For a driver that can queue its resume behind the
+	 * save; resume() then waits for it. Only where saving writes no guest memory, and where
+	 * renicd, resumed, finds no rings to touch before the VM runs.
+	 */
+	int (*resume_soon)(struct remus_vm *vm, struct nic_error *err);
 
 	/* The VM is paused, its VFs suspended: write the device state (and a stream's pages) into
 	 * the sink. Called once a checkpoint. */

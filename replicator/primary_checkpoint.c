@@ -19,7 +19,7 @@ enum {
 
 /* Where the time of one checkpoint went. */
 struct times {
-	int64_t start, paused, begun, state, scanned, copied, resumed;
+	int64_t start, paused, begun, scanned, copied, state, resumed;
 };
 
 /* ---- sets of pages ---- */
@@ -184,20 +184,43 @@ static int add_end(struct primary *p)
 	return 0;
 }
 
-static int collect(struct primary *p, struct times *t, struct nic_error *err)
+/* Do all VMs of the group run on by themselves, once told so? */
+static bool can_resume_soon(const struct primary *p)
+{
+	for (unsigned i = 0; i < p->config->n_vms; i++)
+		if (!p->guests[i].driver->resume_soon)
+			return false;
+	return true;
+}
+
+static int resume_soon(struct primary *p, bool *renicd_resumed, struct nic_error *err)
+{
+	int rc = daemon_resume(&p->daemon, err);
+
+	*renicd_resumed = !rc;
+	for (unsigned i = 0; i < p->config->n_vms && !rc; i++)
+		rc = p->guests[i].driver->resume_soon(p->guests[i].vm, err);
+	return rc;
+}
+
+/* Everything but the device state is copied while that is being saved. */
+static int collect(
+	struct primary *p, bool stay, struct times *t, bool *renicd_resumed, struct nic_error *err)
 {
 	int rc = for_each_vf(p, add_vf, err);
 
-	if (!rc)
-		rc = add_states(p, err);
-	t->state = now_ns();
 	if (!rc)
 		rc = add_dirty(p, err);
 	t->scanned = now_ns();
 	if (!rc)
 		rc = copy_pages(p);
 	t->copied = now_ns();
-	return rc ? rc : add_end(p);
+	if (!rc && !stay && can_resume_soon(p))
+		rc = resume_soon(p, renicd_resumed, err);
+	if (!rc)
+		rc = add_states(p, err);
+	t->state = now_ns();
+	return rc;
 }
 
 /* ---- pause and resume ---- */
@@ -242,10 +265,10 @@ static void note(struct primary *p, const struct times *t, uint64_t pages, uint6
 	histogram_add(&s->pause_us, us(t->resumed - t->start));
 	histogram_add(&s->pause_vm_us, us(t->paused - t->start));
 	histogram_add(&s->begin_us, us(t->begun - t->paused));
-	histogram_add(&s->state_us, us(t->state - t->begun));
-	histogram_add(&s->scan_us, us(t->scanned - t->state));
+	histogram_add(&s->scan_us, us(t->scanned - t->begun));
 	histogram_add(&s->copy_us, us(t->copied - t->scanned));
-	histogram_add(&s->resume_us, us(t->resumed - t->copied));
+	histogram_add(&s->state_us, us(t->state - t->copied));
+	histogram_add(&s->resume_us, us(t->resumed - t->state));
 	histogram_add(&s->pages, pages);
 	histogram_add(&s->held_pkts, p->daemon.checkpoint.held_pkts);
 	pthread_mutex_unlock(&p->role->lock);
@@ -272,7 +295,7 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 	uint64_t waits = p->staging.waits, before = p->counts.pages, pages;
 	struct times t = {.start = now_ns()};
 	struct nic_error second = {0};
-	bool begun = false;
+	bool begun = false, renicd_resumed = false;
 	int rc, end = 0;
 
 	rc = pause_vms(p, err);
@@ -283,15 +306,19 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 	}
 	t.begun = now_ns();
 	if (!rc)
-		rc = collect(p, &t, err);
+		rc = collect(p, stay, &t, &renicd_resumed, err);
 	pages = p->counts.pages - before;
-	if (begun && rc)
+	if (begun && rc && !renicd_resumed)
 		daemon_abort(&p->daemon, &second);
-	else if (begun)
+	else if (begun && !renicd_resumed)
 		end = daemon_resume(&p->daemon, &second);
 	if ((rc || end || !stay) && primary_resume_vms(p, &second))
 		rc = REMUS_E_VM_GONE;
 	t.resumed = now_ns();
+	if (!rc && !end)
+		rc = add_end(p);
+	if (rc && p->paused && primary_resume_vms(p, &second))
+		rc = REMUS_E_VM_GONE;
 	if (rc || end) {
 		if (!rc || rc == REMUS_E_VM_GONE)
 			*err = second;
