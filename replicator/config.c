@@ -222,9 +222,6 @@ static int check(struct remus_config *config, unsigned given, struct nic_error *
 	int rc = 0;
 
 	config->has_tls = given & 1;
-	if (config->replicate_egress)
-		return fail_at(err, "replicate_egress", "true",
-			"false: this version does not copy held frames to the backup");
 	if (config->has_tls && config->plain)
 		return fail_at(err, "plain", "true", "false where there is \"tls\"");
 	if (config->timeout_ms < 2 * config->heartbeat_ms)

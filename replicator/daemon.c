@@ -46,10 +46,11 @@ void daemon_close(struct daemon *d)
 	if (d->area)
 		munmap((void *)d->area, d->area_bytes);
 	d->area = NULL;
+	daemon_log_close(&d->log);
 }
 
 /* After a failed call: gone, or just a no. */
-static int done(struct daemon *d, int rc, const char *what, const struct renic_error *why,
+int daemon_done(struct daemon *d, int rc, const char *what, const struct renic_error *why,
 	struct nic_error *err)
 {
 	if (!rc)
@@ -64,7 +65,7 @@ static int done(struct daemon *d, int rc, const char *what, const struct renic_e
 		struct renic_error why;                                                            \
 		int rc_ = daemon_connect(d, err);                                                  \
                                                                                                    \
-		return rc_ ? rc_ : done(d, call, what, &why, err);                                 \
+		return rc_ ? rc_ : daemon_done(d, call, what, &why, err);                          \
 	} while (0)
 
 /* A group's state out of group_get's answer, or that of activate. */
@@ -95,7 +96,7 @@ static int call_group(struct daemon *d, const char *method, json_t *params,
 	if (!rc)
 		read_group(result, group);
 	json_decref(result);
-	return done(d, rc, method, &why, err);
+	return daemon_done(d, rc, method, &why, err);
 }
 
 /* Its name may be that of a lone VF: then there may be no group of that name yet. */
@@ -115,7 +116,7 @@ int daemon_group(struct daemon *d, struct daemon_group *group, struct nic_error 
 		snprintf(group->state, sizeof(group->state), "%s", role ? role : "");
 	}
 	json_decref(vf);
-	return done(d, rc, "vf_get", &why, err);
+	return daemon_done(d, rc, "vf_get", &why, err);
 }
 
 int daemon_protect(struct daemon *d, struct nic_error *err)
@@ -196,7 +197,7 @@ int daemon_begin(struct daemon *d, struct nic_error *err)
 	rc = renic_checkpoint_begin_vfs(
 		d->client, d->group, &d->checkpoint, d->vfs, &d->n_vfs, &fd, &why);
 	if (rc)
-		return done(d, rc, "checkpoint_begin", &why, err);
+		return daemon_done(d, rc, "checkpoint_begin", &why, err);
 	rc = begun(d, fd, err);
 	if (fd >= 0)
 		close(fd);

@@ -11,6 +11,22 @@
 #include "nic/error.h"
 #include "nic/types.h"
 
+/* A run of a VF's held records, whole ones, in the egress log's file. */
+struct daemon_extent {
+	uint16_t queue;
+	uint64_t log_offset, file_offset, bytes;
+};
+
+enum { DAEMON_EXTENTS_MAX = 8192, DAEMON_LOAD_MAX = 384 << 10 };
+
+/* The egress log's file, and where a VF's records were at the last look. */
+struct daemon_log {
+	const uint8_t *file; /* NULL: not mapped */
+	size_t file_bytes;
+	struct daemon_extent *extents;
+	size_t n_extents;
+};
+
 struct daemon {
 	const char *path, *group;
 	struct renic_client *client; /* NULL: not connected */
@@ -21,6 +37,7 @@ struct daemon {
 	struct renic_checkpoint_vf vfs[VF_MAX];
 	size_t n_vfs; /* of the last checkpoint */
 	struct renic_checkpoint checkpoint;
+	struct daemon_log log;
 };
 
 struct daemon_group {
@@ -58,6 +75,19 @@ struct daemon_snapshot {
 
 int daemon_restore(
 	struct daemon *d, const struct daemon_snapshot *snapshots, size_t n, struct nic_error *err);
+/* ---- daemon_log.c: held frames ---- */
+
+/* Fill d->log with what the VF holds now. */
+int daemon_log_look(struct daemon *d, const char *vf, struct nic_error *err);
+void daemon_log_close(struct daemon_log *log);
+/* A standby's VF takes these records (egress_load): at most DAEMON_LOAD_MAX bytes, whole ones. */
+int daemon_log_load(
+	struct daemon *d, const char *vf, const uint8_t *records, size_t n, struct nic_error *err);
+
+/* Calls of other files: what a call failed with, and whether the connection is of use still. */
+int daemon_done(struct daemon *d, int rc, const char *what, const struct renic_error *why,
+	struct nic_error *err);
+
 /* *term: the new one. */
 int daemon_activate(struct daemon *d, uint64_t *term, struct nic_error *err);
 

@@ -241,6 +241,7 @@ static void on_up_again(struct primary *p)
 {
 	primary_land(p, p->view.peer.epoch);
 	p->acked = p->view.peer.epoch;
+	p->held_from = p->acked + 1;
 	primary_recall(p);
 	commit(p);
 	p->copying = true;
@@ -260,6 +261,7 @@ static void on_up_new(struct primary *p)
 		link_drop(p->link);
 		return;
 	}
+	p->held_from = 1;
 	p->may_pass = !p->ever_held && p->view.peer.epoch == 0;
 	go(p, PE_UP, "connected to a standby");
 	start_copy(p);
@@ -744,6 +746,7 @@ int primary_run(const struct remus_config *config, struct role *role, struct nic
 		rc = loop(p);
 	link_free(p->link);
 	staging_fini(&p->staging);
+	held_free(&p->held);
 	daemon_close(&p->daemon);
 	guests_close(p->guests, config->n_vms);
 	free(p);

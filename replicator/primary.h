@@ -18,6 +18,7 @@
 #include "fence.h"
 #include "fsm.h"
 #include "guest.h"
+#include "held.h"
 #include "link.h"
 #include "role.h"
 #include "staging.h"
@@ -42,6 +43,8 @@ struct primary {
 
 	uint64_t session;		   /* a random number: whose checkpoints these are */
 	uint64_t sealed, acked, committed; /* epochs */
+	uint64_t held_from;		   /* the first whose held frames were not staged yet */
+	struct held_bytes held;		   /* a message under construction */
 	struct flight flights[IN_FLIGHT_MAX];
 	unsigned head, n_flights, places; /* ring of `places` */
 	struct msg_end counts;		  /* what was staged since the last END */

@@ -168,6 +168,22 @@ static int add_dirty(struct primary *p, struct nic_error *err)
 	return rc;
 }
 
+/* Frames of the epoch that was just sealed wait in renicd for our commit, so they can be copied
+ * while the VM runs again; and with them what an earlier backup may have had, and lost. */
+static int add_held(struct primary *p, unsigned vm, unsigned v, struct nic_error *err)
+{
+	const char *vf = p->guests[vm].config->vfs[v].name;
+	int rc = held_read(&p->daemon, vf, p->held_from, p->daemon.checkpoint.epoch, &p->held, err);
+
+	if (rc)
+		return rc;
+	if (staging_put(&p->staging, (struct slot){SLOT_HELD, (uint8_t)vm, 0, v}, p->held.bytes,
+		    p->held.n))
+		return CHECKPOINT_LINK_LOST;
+	p->counts.held_bytes += p->held.n;
+	return 0;
+}
+
 static int add_end(struct primary *p)
 {
 	p->counts.term = p->daemon.term;
@@ -179,6 +195,7 @@ static int add_end(struct primary *p)
 		.epoch = p->counts.epoch, .held_pkts = p->daemon.checkpoint.held_pkts};
 	p->n_flights++;
 	p->sealed = p->counts.epoch;
+	p->held_from = p->sealed + 1;
 	p->ever_held = true;
 	p->may_pass = false;
 	return 0;
@@ -315,6 +332,8 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 	if ((rc || end || !stay) && primary_resume_vms(p, &second))
 		rc = REMUS_E_VM_GONE;
 	t.resumed = now_ns();
+	if (!rc && !end && p->config->replicate_egress)
+		rc = for_each_vf(p, add_held, err);
 	if (!rc && !end)
 		rc = add_end(p);
 	if (rc && p->paused && primary_resume_vms(p, &second))

@@ -26,7 +26,8 @@ int replica_init(struct replica *r, struct guest *guests, unsigned n_vms, struct
 
 		vm->next = calloc(guests[i].config->n_vfs, sizeof(*vm->next));
 		vm->held = calloc(guests[i].config->n_vfs, sizeof(*vm->held));
-		if (!vm->next || !vm->held) {
+		vm->egress = calloc(guests[i].config->n_vfs, sizeof(*vm->egress));
+		if (!vm->next || !vm->held || !vm->egress) {
 			replica_fini(r);
 			return nic_fail(err, RENIC_E_RESOURCES, "", "no memory for snapshots");
 		}
@@ -55,6 +56,11 @@ void replica_fini(struct replica *r)
 		free(r->vms[i].blob);
 		free(r->vms[i].next);
 		free(r->vms[i].held);
+		for (unsigned v = 0; r->vms[i].egress && v < r->guests[i].config->n_vfs; v++) {
+			held_free(&r->vms[i].egress[v].next);
+			held_free(&r->vms[i].egress[v].held);
+		}
+		free(r->vms[i].egress);
 	}
 	r->n_vms = 0;
 }
@@ -65,8 +71,10 @@ static void forget_blobs(struct replica *r)
 {
 	for (unsigned i = 0; i < r->n_vms; i++) {
 		r->vms[i].blob_bytes = 0;
-		for (unsigned v = 0; v < r->guests[i].config->n_vfs; v++)
+		for (unsigned v = 0; v < r->guests[i].config->n_vfs; v++) {
 			r->vms[i].next[v].n = 0;
+			r->vms[i].egress[v].next.n = 0;
+		}
 	}
 	r->snapshots = r->blob_bytes = r->held_bytes = 0;
 }
@@ -94,6 +102,9 @@ void replica_end(struct replica *r)
 void replica_forget(struct replica *r)
 {
 	replica_end(r);
+	for (unsigned i = 0; i < r->n_vms; i++)
+		for (unsigned v = 0; v < r->guests[i].config->n_vfs; v++)
+			r->vms[i].egress[v].held.n = 0;
 	r->valid = false;
 	r->epoch = 0;
 }
@@ -199,6 +210,23 @@ static int take_snapshot(struct replica *r, unsigned i, struct wire_in *in, stru
 	return 0;
 }
 
+static int take_held(struct replica *r, unsigned i, struct wire_in *in, struct nic_error *err)
+{
+	unsigned v = get_u16(in);
+	size_t n = get_left(in);
+	struct held_bytes *next;
+
+	if (in->failed || v >= r->guests[i].config->n_vfs)
+		return fail(err, "held", "held frames of a VF that the VM does not have");
+	next = &r->vms[i].egress[v].next;
+	if (n > HELD_MESSAGE_MAX - next->n)
+		return fail(err, "held", "more held frames than a checkpoint may have");
+	if (held_append(next, in->p, n))
+		return nic_fail(err, RENIC_E_RESOURCES, "held", "no memory for held frames");
+	r->held_bytes += n;
+	return 0;
+}
+
 int replica_take(struct replica *r, const struct frame *frame, struct nic_error *err)
 {
 	struct wire_in in = {.p = frame->payload, .end = frame->payload + frame->bytes};
@@ -218,6 +246,8 @@ int replica_take(struct replica *r, const struct frame *frame, struct nic_error 
 		return take_blob(r, vm, &in, err);
 	case FRAME_SNAPSHOT:
 		return take_snapshot(r, vm, &in, err);
+	case FRAME_HELD:
+		return take_held(r, vm, &in, err);
 	default:
 		return fail(err, "type", "a frame of no checkpoint");
 	}
@@ -238,6 +268,62 @@ static void apply_pages(struct replica *r, unsigned i)
 				REMUS_PAGE_BYTES);
 		}
 	empty_shadow(r, i);
+}
+
+/* ---- held frames ---- */
+
+static uint64_t oldest_of(const struct held_bytes *message)
+{
+	struct wire_in in = {.p = message->bytes, .end = message->bytes + message->n};
+
+	return get_u64(&in);
+}
+
+/* Are the VF's held frames whole, and none of an epoch that is not sealed? None may have come. */
+static bool egress_fits(const struct replica_egress *egress, uint64_t epoch)
+{
+	const struct held_bytes *next = &egress->next;
+
+	if (!next->n)
+		return true;
+	return next->n >= HELD_OLDEST_BYTES && next->n - HELD_OLDEST_BYTES <= HELD_MAX / 2 &&
+	       held_check(next->bytes + HELD_OLDEST_BYTES, next->n - HELD_OLDEST_BYTES, 1, epoch);
+}
+
+/* What came joins what has not left yet. Frames are of use to this session's epochs only. */
+static int join_egress(struct replica *r, struct replica_egress *egress)
+{
+	if (!egress->next.n || !r->valid || r->session != r->next_session)
+		egress->held.n = 0;
+	if (!egress->next.n)
+		return 0;
+	held_trim(&egress->held, oldest_of(&egress->next), UINT64_MAX);
+	return held_append(&egress->held, egress->next.bytes + HELD_OLDEST_BYTES,
+		egress->next.n - HELD_OLDEST_BYTES);
+}
+
+/* Frames of a checkpoint that is not held are nobody's. */
+static void unjoin_egress(struct replica *r)
+{
+	for (unsigned i = 0; i < r->n_vms; i++)
+		for (unsigned v = 0; v < r->guests[i].config->n_vfs; v++)
+			held_trim(&r->vms[i].egress[v].held, 0, r->epoch);
+}
+
+static int take_egress(struct replica *r, uint64_t epoch, struct nic_error *err)
+{
+	for (unsigned i = 0; i < r->n_vms; i++)
+		for (unsigned v = 0; v < r->guests[i].config->n_vfs; v++)
+			if (!egress_fits(&r->vms[i].egress[v], epoch))
+				return fail(err, "held", "held frames that are none");
+	for (unsigned i = 0; i < r->n_vms; i++)
+		for (unsigned v = 0; v < r->guests[i].config->n_vfs; v++)
+			if (join_egress(r, &r->vms[i].egress[v])) {
+				unjoin_egress(r);
+				return nic_fail(err, RENIC_E_RESOURCES, "held",
+					"no memory for held frames");
+			}
+	return 0;
 }
 
 /* Does END say what came, and does it come next? */
@@ -284,6 +370,8 @@ int replica_commit(struct replica *r, const struct frame *frame, struct nic_erro
 
 	if (!rc)
 		rc = check_end(r, &end, err);
+	if (!rc)
+		rc = take_egress(r, end.epoch, err);
 	if (!rc)
 		rc = apply(r, &end, err);
 	if (rc)

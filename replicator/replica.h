@@ -16,11 +16,18 @@
 #include <renic_snapshot.h>
 
 #include "guest.h"
+#include "held.h"
 #include "stream.h"
 
 struct replica_vf {
 	uint8_t snapshot[RENIC_SNAPSHOT_MAX_BYTES];
 	size_t n;
+};
+
+/* A VF's held frames (held.h): what came with the next checkpoint, and what has not left yet of
+ * those up to the held one. */
+struct replica_egress {
+	struct held_bytes next, held;
 };
 
 struct replica_vm {
@@ -30,6 +37,7 @@ struct replica_vm {
 	uint8_t *blob;
 	size_t blob_bytes, blob_room;
 	struct replica_vf *next, *held; /* one for each VF */
+	struct replica_egress *egress;	/* the same */
 };
 
 struct replica {

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "event.h"
+#include "held.h"
 #include "standby.h"
 
 int takeover_restore(struct standby *s, struct nic_error *err)
@@ -22,6 +23,47 @@ int takeover_restore(struct standby *s, struct nic_error *err)
 				s->config->vms[i].vfs[v].name, vf->snapshot, vf->n};
 		}
 	return daemon_restore(&s->daemon, list, n, err);
+}
+
+/* Records of a VF to renicd, in chunks that it takes. */
+static int load_held(struct standby *s, const char *vf, const struct held_bytes *held,
+	uint64_t *frames, struct nic_error *err)
+{
+	struct wire_in in = {.p = held->bytes, .end = held->bytes + held->n};
+	const uint8_t *begin = in.p;
+	struct held_record record;
+	int rc = 0;
+
+	while (!rc && held_next(&in, &record)) {
+		++*frames;
+		if ((size_t)(in.p - begin) <= DAEMON_LOAD_MAX)
+			continue;
+		rc = daemon_log_load(&s->daemon, vf, begin, (size_t)(record.bytes - begin), err);
+		begin = record.bytes;
+	}
+	if (!rc && in.p > begin)
+		rc = daemon_log_load(&s->daemon, vf, begin, (size_t)(in.p - begin), err);
+	return rc;
+}
+
+/* What the primary may not have sent, to be sent first. A VM that runs without it is better than
+ * none: its clients' protocols know of loss. */
+static void load_egress(struct standby *s)
+{
+	struct nic_error err = {0};
+	uint64_t frames = 0;
+
+	for (unsigned i = 0; i < s->config->n_vms; i++)
+		for (unsigned v = 0; v < s->config->vms[i].n_vfs; v++) {
+			const char *vf = s->config->vms[i].vfs[v].name;
+
+			if (load_held(s, vf, &s->replica.vms[i].egress[v].held, &frames, &err))
+				event_post("error", "VF \"%s\" goes on without held frames: %s", vf,
+					err.message);
+		}
+	if (frames)
+		event_post(
+			"held", "%" PRIu64 " frames that the primary held are sent first", frames);
 }
 
 static int load(struct standby *s, struct nic_error *err)
@@ -50,6 +92,8 @@ static int activate(struct standby *s, struct nic_error *err)
 			group.state);
 	if (!rc)
 		rc = takeover_restore(s, err);
+	if (!rc)
+		load_egress(s);
 	if (!rc)
 		rc = load(s, err);
 	if (!rc)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Standby and failover: standby_start, standby_stop, standby_restore, activate, vf_announce
+ * Standby and failover: standby_start, standby_stop, standby_restore, egress_load, activate,
+ * vf_announce
  * (docs/protocol.md, "Failover"). Snapshots come from another machine: base64 and format are
  * judged here, what they say by the device, and all of it before anything changes.
  * Control thread.
@@ -26,6 +27,12 @@ struct restore_params {
 };
 
 _Static_assert(sizeof(struct restore_params) <= RPC_PARAMS_BYTES, "raise RPC_PARAMS_BYTES");
+
+struct load_params {
+	char name[NIC_NAME_SIZE];
+	uint64_t term;
+	const char *frames;
+};
 
 struct announce_params {
 	char name[NIC_NAME_SIZE];
@@ -81,6 +88,25 @@ static const struct param restore_table[] = {
 		.help = "{name, snapshot} of each VF of the group: a checkpoint's, in base64",
 	},
 	TERM_ROW(struct restore_params, TERM_RAISE_HELP),
+};
+
+static const struct param load_table[] = {
+	{
+		.name = "name",
+		.type = PARAM_NAME,
+		.required = true,
+		PARAM_FIELD(struct load_params, name),
+		.help = "name of the VF",
+	},
+	{
+		.name = "frames",
+		.type = PARAM_BASE64,
+		.required = true,
+		.max = RENIC_BASE64_SIZE(EGRESS_CHUNK_BYTES) - 1,
+		PARAM_FIELD(struct load_params, frames),
+		.help = "records of the primary's egress log, each with its queue, in base64",
+	},
+	TERM_ROW(struct load_params, TERM_SAME_HELP),
 };
 
 static const struct param announce_table[] = {
@@ -180,6 +206,30 @@ static int standby_restore(struct rpc_call *call, struct nic_error *err)
 	return rc ? rc : answer_group(p->group, call, err);
 }
 
+static int egress_load(struct rpc_call *call, struct nic_error *err)
+{
+	const struct load_params *p = call->params;
+	uint8_t *records = malloc(EGRESS_CHUNK_BYTES);
+	uint32_t pkts = 0;
+	size_t n;
+	int rc;
+
+	if (!records)
+		return nic_fail(err, RENIC_E_RESOURCES, "frames", "no memory");
+	if (renic_base64_decode(p->frames, records, EGRESS_CHUNK_BYTES, &n))
+		rc = nic_fail(err, RENIC_E_PARAMS, "frames", "frames: not base64, or too long");
+	else
+		rc = nic_egress_load(p->name, p->term, records, (uint32_t)n, &pkts, err);
+	free(records);
+	if (rc)
+		return rc;
+	jw_open(call->out, NULL, '{');
+	jw_str(call->out, "name", p->name);
+	jw_u64(call->out, "pkts", pkts);
+	jw_close(call->out, '}');
+	return 0;
+}
+
 static int vf_announce(struct rpc_call *call, struct nic_error *err)
 {
 	const struct announce_params *p = call->params;
@@ -211,6 +261,14 @@ static const struct rpc_method methods[] = {
 		RPC_PARAMS(restore_table),
 		.params_size = sizeof(struct restore_params),
 		.help = "load a checkpoint's snapshots into a standby group",
+	},
+	{
+		.name = "egress_load",
+		.handler = egress_load,
+		RPC_PARAMS(load_table),
+		.params_size = sizeof(struct load_params),
+		.help = "a standby takes frames that its primary held: they leave when it is "
+			"activated",
 	},
 	{
 		.name = "activate",

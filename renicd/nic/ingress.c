@@ -123,8 +123,7 @@ static uint32_t count_records(const uint8_t *records, uint32_t bytes, uint32_t m
 	return n;
 }
 
-/* A frame of these bytes, in as many mbufs as it takes. NULL: there are none. */
-static struct rte_mbuf *make_frame(const uint8_t *bytes, uint32_t len)
+struct rte_mbuf *nic_frame_of(const uint8_t *bytes, uint32_t len)
 {
 	struct rte_mbuf *m = NULL, *seg;
 	uint16_t part;
@@ -151,7 +150,7 @@ static bool make_frames(struct giving *g)
 	for (uint32_t i = 0; i < g->n; i++) {
 		uint32_t len = record_length(at);
 
-		g->pkts[i] = make_frame(at + LENGTH_BYTES, len);
+		g->pkts[i] = nic_frame_of(at + LENGTH_BYTES, len);
 		if (!g->pkts[i]) {
 			rte_pktmbuf_free_bulk(g->pkts, i);
 			return false;

@@ -153,10 +153,22 @@ struct log_extent {
 int nic_egress_log_get(
 	const char *vf, struct log_extent *extents, int max, int *fd, struct nic_error *err);
 
+/*
+ * A standby takes what its primary had not sent: records in chunks of at most
+ * EGRESS_CHUNK_BYTES, in each queue's order, which leave when it is activated. A record: the
+ * queue (16 bits, little-endian), then as it is in the log (egress_log.h: header, offload
+ * fields if flagged, bytes), without padding. nic_standby_restore() forgets what came before.
+ * *pkts: how many. RENIC_E_PARAMS: no such records; RENIC_E_STATE: no standby; RENIC_E_TERM;
+ * RENIC_E_RESOURCES: no room. On an error the VF has no frames at all.
+ */
+enum { EGRESS_CHUNK_BYTES = 384 << 10 };
+int nic_egress_load(const char *name, uint64_t term, const uint8_t *records, uint32_t bytes,
+	uint32_t *pkts, struct nic_error *err);
+
 /* ---- captures ---- */
 
-/* One at a time of a VF. RENIC_E_EXISTS: there is one, or the file is there already; RENIC_E_PARAMS:
- * the filter; RENIC_E_IO. */
+/* One at a time of a VF. RENIC_E_EXISTS: there is one, or the file is there already;
+ * RENIC_E_PARAMS: the filter; RENIC_E_IO. */
 int nic_capture_start(
 	const struct capture_config *config, struct capture_info *info, struct nic_error *err);
 

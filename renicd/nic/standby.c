@@ -16,6 +16,7 @@
 #include "group_members.h"
 #include "qp.h"
 #include "snapshot.h"
+#include "standby_egress.h"
 #include "vf_config.h"
 #include "vf_link.h"
 
@@ -198,6 +199,8 @@ int nic_standby_stop(const struct group_command *cmd, struct nic_error *err)
 	changes = g ? prepare_all(g, set_standby, &standby, err) : NULL;
 	if (!changes)
 		return err->code;
+	for (uint16_t i = 0; i < g->n_vfs; i++)
+		standby_egress_drop(g->vfs[i]);
 	group_fsm_standby_stop(&g->fsm);
 	go_on(g, changes);
 	return 0;
@@ -219,8 +222,10 @@ int nic_activate(const struct group_command *cmd, struct nic_error *err)
 	group_take_term(g, 0);
 	for_each_qp(g, qp_await_guest, NULL);
 	go_on(g, changes);
-	for (uint16_t i = 0; i < g->n_vfs; i++)
+	for (uint16_t i = 0; i < g->n_vfs; i++) {
+		standby_egress_release(g->vfs[i]);
 		announce_start(g->vfs[i], ANNOUNCE_ROUNDS);
+	}
 	return 0;
 }
 
@@ -332,6 +337,7 @@ static void load(struct vf *vf, const struct renic_snapshot *s)
 	vf_macs_load(vf, s->macs, s->n_macs);
 	vf->restored_term = s->term;
 	vf->restored_epoch = s->epoch;
+	standby_egress_drop(vf);
 	vf_for_each_qp(vf, qp_load, (void *)(uintptr_t)s);
 }
 

@@ -174,8 +174,8 @@ struct nic {
 	uint32_t ingress_segs_max;	 /* half for who comes first, half shared out evenly */
 	struct rte_mempool *attach_pool; /* mbufs that point into the log */
 	struct log_pool *log_pool;
-	bool log_for_dma;		 /* its memory is known to DPDK, for real NICs */
-	const struct uplink_ops *uplink; /* NULL: none */
+	bool log_for_dma;			   /* its memory is known to DPDK, for real NICs */
+	const struct uplink_ops *uplink;	   /* NULL: none */
 	const struct vf_port_ops *const *port_ops; /* by enum vf_transport; NULL: not built in */
 	char run_dir[NIC_PATH_SIZE];
 	char capture_dir[NIC_PATH_SIZE];
@@ -249,6 +249,10 @@ static inline void vf_for_own_qps(
 
 /* Put a copy that is wholly ours in the place of *m; false: no mbufs, *m stays. A data lcore. */
 bool nic_replace_by_copy(struct rte_mbuf **m);
+
+/* ingress.c: a frame of these bytes, in as many mbufs as it takes. NULL: there are none. A data
+ * lcore. */
+struct rte_mbuf *nic_frame_of(const uint8_t *bytes, uint32_t len);
 
 /* ---- data path, qp.c: the owner lcore ---- */
 

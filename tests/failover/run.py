@@ -28,7 +28,8 @@ from lab import Lab  # noqa: E402
 
 TEST_TIMEOUT_S = 90
 START_TIMEOUT_S = 180  # a guest boots in it
-ORDER = ["test_kills", "test_backup", "test_cables", "test_stopped", "test_stream", "test_proof"]
+ORDER = ["test_kills", "test_backup", "test_cables", "test_stopped", "test_stream", "test_egress",
+         "test_proof"]
 
 
 def discover(words):

@@ -21,6 +21,8 @@ def test_without_its_backup_a_guest_is_held_until_there_is_one(lab, parts):
     assert_silent(lab)
     if parts == ("remus",):
         lab.standby.start_remus("standby")
+    elif parts == ("renicd",):
+        lab.standby.daemon.start()
     else:
         lab.boot_standby()
     lab.wait_protected()
@@ -28,7 +30,7 @@ def test_without_its_backup_a_guest_is_held_until_there_is_one(lab, parts):
 
 
 test_without_its_backup_a_guest_is_held_until_there_is_one.cases = {
-    "remus": (("remus",),), "qemu": (("qemu",),), "all": (("qemu", "renicd", "remus"),)}
+    "remus": (("remus",),), "renicd": (("renicd",),), "qemu": (("qemu",),), "all": (("qemu", "renicd", "remus"),)}
 
 
 def test_a_backup_that_came_back_can_take_over(lab):

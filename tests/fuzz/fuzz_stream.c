@@ -87,6 +87,11 @@ static int take(struct replica *r, const struct frame *f)
 	rc = f->type == FRAME_END ? replica_commit(r, f, &why) : replica_take(r, f, &why);
 	if (rc)
 		FUZZ_REQUIRE(why.message[0]);
+	for (unsigned i = 0; i < r->n_vms; i++) {
+		const struct held_bytes *e = &r->vms[i].egress[0].held;
+
+		FUZZ_REQUIRE(held_check(e->bytes, e->n, 1, r->epoch));
+	}
 	if (held && (rc || f->type != FRAME_END)) {
 		FUZZ_REQUIRE(r->valid && r->epoch == epoch);
 		FUZZ_REQUIRE(crc32c(0, stub.ram, sizeof(stub.ram)) == before);

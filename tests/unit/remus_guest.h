@@ -114,10 +114,21 @@ static inline void tape_snapshot(struct tape *t, const void *data, size_t n)
 	t->end.snapshots++;
 }
 
+/* A VF's held message, or a piece of one. */
+static inline void tape_held(struct tape *t, const void *data, size_t n)
+{
+	struct wire_out w = tape_open(t);
+
+	put_u16(&w, 0);
+	put_bytes(&w, data, n);
+	tape_close(t, &w, FRAME_HELD);
+	t->end.held_bytes += n;
+}
+
 static inline void tape_abort(struct tape *t)
 {
 	t->n += stream_put_empty(t->bytes + t->n, FRAME_ABORT);
-	t->end.blob_bytes = t->end.snapshots = 0;
+	t->end.blob_bytes = t->end.held_bytes = t->end.snapshots = 0;
 }
 
 static inline void tape_end(struct tape *t, uint64_t term, uint64_t epoch)

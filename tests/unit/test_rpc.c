@@ -58,9 +58,10 @@ static void method_list_has_every_method_with_its_parameters(void **state)
 		"vf_get", "vf_list", "vf_stats", "vf_reset", "group_create", "group_delete",
 		"group_set", "group_get", "group_list", "protection_start", "protection_stop",
 		"checkpoint_begin", "checkpoint_resume", "checkpoint_abort", "checkpoint_commit",
-		"standby_start", "standby_stop", "standby_restore", "activate", "vf_announce",
-		"ingress_take", "ingress_give", "egress_log_get", "snapshot_get", "capture_start",
-		"capture_stop", "capture_list", "events_subscribe", "events_unsubscribe"};
+		"standby_start", "standby_stop", "standby_restore", "egress_load", "activate",
+		"vf_announce", "ingress_take", "ingress_give", "egress_log_get", "snapshot_get",
+		"capture_start", "capture_stop", "capture_list", "events_subscribe",
+		"events_unsubscribe"};
 	int fd = fixture_connect(*state);
 	json_t *result = fixture_call(fd, "rpc_get_methods", NULL);
 	json_t *method, *param;

@@ -94,7 +94,7 @@ def renicctl_speaks_every_method(env):
               "checkpoint_commit", "egress_log_get", "snapshot_get", "config_save", "config_load",
               "capture_start", "capture_stop", "capture_list",
               "standby_start", "standby_stop", "standby_restore", "activate", "vf_announce",
-              "ingress_take", "ingress_give",
+              "ingress_take", "ingress_give", "egress_load",
               "events_subscribe", "events_unsubscribe"}
     equal(methods - spoken, set(), "methods that this test does not try")
 

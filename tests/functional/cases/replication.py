@@ -439,7 +439,9 @@ def a_standby_of_another_make_is_refused(env):
 def status_and_metrics_tell_what_happens(env):
     """Text, JSON, events, OpenMetrics."""
     port = free_port()
-    hosts = Hosts(env, primary={"metrics": {"port": port}})
+    path = os.path.join(env.directory, "metrics.sock")
+    hosts = Hosts(env, primary={"metrics": {"port": port}},
+                  standby={"metrics": {"socket": path}})
     hosts.epochs()
     wait_until(lambda: "state       protected" in hosts.a.command("status").stdout, "status in words")
     stats = hosts.a.status()["stats"]
@@ -448,8 +450,9 @@ def status_and_metrics_tell_what_happens(env):
     events = hosts.a.command("events").stdout
     check("syncing -> protected" in events, f"events: {events}")
 
-    def scrape():
-        with socket.create_connection(("127.0.0.1", port)) as s:
+    def scrape(family=socket.AF_INET, address=("127.0.0.1", port)):
+        with socket.socket(family) as s:
+            s.connect(address)
             s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             with s.makefile() as answer:
                 return answer.read()
@@ -457,6 +460,8 @@ def status_and_metrics_tell_what_happens(env):
     check(metrics.startswith("HTTP/1.1 200") and metrics.endswith("# EOF\n"), "an OpenMetrics answer")
     wait_until(lambda: 'renic_remus_info{group="vf1",side="primary",state="protected"} 1' in scrape(),
                "the state among the metrics")
+    check('renic_remus_info{group="vf1",side="standby",state="ready"} 1'
+          in scrape(socket.AF_UNIX, path), "the standby's metrics, on a Unix socket")
 
 
 @case(timeout=60)

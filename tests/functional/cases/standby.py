@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Standby and failover: the backup takes over, and nothing that was not committed is ever seen."""
 import base64
+import mmap
 import os
 import struct
 import time
@@ -13,6 +14,7 @@ from lib.frame import mac_bytes
 from lib.rpc import RpcError
 from lib.verdict import SILENCE_S, expect_streams
 
+RECORD, RECORD_ALIGN, RECORD_END, RECORD_OFFLOAD = struct.Struct("<IHHQ"), 16, 1, 2
 E_EXISTS, E_BUSY, E_TERM, E_PARAMS = -3, -4, -10, -32602
 ROWS = {f"{'packed' if packed else 'split'}": {"packed": packed} for packed in (False, True)}
 
@@ -183,3 +185,88 @@ def what_is_no_checkpoint_of_the_group_is_refused(env):
         except RpcError as error:
             equal(error.code, E_PARAMS, "code")
     equal(daemon.vf("backup"), before, "the standby")
+
+
+def held_records(daemon, vf):
+    """What a VF holds, as egress_load takes it: each record of the log with its queue before."""
+    reply, held = daemon.call("egress_log_get", name=vf), b""
+    log = daemon.rpc.fds.pop()
+    try:
+        with mmap.mmap(log, 0, prot=mmap.PROT_READ) as view:
+            for extent in reply["extents"]:
+                at, end = extent["file_offset"], extent["file_offset"] + extent["bytes"]
+                while at < end:
+                    length, flags = RECORD.unpack_from(view, at)[:2]
+                    if flags & RECORD_END:
+                        break
+                    length += RECORD.size + (16 if flags & RECORD_OFFLOAD else 0)
+                    held += struct.pack("<H", extent["queue"]) + view[at:at + length]
+                    at += -(-length // RECORD_ALIGN) * RECORD_ALIGN
+    finally:
+        os.close(log)
+    return held
+
+
+def load(call, records, vf="backup"):
+    """egress_load, by daemon.call or daemon.rpc.refusal."""
+    return call("egress_load", name=vf, frames=base64.b64encode(records).decode())
+
+
+@case
+def a_standby_sends_what_its_primary_held_first_and_once(env):
+    """The frames wait for the activation, leave in order and before the guest's own, and those
+    that were given before a restore are forgotten."""
+    daemon, _, capture = env.renicd_on_tap()
+    primary = env.guest(daemon, env.framegen(), 1, queues=2)
+    backup = env.guest(daemon, env.framegen(), 1, vf="backup", queues=2, standby=True)
+    daemon.call("protection_start", group="vf1", term=1)
+    primary.send("mix", 200, stream=1, queue=0)
+    primary.send("mix", 100, stream=2, queue=1)
+    daemon.wait_taken("vf1", 300)
+    _, snapshots = snapshots_of(daemon, "vf1")
+    held = held_records(daemon, "vf1")
+    equal(load(daemon.rpc.refusal, held, "vf1").data["state"], "protected", "given to a primary")
+    daemon.call("protection_stop", group="vf1", held="discard", term=1)
+    daemon.call("vf_delete", name="vf1")
+    equal(load(daemon.call, held)["pkts"], 300, "frames that the standby took")
+    restore(daemon, "backup", {"backup": snapshots["vf1"]})
+    equal(daemon.vf("backup")["held_pkts"], 0, "frames held after a restore")
+    load(daemon.call, held)
+    backup.send("mix", 30, stream=3)
+    time.sleep(SILENCE_S)
+    equal(capture.judge().total(), 0, "frames on the wire before the activation")
+    daemon.call("activate", group="backup")
+    judge = capture.wait(330)
+    for stream, count in ((1, 200), (2, 100), (3, 30)):
+        equal(frame.fault_of(judge.stream(stream), 0, count), None, f"stream {stream}")
+    check(max(judge.stream(1).times) <= min(judge.stream(3).times),
+          "the guest's own frames left first")
+    equal(daemon.vf("backup")["held_pkts"], 0, "frames held in the end")
+
+
+@case
+def records_that_are_none_change_nothing_in_a_standby(env):
+    daemon, _, capture = env.renicd_on_tap()
+    env.guest(daemon, env.framegen(), 1, vf="backup", standby=True)
+    good = bytes(range(6)) + mac_bytes(mac_of(1)) + b"\x08\x00" + bytes(46)
+
+    def record(queue=0, length=None, flags=0, data=good, offload=b""):
+        return struct.pack("<H", queue) + RECORD.pack(
+            len(data) if length is None else length, flags, 0, 1) + offload + data
+
+    for what, records in {
+            "nothing": b"", "cut off": record()[:-1], "a header": record()[:10],
+            "a queue": record(queue=1), "a short frame": record(data=good[:13]),
+            "a long frame": record(data=good + bytes(10000)), "flags": record(flags=1 << 9),
+            "an END": record(flags=RECORD_END), "a tag's kind": record(flags=1 << 4),
+            "a length": record(length=1 << 31),
+            "a request": record(flags=RECORD_OFFLOAD, offload=b"\xff" * 16),
+            "one of two": record() + record(queue=7)}.items():
+        refused = load(daemon.rpc.refusal, records)
+        equal((refused.code, refused.data["field"]), (E_PARAMS, "frames"), what)
+        equal(daemon.vf("backup")["held_pkts"], 0, f"frames held after {what}")
+    load(daemon.call, record())
+    daemon.call("standby_stop", group="backup")
+    equal(daemon.vf("backup")["held_pkts"], 0, "frames held after standby_stop")
+    time.sleep(SILENCE_S)
+    equal(capture.judge().total(), 0, "frames on the wire")

@@ -487,6 +487,15 @@ int nic_ingress_give(const char *name, const uint8_t *records, uint32_t bytes, u
 	return 0;
 }
 
+int nic_egress_load(const char *name, uint64_t term, const uint8_t *records, uint32_t bytes,
+	uint32_t *pkts, struct nic_error *err)
+{
+	if (!find_vf(name, err))
+		return RENIC_E_NOT_FOUND;
+	*pkts = 1;
+	return 0;
+}
+
 void nic_uplink_get(struct uplink_info *info)
 {
 	*info = fake_nic.uplink;
