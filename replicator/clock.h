@@ -18,6 +18,12 @@ static inline int64_t now_ns(void)
 	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
+/* The instant so many milliseconds from now. */
+static inline int64_t in_ms(int64_t ms)
+{
+	return now_ns() + ms * NS_PER_MS;
+}
+
 /* Milliseconds to `deadline`, rounded up, at least 0 and at most `most`: for poll(). */
 static inline int ms_until(int64_t deadline, int most)
 {

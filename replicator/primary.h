@@ -96,7 +96,50 @@ void primary_land(struct primary *p, uint64_t epoch);
 /* Those of all others, and of what was copied since, must go over again. */
 void primary_recall(struct primary *p);
 
+/* ---- primary_daemon.c ---- */
+
+/* A call of renicd failed: it is away, or this side is stale, or it said no. */
+void primary_daemon_failed(struct primary *p, int rc, const struct nic_error *err);
+/* Let go what is acknowledged. */
+void primary_commit(struct primary *p);
+/* Hold what the VFs send from now on, or go on with that. 0 or a negative code with *err. */
+int primary_protect(struct primary *p, struct nic_error *err);
+/* Hold nothing any more. 0 or negative, and an event. */
+int primary_unprotect(struct primary *p, bool discard);
+void primary_start_copy(struct primary *p);
+/* All must go over again; of a stream from its beginning, to a standby that forgot it. */
+void primary_resync(struct primary *p, const char *why);
+/* It was away: is it back? */
+void primary_retry_daemon(struct primary *p);
+
+/* ---- primary_link.c ---- */
+
+/* See what the link has to say: up, down, refused, acknowledged. */
+void primary_look(struct primary *p);
+/* The backup is lost: is the policy to release, and does the fence command say yes? */
+void primary_consider_fence(struct primary *p);
+void primary_go_on_fencing(struct primary *p);
+
+/* ---- primary_leave.c ---- */
+
+enum { PRIMARY_DRAIN_MS = 3000 }; /* to the last acknowledgement, and until all has left */
+
+/* The VM is gone, or has no network: the standby shall run it, if it surely does not run here. */
+void primary_vm_lost(struct primary *p, const char *why);
+/* Ask the standby to take over. lost: the VM is; else a planned switch. */
+void primary_hand_over(struct primary *p, bool lost);
+/* The standby runs the VMs: here nothing of them may leave or be heard any more. */
+void primary_switched(struct primary *p);
+void primary_begin_switch(struct primary *p);
+void primary_go_on_switching(struct primary *p);
+void primary_go_on_giving_up(struct primary *p);
+
 /* ---- primary.c ---- */
+
+/* Take the arc, and say so; false: the state has none for the event. */
+bool primary_go(struct primary *p, enum primary_event event, const char *why);
+/* A checkpoint, or a piece of the first copy, failed: what follows from it. */
+void primary_checkpoint_failed(struct primary *p, int rc, const struct nic_error *err);
 
 /* Until protection ends, the VM has gone over, or a signal came. 0; 1: ended in a state that needs
  * somebody; negative: could not begin. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The standby's loop; see standby.h. What may follow what, fsm.c says. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,9 +7,9 @@
 #include "event.h"
 #include "standby.h"
 
-enum { IDLE_MS = 20, FRAMES_A_TURN = 64, WRITE_MS = 1000, CHECK_MS = 100 };
+enum { IDLE_MS = STANDBY_IDLE_MS, CHECK_MS = 100 };
 
-static bool go(struct standby *s, enum standby_event event, const char *why)
+bool standby_go(struct standby *s, enum standby_event event, const char *why)
 {
 	enum standby_state before = s->state;
 
@@ -22,310 +21,16 @@ static bool go(struct standby *s, enum standby_event event, const char *why)
 	return true;
 }
 
-/* ---- the connection ---- */
-
-static void hang_up(struct standby *s, const char *why)
-{
-	if (!s->conn)
-		return;
-	event_post("disconnected", "%s: %s", conn_peer(s->conn), why);
-	conn_close(s->conn);
-	s->conn = NULL;
-	replica_end(&s->replica);
-	if (!s->replica.valid)
-		go(s, SE_GONE, why);
-}
-
-static int say(struct standby *s, const uint8_t *frame, size_t n)
-{
-	int rc = conn_write(s->conn, frame, n, WRITE_MS);
-
-	s->said_ns = now_ns();
-	return rc;
-}
-
-static void refuse(struct conn *conn, enum refuse_reason reason, uint64_t term, const char *why)
-{
-	struct msg_refuse m = {.reason = reason, .term = term};
-	uint8_t frame[1024];
-
-	snprintf(m.text, sizeof(m.text), "%.150s", why);
-	for (char *p = m.text; *p; p++)
-		if (*p < ' ' || *p > '~')
-			*p = '?';
-	event_post("refused", "%s: %s", conn_peer(conn), why);
-	conn_write(conn, frame, stream_put_refuse(frame, &m), WRITE_MS);
-}
-
-/* ---- a visitor ---- */
-
-static bool same_vm(
-	const struct standby *s, unsigned i, const struct msg_vm *theirs, struct nic_error *err)
-{
-	const struct guest *g = &s->guests[i];
-	struct msg_vm ours;
-	const char *what = NULL;
-
-	guest_describe(g, i, &ours);
-	if (strcmp(ours.name, theirs->name))
-		what = "name";
-	else if (strcmp(ours.driver, theirs->driver))
-		what = "driver";
-	else if (ours.n_vfs != theirs->n_vfs)
-		what = "number of VFs";
-	else if (ours.n_regions != theirs->n_regions ||
-		 memcmp(ours.regions, theirs->regions, ours.n_regions * sizeof(ours.regions[0])))
-		what = "RAM";
-	if (what)
-		nic_fail(err, RENIC_E_PARAMS, "vms",
-			"VM %u (\"%s\" there, \"%s\" here): its %s differs", i, theirs->name,
-			ours.name, what);
-	return !what;
-}
-
-/* 0: it may come in, or the reason. */
-static enum refuse_reason judge(
-	const struct standby *s, const struct visitor *v, struct nic_error *err)
-{
-	enum standby_state state = s->state;
-
-	if (v->hello.term < s->term) {
-		nic_fail(err, RENIC_E_TERM, "term",
-			"its term is %" PRIu64 ", but here it is %" PRIu64, v->hello.term, s->term);
-		return REFUSE_TERM;
-	}
-	if (s->unfit) {
-		nic_fail(err, RENIC_E_STATE, "", "the standby's renicd is away");
-		return REFUSE_BUSY;
-	}
-	if (state != S_SYNCING && !standby_next(&state, SE_CONNECTED)) {
-		nic_fail(
-			err, RENIC_E_STATE, "", "this standby is %s", standby_state_name(s->state));
-		return REFUSE_BUSY;
-	}
-	if (v->hello.n_vms != s->config->n_vms) {
-		nic_fail(err, RENIC_E_PARAMS, "vms", "it has %u VMs, but here are %u",
-			v->hello.n_vms, s->config->n_vms);
-		return REFUSE_LAYOUT;
-	}
-	for (unsigned i = 0; i < s->config->n_vms; i++)
-		if (!same_vm(s, i, &v->vms[i], err))
-			return REFUSE_LAYOUT;
-	return 0;
-}
-
-static void answer_hello(struct standby *s)
-{
-	struct msg_hello m = {
-		.version = STREAM_VERSION,
-		.compatible = STREAM_VERSION,
-		.side = REMUS_STANDBY,
-		.n_vms = (uint8_t)s->config->n_vms,
-		.term = s->term,
-		.session = s->replica.session,
-		.epoch = s->replica.valid ? s->replica.epoch : 0,
-		.heartbeat_ms = s->config->heartbeat_ms,
-		.timeout_ms = s->config->timeout_ms,
-	};
-	uint8_t frame[1024];
-
-	snprintf(m.group, sizeof(m.group), "%s", s->config->group);
-	if (say(s, frame, stream_put_hello(frame, &m)))
-		hang_up(s, "it does not take our hello");
-}
-
-static void welcome(struct standby *s, struct visitor *v)
-{
-	struct nic_error err = {0};
-	enum refuse_reason reason = judge(s, v, &err);
-
-	if (reason) {
-		refuse(v->conn, reason, s->term, err.message);
-		conn_close(v->conn);
-		return;
-	}
-	hang_up(s, "another connection takes its place");
-	s->conn = v->conn;
-	s->term = v->hello.term;
-	s->heard_ns = now_ns();
-	s->rehearsed = false;
-	reader_clear(&s->reader);
-	snprintf(s->primary, sizeof(s->primary), "%s", conn_peer(s->conn));
-	if (replica_begin(&s->replica, v->hello.session, v->hello.term, &err)) {
-		hang_up(s, err.message);
-		return;
-	}
-	event_post("connected", "%s, term %" PRIu64, s->primary, s->term);
-	go(s, SE_CONNECTED, "a primary is there");
-	answer_hello(s);
-}
-
-/* ---- taking over ---- */
-
-static void take_over(struct standby *s)
-{
-	struct nic_error err = {0};
-	int64_t start = now_ns();
-	int rc = takeover(s, &err);
-	uint64_t us = (uint64_t)((now_ns() - start) / NS_PER_US);
-
-	pthread_mutex_lock(&s->role->lock);
-	s->role->status.stats.failover_us = rc ? 0 : us;
-	snprintf(s->role->status.error, sizeof(s->role->status.error), "%s", rc ? err.message : "");
-	pthread_mutex_unlock(&s->role->lock);
-	if (rc) {
-		go(s, SE_FAILED, err.message);
-		return;
-	}
-	event_post("failover",
-		"epoch %" PRIu64 " runs here, in term %" PRIu64 ", after %" PRIu64 " us",
-		s->replica.epoch, s->term, us);
-	go(s, SE_ACTIVATED, "the VMs run here");
-}
-
-static void primary_is_silent(struct standby *s)
-{
-	enum standby_event event = fence_is_configured(s->config) ? SE_SILENT : SE_SILENT_UNFENCED;
-	struct nic_error err = {0};
-	char why[96];
-
-	snprintf(why, sizeof(why), "nothing was heard of the primary for %" PRId64 " ms",
-		(now_ns() - s->heard_ns) / NS_PER_MS);
-	hang_up(s, why);
-	if (!go(s, event, why) || event == SE_SILENT_UNFENCED)
-		return;
-	if (!fence_start(&s->fence, s->config, REMUS_PRIMARY, s->primary, s->term, &err))
-		return;
-	event_post("fence", "%s", err.message);
-	go(s, SE_FENCE_NO, "the fence command cannot be run");
-}
-
-static void look_at_fence(struct standby *s)
-{
-	switch (fence_poll(&s->fence)) {
-	case FENCE_YES:
-		if (go(s, SE_FENCE_YES, "the fence command says that the primary is dead"))
-			take_over(s);
-		break;
-	case FENCE_NO:
-		go(s, SE_FENCE_NO, "the fence command does not say that the primary is dead");
-		break;
-	case FENCE_RUNNING:
-		break;
-	}
-}
-
-/* ---- frames ---- */
-
-static void answer_taken(struct standby *s, bool ok, const char *text)
-{
-	struct msg_taken m = {.ok = ok, .term = s->term};
-	uint8_t frame[1024];
-
-	snprintf(m.text, sizeof(m.text), "%.150s", text);
-	if (s->conn)
-		say(s, frame, stream_put_taken(frame, &m));
-}
-
-static int on_handover(struct standby *s, const struct frame *f, struct nic_error *err)
-{
-	struct msg_handover m;
-	int rc = stream_get_handover(f, &m, err);
-
-	if (rc)
-		return rc;
-	if (!s->replica.valid || m.term != s->term || (m.epoch && m.epoch != s->replica.epoch)) {
-		answer_taken(s, false, "that checkpoint is not held here");
-		return 0;
-	}
-	if (!go(s, SE_HANDOVER, m.lost ? "the primary has lost its VM" : "planned failover"))
-		return nic_fail(err, RENIC_E_STATE, "", "a handover in state %s",
-			standby_state_name(s->state));
-	take_over(s);
-	answer_taken(s, s->state == S_ACTIVE, s->state == S_ACTIVE ? "" : "activation failed");
-	return nic_fail(err, RENIC_E_STATE, "", "the handover ends it");
-}
-
-static int on_end(struct standby *s, const struct frame *f, struct nic_error *err)
-{
-	struct msg_ack ack;
-	uint8_t frame[64];
-	int rc = replica_commit(&s->replica, f, err);
-
-	/* What renicd would refuse at a failover, it refuses now. */
-	if (!rc && !s->rehearsed)
-		rc = takeover_restore(s, err);
-	if (rc)
-		return rc;
-	s->rehearsed = true;
-	ack = (struct msg_ack){.term = s->replica.term, .epoch = s->replica.epoch};
-	go(s, SE_HELD, "a whole checkpoint is held");
-	pthread_mutex_lock(&s->role->lock);
-	s->role->status.stats.checkpoints++;
-	pthread_mutex_unlock(&s->role->lock);
-	return say(s, frame, stream_put_ack(frame, &ack))
-		       ? nic_fail(err, RENIC_E_IO, "", "it takes no acknowledgement")
-		       : 0;
-}
-
-static int on_frame(struct standby *s, const struct frame *f, struct nic_error *err)
-{
-	switch (f->type) {
-	case FRAME_HEARTBEAT:
-		return 0;
-	case FRAME_END:
-		return on_end(s, f, err);
-	case FRAME_HANDOVER:
-		return on_handover(s, f, err);
-	case FRAME_BYE:
-		replica_forget(&s->replica);
-		go(s, SE_BYE, "the primary ended protection");
-		answer_taken(s, true, "");
-		return nic_fail(err, RENIC_E_STATE, "", "it said good-bye");
-	default:
-		return replica_take(&s->replica, f, err);
-	}
-}
-
-/* Read what is there, some frames of it; wait for more at most until the next heartbeat. */
-static void listen_to_primary(struct standby *s)
-{
-	int64_t beat = s->said_ns + s->config->heartbeat_ms * NS_PER_MS;
-	struct nic_error err = {0};
-	uint8_t frame[64];
-	int rc = 1;
-
-	for (unsigned i = 0; i < FRAMES_A_TURN && rc == 1 && s->conn; i++) {
-		struct frame f;
-		bool got;
-
-		rc = reader_next(
-			&s->reader, s->conn, i ? 0 : ms_until(beat, IDLE_MS), &f, &got, &err);
-		if (got || rc == 1)
-			s->heard_ns = now_ns();
-		if (rc == 1) {
-			int bad = on_frame(s, &f, &err);
-
-			rc = bad ? bad : 1;
-		}
-	}
-	if (rc < 0)
-		hang_up(s, err.message);
-	else if (s->conn && now_ns() >= beat &&
-		 say(s, frame, stream_put_empty(frame, FRAME_HEARTBEAT)))
-		hang_up(s, "it takes no heartbeat");
-}
-
 /* ---- commands ---- */
 
 static void run_command(struct standby *s)
 {
 	switch (role_take(s->role)) {
 	case ROLE_FAILOVER_FENCED:
-		hang_up(s, "an operator says that the primary is fenced");
+		standby_hang_up(s, "an operator says that the primary is fenced");
 		if (s->replica.valid &&
-			go(s, SE_FENCE_YES, "an operator says that the primary is fenced"))
-			take_over(s);
+			standby_go(s, SE_FENCE_YES, "an operator says that the primary is fenced"))
+			standby_take_over(s);
 		else
 			event_post(
 				"failover_failed", "not in state %s", standby_state_name(s->state));
@@ -360,7 +65,7 @@ static void check_vms(struct standby *s)
 		if (s->guests[i].driver->check(s->guests[i].vm, &err)) {
 			event_post("vm_lost", "%s", err.message);
 			replica_forget(&s->replica);
-			hang_up(s, err.message);
+			standby_hang_up(s, err.message);
 			s->vm_lost = s->quit = true;
 			return;
 		}
@@ -381,7 +86,7 @@ static void check_daemon(struct standby *s)
 	}
 	if (rc && !s->unfit) {
 		event_post("renicd", "%s", err.message);
-		hang_up(s, "renicd is away: nobody could take over here");
+		standby_hang_up(s, "renicd is away: nobody could take over here");
 	}
 	s->unfit = rc != 0;
 }
@@ -425,9 +130,9 @@ static void mind_silence(struct standby *s, int64_t turn, int64_t before)
 	if (turn - s->heard_ns <= timeout)
 		return;
 	if (s->state == S_READY)
-		primary_is_silent(s);
+		standby_primary_is_silent(s);
 	else if (s->state == S_SYNCING)
-		hang_up(s, "silent during the first copy");
+		standby_hang_up(s, "silent during the first copy");
 }
 
 static void loop(struct standby *s)
@@ -440,13 +145,13 @@ static void loop(struct standby *s)
 		before = turn;
 		turn = now_ns();
 		if (s->conn)
-			listen_to_primary(s);
+			standby_listen(s);
 		role_wait(s->role, -1, s->conn ? 0 : now_ns() + IDLE_MS * NS_PER_MS / 4);
 		run_command(s);
 		if (door_take(s->door, &v))
-			welcome(s, &v);
+			standby_welcome(s, &v);
 		if (s->state == S_FENCING)
-			look_at_fence(s);
+			standby_look_at_fence(s);
 		check_fitness(s);
 		mind_silence(s, turn, before);
 		show(s);

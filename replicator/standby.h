@@ -66,10 +66,23 @@ bool door_take(struct door *door, struct visitor *visitor);
 /* ---- takeover.c ---- */
 /* Load the held snapshots into renicd's standby group: 0, or why they do not fit. */
 int takeover_restore(struct standby *s, struct nic_error *err);
-/* Restore, load, activate, run. 0: the VMs run, s->term is the new term. */
-int takeover(struct standby *s, struct nic_error *err);
+/* The state allows it: take over, now. */
+void standby_take_over(struct standby *s);
+/* Ask the fence command, if there is one. */
+void standby_primary_is_silent(struct standby *s);
+void standby_look_at_fence(struct standby *s);
+
+/* ---- standby_link.c ---- */
+enum { STANDBY_IDLE_MS = 20 };
+/* Let it in, or tell it why not; the visitor's connection is this function's. */
+void standby_welcome(struct standby *s, struct visitor *visitor);
+/* Read what is there, some frames of it; wait for more at most until the next heartbeat. */
+void standby_listen(struct standby *s);
+void standby_hang_up(struct standby *s, const char *why);
 
 /* ---- standby.c ---- */
+/* Take the arc, and say so; false: the state has none for the event. */
+bool standby_go(struct standby *s, enum standby_event event, const char *why);
 /* Until a signal comes: 0; 1: to be protected now (ROLE_PROTECT); 2: its VM is gone; negative:
  * could not begin. */
 int standby_run(const struct remus_config *config, struct role *role, struct nic_error *err);

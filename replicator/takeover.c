@@ -5,7 +5,9 @@
  * running, as a front-end's rings must not be set up while their VF is suspended.
  */
 #include <inttypes.h>
+#include <stdio.h>
 
+#include "clock.h"
 #include "event.h"
 #include "held.h"
 #include "standby.h"
@@ -102,12 +104,69 @@ static int activate(struct standby *s, struct nic_error *err)
 	return rc;
 }
 
-/* A failed attempt may be repeated: what was done before is not done again. */
-int takeover(struct standby *s, struct nic_error *err)
+/* Restore, load, activate, run. A failed attempt may be repeated: what was done before is not done
+ * again. */
+static int takeover(struct standby *s, struct nic_error *err)
 {
 	int rc = s->activated ? 0 : activate(s, err);
 
 	for (unsigned i = 0; i < s->config->n_vms && !rc; i++)
 		rc = s->guests[i].driver->run(s->guests[i].vm, err);
 	return rc;
+}
+
+/* ---- when ---- */
+
+void standby_take_over(struct standby *s)
+{
+	struct nic_error err = {0};
+	int64_t start = now_ns();
+	int rc = takeover(s, &err);
+	uint64_t us = (uint64_t)((now_ns() - start) / NS_PER_US);
+
+	pthread_mutex_lock(&s->role->lock);
+	s->role->status.stats.failover_us = rc ? 0 : us;
+	snprintf(s->role->status.error, sizeof(s->role->status.error), "%s", rc ? err.message : "");
+	pthread_mutex_unlock(&s->role->lock);
+	if (rc) {
+		standby_go(s, SE_FAILED, err.message);
+		return;
+	}
+	event_post("failover",
+		"epoch %" PRIu64 " runs here, in term %" PRIu64 ", after %" PRIu64 " us",
+		s->replica.epoch, s->term, us);
+	standby_go(s, SE_ACTIVATED, "the VMs run here");
+}
+
+void standby_primary_is_silent(struct standby *s)
+{
+	enum standby_event event = fence_is_configured(s->config) ? SE_SILENT : SE_SILENT_UNFENCED;
+	struct nic_error err = {0};
+	char why[96];
+
+	snprintf(why, sizeof(why), "nothing was heard of the primary for %" PRId64 " ms",
+		(now_ns() - s->heard_ns) / NS_PER_MS);
+	standby_hang_up(s, why);
+	if (!standby_go(s, event, why) || event == SE_SILENT_UNFENCED)
+		return;
+	if (!fence_start(&s->fence, s->config, REMUS_PRIMARY, s->primary, s->term, &err))
+		return;
+	event_post("fence", "%s", err.message);
+	standby_go(s, SE_FENCE_NO, "the fence command cannot be run");
+}
+
+void standby_look_at_fence(struct standby *s)
+{
+	switch (fence_poll(&s->fence)) {
+	case FENCE_YES:
+		if (standby_go(s, SE_FENCE_YES, "the fence command says that the primary is dead"))
+			standby_take_over(s);
+		break;
+	case FENCE_NO:
+		standby_go(
+			s, SE_FENCE_NO, "the fence command does not say that the primary is dead");
+		break;
+	case FENCE_RUNNING:
+		break;
+	}
 }

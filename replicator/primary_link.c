@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The primary and its link: hello, up, down, acknowledgements, and what to do about a backup that
+ * is lost; see primary.h. */
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "clock.h"
+#include "event.h"
+#include "primary.h"
+
+enum {
+	RETRY_MS = 200, /* after a connection that failed */
+	FENCE_AGAIN_MS = 5000,
+};
+
+static void say_hello(struct primary *p)
+{
+	struct msg_hello hello = {
+		.version = STREAM_VERSION,
+		.compatible = STREAM_VERSION,
+		.side = REMUS_PRIMARY,
+		.n_vms = (uint8_t)p->config->n_vms,
+		.term = p->daemon.term,
+		.session = p->session,
+		.epoch = p->sealed,
+		.heartbeat_ms = p->config->heartbeat_ms,
+		.timeout_ms = p->config->timeout_ms,
+	};
+
+	/* What is in flight of a stream cannot be sent again: the standby begins anew. */
+	if (guests_have_stream(p->guests, p->config->n_vms)) {
+		if (getrandom(&p->session, sizeof(p->session), 0) < 0)
+			p->session++;
+		hello.session = p->session;
+	}
+	snprintf(hello.group, sizeof(hello.group), "%s", p->config->group);
+	staging_reset(&p->staging);
+	link_allow(p->link, &hello);
+}
+
+static bool can_resume(const struct primary *p)
+{
+	const struct msg_hello *peer = &p->view.peer;
+
+	return peer->epoch > 0 && peer->session == p->session && peer->epoch >= p->acked &&
+	       peer->epoch <= p->sealed;
+}
+
+/* It held on to its checkpoint: what it does not have goes over, the rest need not. */
+static void on_up_again(struct primary *p)
+{
+	primary_land(p, p->view.peer.epoch);
+	p->acked = p->view.peer.epoch;
+	p->held_from = p->acked + 1;
+	primary_recall(p);
+	primary_commit(p);
+	p->copying = true;
+	p->copy_round = 0;
+	primary_go(p, PE_UP_AGAIN, "the standby is back, with its checkpoint");
+}
+
+static void on_up_new(struct primary *p)
+{
+	struct nic_error err = {0};
+	int rc;
+
+	primary_recall(p);
+	rc = primary_protect(p, &err);
+	if (rc) {
+		event_post("error", "%s", err.message);
+		link_drop(p->link);
+		return;
+	}
+	p->held_from = 1;
+	p->may_pass = !p->ever_held && p->view.peer.epoch == 0;
+	primary_go(p, PE_UP, "connected to a standby");
+	primary_start_copy(p);
+}
+
+static void on_up(struct primary *p)
+{
+	struct nic_error err = {0};
+
+	p->up = true;
+	p->generation = p->view.generation;
+	p->next_tick_ns = now_ns();
+	if (p->state == P_FENCING) {
+		link_drop(p->link); /* the fence command decides; it may come again */
+		return;
+	}
+	event_post("connected", "%s", p->view.peer_address);
+	if (p->state == P_GIVING_UP) {
+		primary_hand_over(p, true);
+		return;
+	}
+	if (p->paused && primary_resume_vms(p, &err)) {
+		primary_vm_lost(p, err.message);
+		return;
+	}
+	if (can_resume(p))
+		on_up_again(p);
+	else
+		on_up_new(p);
+}
+
+static void on_down(struct primary *p)
+{
+	struct nic_error err = {0};
+	const char *why = p->view.error[0] ? p->view.error : "the connection ended";
+
+	p->up = p->copying = false;
+	p->retry_ns = in_ms(RETRY_MS);
+	p->deadline_ns = in_ms(3 * p->config->timeout_ms);
+	event_post("disconnected", "%s", why);
+	if (p->state == P_SWITCHING && !p->handover_sent) {
+		if (primary_resume_vms(p, &err))
+			primary_vm_lost(p, err.message);
+		else
+			primary_go(p, PE_BACK, why);
+	}
+	if (p->ever_held || p->state == P_GIVING_UP)
+		primary_go(p, PE_LOST, why);
+	else if (primary_go(p, PE_LOST_BARE, why))
+		primary_unprotect(p, false);
+}
+
+static void on_idle(struct primary *p)
+{
+	if (p->up)
+		on_down(p);
+	if (p->view.state == LINK_REFUSED && p->view.refuse.reason == REFUSE_TERM) {
+		p->view.answer.term = p->view.refuse.term;
+		if (primary_go(p, PE_STALE, p->view.refuse.text) && p->state == P_SWITCHED)
+			primary_switched(p);
+		return;
+	}
+	if (p->state == P_FENCING || now_ns() < p->retry_ns)
+		return;
+	p->retry_ns = in_ms(RETRY_MS);
+	say_hello(p);
+}
+
+static void on_ack(struct primary *p)
+{
+	struct role_stats *s = &p->role->status.stats;
+	int64_t now = now_ns();
+
+	if (p->view.acked <= p->acked || p->view.acked > p->sealed)
+		return;
+	pthread_mutex_lock(&p->role->lock);
+	for (unsigned i = 0; i < p->n_flights; i++) {
+		const struct flight *f = &p->flights[(p->head + i) % p->places];
+
+		if (f->epoch <= p->view.acked && f->resumed_ns)
+			histogram_add(&s->ack_us, (uint64_t)((now - f->resumed_ns) / NS_PER_US));
+	}
+	pthread_mutex_unlock(&p->role->lock);
+	p->acked = p->view.acked;
+	primary_land(p, p->acked);
+	primary_commit(p);
+	if (p->state == P_SYNCING && !p->copying)
+		primary_go(p, PE_SYNCED, "the standby holds a whole checkpoint");
+}
+
+void primary_look(struct primary *p)
+{
+	link_look(p->link, &p->view);
+	if (p->view.state == LINK_UP && !p->up && p->view.generation != p->generation)
+		on_up(p);
+	if (p->up && p->view.state == LINK_UP)
+		on_ack(p);
+	if (p->view.idle && !primary_is_final(p->state))
+		on_idle(p);
+}
+
+/* ---- backup lost: policy ---- */
+
+void primary_consider_fence(struct primary *p)
+{
+	struct nic_error err = {0};
+
+	if (p->config->on_backup_lost != BACKUP_LOST_RELEASE || !fence_is_configured(p->config) ||
+		now_ns() < p->deadline_ns)
+		return;
+	p->deadline_ns = in_ms(FENCE_AGAIN_MS);
+	if (fence_start(&p->fence, p->config, REMUS_STANDBY, p->config->peer, p->daemon.term, &err))
+		event_post("fence", "%s", err.message);
+	else
+		primary_go(p, PE_FENCE, "asking the fence command about the backup");
+}
+
+void primary_go_on_fencing(struct primary *p)
+{
+	enum fence_answer answer = fence_poll(&p->fence);
+
+	if (answer == FENCE_RUNNING)
+		return;
+	if (answer == FENCE_NO) {
+		p->deadline_ns = in_ms(FENCE_AGAIN_MS);
+		primary_go(
+			p, PE_FENCE_NO, "the fence command does not say that the backup is dead");
+		return;
+	}
+	/* Whatever it held, it will not run: a checkpoint of another session replaces it. */
+	primary_go(p, PE_FENCE_YES, "the backup is fenced: what is held leaves");
+	if (primary_unprotect(p, false) == 0)
+		p->ever_held = false;
+	if (getrandom(&p->session, sizeof(p->session), 0) < 0)
+		p->session++;
+	primary_recall(p);
+}
