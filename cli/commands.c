@@ -75,7 +75,7 @@ static const struct param vf_create_params[] = {
 	KEY("queues", VALUE_NUMBER, "N", "queue pairs; default 1"),
 	KEY("role", VALUE_TEXT, "client|server", "end of the vhost-user socket; default client"),
 	KEY("packed", VALUE_SWITCH, "on|off", "offer packed virtqueues; default on"),
-	KEY("offloads", VALUE_SWITCH, "on|off", "checksum and segmentation; default off"),
+	KEY("offloads", VALUE_SWITCH, "on|off", "checksum and segmentation; default on"),
 	KEY("spoofchk", VALUE_SWITCH, "on|off", "drop other source MACs; default on"),
 	KEY("mtu", VALUE_NUMBER, "BYTES", "largest L3 payload; default 9000"),
 	KEY("ingress_hold_pkts", VALUE_NUMBER, "N", "frames kept for a suspended guest"),

@@ -41,9 +41,9 @@ static void write_vf(const struct vf_info *info, void *arg)
 	} else {
 		jw_str(w, "role", socket_role_names[c->server]);
 		jw_bool(w, "packed", c->packed);
-		jw_bool(w, "offloads", c->offloads);
 		jw_str(w, "socket", c->socket);
 	}
+	jw_bool(w, "offloads", c->offloads);
 	jw_bool(w, "spoofchk", c->spoofchk);
 	jw_str(w, "state", link_state_names[c->state]);
 	jw_u64(w, "max_tx_rate", c->max_tx_rate);

@@ -181,7 +181,7 @@ const struct param vf_create_params[VF_CREATE_PARAMS] = {
 		.name = "offloads",
 		.type = PARAM_BOOL,
 		PARAM_FIELD(struct vf_config, offloads),
-		.help = "offer checksum and segmentation offload (default false)",
+		.help = "offer checksum and segmentation offload (default true)",
 	},
 	VF_ROW_SPOOFCHK,
 	VF_ROW_STATE,

@@ -6,6 +6,8 @@
  * the guest wait. Called on the port's thread; each lcore has let go of the rings when a notice
  * returns.
  */
+#include <linux/virtio_net.h>
+
 #include "vf.h"
 
 static void set_frontend(struct vf *vf, enum frontend_state state)
@@ -15,10 +17,23 @@ static void set_frontend(struct vf *vf, enum frontend_state state)
 	pthread_mutex_unlock(&vf->frontend_lock);
 }
 
+/* What its guest negotiated (virtio 1.2, section 5.1.3). */
+static void note_offloads(struct vf_qp *qp)
+{
+	const uint64_t segments = 1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6;
+	uint64_t features = qp->ops->features(qp->port);
+
+	qp->sends_long = features & segments;
+	qp->asks_offloads = features & (segments | 1ULL << VIRTIO_NET_F_CSUM);
+	if (qp->asks_offloads)
+		__atomic_store_n(&nic.has_offloads, true, __ATOMIC_RELAXED);
+}
+
 /* The rings are new: signals are on until the first disarm, and their kick descriptor is another. */
 static void qp_start(struct vf_qp *qp, void *arg)
 {
 	qp->port = qp->vf->port;
+	note_offloads(qp);
 	qp->running = true;
 	qp->paused = false;
 	qp->armed = true;

@@ -71,7 +71,7 @@ static uint16_t out_push(struct vf_qp *qp)
 		.flags = out->from_log ? &out->flags[out->head] : NULL,
 		.group_id = policy->group_id,
 		.was_held = out->from_log,
-		.offloads = policy->offloads,
+		.offloads = out->offloads,
 	};
 	uint16_t n = out->n - out->head, done;
 
@@ -105,6 +105,19 @@ static bool log_pool_is_low(void)
 	return log_pool_free_count(nic.log_pool) < log_pool_size(nic.log_pool) / LOG_LOW_SHARE;
 }
 
+/* Do any of the records ask? Their guest may be another one by now, or none. */
+static bool ask_offloads(const uint16_t *flags, uint16_t n)
+{
+	uint16_t any = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		any |= flags[i];
+	if (likely(!(any & EGRESS_RECORD_OFFLOAD)))
+		return false;
+	__atomic_store_n(&nic.has_offloads, true, __ATOMIC_RELAXED);
+	return true;
+}
+
 /* Let committed frames leave, in order, until the log or the destination says stop. */
 static unsigned release(struct vf_qp *qp)
 {
@@ -117,6 +130,7 @@ static unsigned release(struct vf_qp *qp)
 		qp->out.head = 0;
 		qp->out.n = egress_log_peek(&qp->log, nic.pool, nic.attach_pool, qp->out.pkts,
 			qp->out.flags, NIC_BURST);
+		qp->out.offloads = ask_offloads(qp->out.flags, qp->out.n);
 		if (unlikely(log_pool_is_low()))
 			for (uint16_t i = 0; i < qp->out.n; i++)
 				qp->out.pkts[i] = qp_detach_from_log(qp->out.pkts[i]);
@@ -145,7 +159,7 @@ static uint16_t pass_unheld(struct vf_qp *qp, const struct vf_policy *policy,
 	struct rte_mbuf **pkts, uint16_t *flags, uint16_t n, uint64_t now_tsc)
 {
 	struct switch_from from = {
-		.qp = qp, .group_id = policy->group_id, .offloads = policy->offloads};
+		.qp = qp, .group_id = policy->group_id, .offloads = qp->asks_offloads};
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
@@ -205,21 +219,21 @@ static void hold_burst(
 
 /* What the guest may send at once: with segmentation offload, long frames and fewer of them, so
  * that a burst needs no more than a segment of the log. */
-static uint32_t longest_frame(const struct vf_policy *policy)
+static uint32_t longest_frame(const struct vf_qp *qp, const struct vf_policy *policy)
 {
-	return policy->offloads ? (uint32_t)OFFLOAD_FRAME_MAX : policy->max_frame_bytes;
+	return qp->sends_long ? (uint32_t)OFFLOAD_FRAME_MAX : policy->max_frame_bytes;
 }
 
-static uint16_t burst_pkts(const struct vf_policy *policy)
+static uint16_t burst_pkts(const struct vf_qp *qp)
 {
-	return policy->offloads ? LONG_BURST : NIC_BURST;
+	return qp->sends_long ? LONG_BURST : NIC_BURST;
 }
 
 /* librte_vhost loses a frame that it runs out of mbufs in the middle of. The caches of lcores are
  * not counted: what is in them comes on top. */
-static bool has_mbufs(const struct vf_policy *policy)
+static bool has_mbufs(const struct vf_qp *qp, const struct vf_policy *policy)
 {
-	unsigned per_frame = longest_frame(policy) / RTE_MBUF_DEFAULT_DATAROOM + 1;
+	unsigned per_frame = longest_frame(qp, policy) / RTE_MBUF_DEFAULT_DATAROOM + 1;
 
 	return nic_pool_count() >= NIC_BURST * per_frame * lcores_count();
 }
@@ -232,9 +246,9 @@ static bool may_read_guest(struct vf_qp *qp, const struct vf_policy *policy)
 	/* An idle queue should hold no segment: reserve only when something is to come. */
 	if (qp->hold && egress_log_is_empty(&qp->log) && !qp->ops->has_frames(qp->port, qp->index))
 		return false;
-	if (likely(has_mbufs(policy) &&
+	if (likely(has_mbufs(qp, policy) &&
 		    (!qp->hold || egress_log_reserve(
-					  &qp->log, burst_pkts(policy), longest_frame(policy))))) {
+					  &qp->log, burst_pkts(qp), longest_frame(qp, policy))))) {
 		qp->log_full = false;
 		return true;
 	}
@@ -259,12 +273,13 @@ static unsigned take_from_guest(struct vf_qp *qp)
 			return 0;
 		capture_burst(qp, CAPTURE_FROM_GUEST, out->pkts, n);
 		out->from_log = false;
+		out->offloads = qp->asks_offloads;
 		out->head = 0;
 		out->n = filter_from_guest(qp, policy, out->pkts, n);
 		out_push(qp);
 		return n;
 	}
-	n = qp->ops->from_guest(qp->port, qp->index, nic.pool, pkts, burst_pkts(policy));
+	n = qp->ops->from_guest(qp->port, qp->index, nic.pool, pkts, burst_pkts(qp));
 	if (!n) {
 		egress_log_trim(&qp->log);
 		return 0;

@@ -36,6 +36,7 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t n)
 static uint64_t vf_config_hash(const struct vf_config *c)
 {
 	uint64_t h = HASH_STR(HASH_START, c->name);
+	bool no_offloads = !c->offloads; /* 0: the default, as it was before that changed */
 
 	h = hash_bytes(h, c->mac, sizeof(c->mac));
 	h = HASH(h, c->vlan);
@@ -51,7 +52,7 @@ static uint64_t vf_config_hash(const struct vf_config *c)
 	h = HASH(h, c->queues);
 	h = HASH(h, c->server);
 	h = HASH(h, c->packed);
-	h = HASH(h, c->offloads);
+	h = HASH(h, no_offloads);
 	h = HASH(h, c->standby);
 	h = HASH(h, c->spoofchk);
 	h = HASH(h, c->mtu);

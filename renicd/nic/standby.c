@@ -9,6 +9,7 @@
  * its MAC is not in the switch, nor does flooding find it (policy `standby`). A change is prepared
  * for all VFs before it is carried out for any. Control thread.
  */
+#include <linux/virtio_net.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,6 +248,12 @@ int nic_vf_announce(const char *name, unsigned rounds, struct nic_error *err)
 
 /* ---- restore ---- */
 
+/* Features of what a VF without `offloads` does not offer: virtio 1.2, section 5.1.3. */
+#define OFFLOADS                                                                                   \
+	(1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM |                             \
+		1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6 |                \
+		1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6)
+
 /* Does the snapshot fit the VF, as it was made? */
 static int check_fits(const struct vf *vf, const struct renic_snapshot *s, struct nic_error *err)
 {
@@ -261,6 +268,16 @@ static int check_fits(const struct vf *vf, const struct renic_snapshot *s, struc
 		return nic_fail(err, RENIC_E_UNSUPPORTED, "features",
 			"the guest's rings are packed, which VF \"%s\" does not offer",
 			vf->config.name);
+	if (!vf->config.offloads && (s->features & OFFLOADS)) {
+		nic_fail(err, RENIC_E_UNSUPPORTED, "offloads",
+			"offloads: the guest relies on checksum or segmentation offload, which VF "
+			"\"%s\" does not offer: make it with offloads true",
+			vf->config.name);
+		snprintf(err->given, sizeof(err->given), "features %#" PRIx64, s->features);
+		snprintf(err->expected, sizeof(err->expected), "features %#" PRIx64,
+			s->features & ~(uint64_t)OFFLOADS);
+		return RENIC_E_UNSUPPORTED;
+	}
 	return 0;
 }
 

@@ -49,7 +49,7 @@ struct vf_config {
 	char trunks[NIC_TRUNKS_SIZE]; /* VLANs that it may tag, as "0,10,20-29"; empty: any */
 	uint16_t queues;	      /* queue pairs, 1..VF_QPS_MAX; default 1 */
 	bool server;		      /* renicd listens; default false: it connects (client) */
-	bool offloads;		      /* offer checksum and segmentation offload; default false */
+	bool offloads;		      /* offer checksum and segmentation offload; default true */
 	bool packed;		      /* offer packed virtqueues; default true */
 	bool spoofchk;	      /* drop frames whose source MAC is not the VF's; default true */
 	uint8_t state;	      /* enum link_state; auto: as the uplink's */

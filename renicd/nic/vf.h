@@ -50,7 +50,6 @@ struct vf_policy {
 	bool allmulti;	    /* it gets what is for bridges too (IEEE 802.1Q, table 8-1) */
 	bool standby;	    /* no frame is for it */
 	bool internal_pass; /* the group's internal: pass */
-	bool offloads;	    /* its guest may ask for checksums and segments */
 	bool is_shaped;	    /* it has one of the two rates */
 	uint32_t group_id;  /* 0: in no group */
 	uint32_t max_frame_bytes;
@@ -87,6 +86,7 @@ struct out_burst {
 	uint16_t flags[NIC_BURST];
 	uint16_t head, n;
 	bool from_log;
+	bool offloads; /* some frame may ask for something */
 };
 
 /*
@@ -104,6 +104,8 @@ struct vf_qp {
 	bool paused;	     /* not running, but was, and its front-end is still connected; or
 			      * activated, and not running yet: frames wait */
 	bool armed;	     /* notifications are on */
+	bool asks_offloads;  /* the guest may ask for checksums or segments: it negotiated that */
+	bool sends_long;     /* it may ask for segments */
 	bool log_full;	     /* the guest's ring is left unread: no room for what it may send */
 	bool waits_for_link; /* what is next in `out` is for the uplink, which is down */
 	bool rx_behind;	     /* frames kept over a suspend or stop are not all delivered yet */
@@ -180,7 +182,7 @@ struct nic {
 	char run_dir[NIC_PATH_SIZE];
 	char capture_dir[NIC_PATH_SIZE];
 	bool has_promisc;   /* atomic: some VF is promiscuous, or was */
-	bool has_offloads;  /* atomic: some VF has, or had, them */
+	bool has_offloads; /* atomic: some guest may ask for offloads, or its frames in a log did */
 	uint64_t min_claim; /* atomic: a VF has less than its min_tx_rate (switch.h); 0: none */
 	bool ending;	    /* the logs' file is left as it is */
 };

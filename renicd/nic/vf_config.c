@@ -126,9 +126,6 @@ struct vf_policy *vf_policy_make(
 	shaper_rate_set(&p->max_rate, config->max_tx_rate, rte_get_tsc_hz());
 	shaper_rate_set(&p->min_rate, config->min_tx_rate, rte_get_tsc_hz());
 	p->is_shaped = config->max_tx_rate || config->min_tx_rate;
-	p->offloads = config->offloads;
-	if (p->offloads)
-		__atomic_store_n(&nic.has_offloads, true, __ATOMIC_RELEASE);
 	p->spoofchk = config->spoofchk;
 	p->trust = config->trust;
 	p->checks_mac = config->spoofchk || config->trust;

@@ -12,6 +12,7 @@ void vf_config_defaults(struct vf_config *config)
 	memset(config, 0, sizeof(*config));
 	config->queues = 1;
 	config->packed = true;
+	config->offloads = true;
 	config->spoofchk = true;
 	config->mtu = 9000;
 	config->ingress_hold_pkts = 4096;

@@ -99,7 +99,7 @@ void vif_bound(const struct vif_env *env, struct vif *vif)
 		write_features(env, vif);
 }
 
-/* What the guest takes, of what was offered. */
+/* What the guest may leave to us, and what it takes of what was offered. */
 static uint64_t frontend_features(const struct vif_env *env, const struct vif *vif)
 {
 	static const struct {
@@ -109,12 +109,15 @@ static uint64_t frontend_features(const struct vif_env *env, const struct vif *v
 		{"feature-gso-tcpv4", 1ULL << VIRTIO_NET_F_GUEST_TSO4},
 		{"feature-gso-tcpv6", 1ULL << VIRTIO_NET_F_GUEST_TSO6},
 	};
-	uint64_t features = 1ULL << VIRTIO_NET_F_GUEST_CSUM;
+	const uint64_t left = 1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_HOST_TSO4 |
+			      1ULL << VIRTIO_NET_F_HOST_TSO6;
+	uint64_t features = left | 1ULL << VIRTIO_NET_F_GUEST_CSUM;
 
-	if (!vif->port->offloads ||
-		vif_read_number(env->xs, vif->frontend, "feature-no-csum-offload", 1) == 1 ||
-		vif_read_number(env->xs, vif->frontend, "feature-ipv6-csum-offload", 1) != 1)
+	if (!vif->port->offloads)
 		return 0;
+	if (vif_read_number(env->xs, vif->frontend, "feature-no-csum-offload", 1) == 1 ||
+		vif_read_number(env->xs, vif->frontend, "feature-ipv6-csum-offload", 1) != 1)
+		return left;
 	if (vif_read_number(env->xs, vif->frontend, "feature-sg", 1) != 1)
 		return features; /* a frame of many segments is one of many pages */
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
