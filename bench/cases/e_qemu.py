@@ -10,10 +10,10 @@ import shutil
 import subprocess
 import sys
 
-from harness.case import Skip, case
+from harness.case import Skip, case, ratio_at_least
 
 LAB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../qemu/lab.py")
-RENICD, TAP = "renicd", "QEMU tap"
+RENICD, TAP, TESTPMD = "renicd", "QEMU tap", "testpmd"
 TURNS = 3
 TCG = ("under software emulation the guest's own processor is the bound; both sides move complete frames of the "
        "MTU, without offloads")
@@ -22,7 +22,7 @@ TCG = ("under software emulation the guest's own processor is the bound; both si
 @functools.lru_cache(maxsize=None)
 def lab(*words):
     """One run of the lab: its samples."""
-    for program in ("qemu-system-x86_64", "iperf3", "busybox"):
+    for program in ("qemu-system-x86_64", "iperf3", "busybox", "dpdk-testpmd"):
         if not shutil.which(program):
             raise Skip(f"{program} is not installed (scripts/deps.sh bench installs it)")
     done = subprocess.run([sys.executable, LAB, *words], stdout=subprocess.PIPE, text=True,
@@ -30,14 +30,14 @@ def lab(*words):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def samples(words, experiment, scale=1.0):
+def samples(words, experiment, scale=1.0, peer=TAP):
     """Sides whose turns are the lab's, one after the other."""
     def side(name):
         def run(world):
             words_now = [word if not world.quick else "1" for word in words[1:]]
             return lab(words[0], *words_now)[experiment][name].pop(0) / scale
         return run
-    return {name: side(name) for name in (RENICD, TAP)}
+    return {name: side(name) for name in (RENICD, peer)}
 
 
 GUESTS = ("guests", str(TURNS), "2")
@@ -53,6 +53,14 @@ case(name="qemu_rr_free", title="QEMU guest, request/response, not held", unit="
      turns=TURNS, sides=samples(GUESTS, "trips_free"))
 case(name="qemu_rr_held", title="QEMU guest, request/response, held at 25 ms (tap: filter-buffer)",
      unit="1/s", turns=TURNS, sides=samples(GUESTS, "trips_held"))
+PEERS = ("peers", str(TURNS), "3")
+OWN_BEST = ("each side has what it can: a VF takes checksums and segments from the guest, testpmd's net_vhost has nobody "
+            "to pass them to; both have a net_tap, the guest is under software emulation")
+for way, title in (("from_guest", "QEMU guest, TCP to the wire"),
+                   ("to_guest", "QEMU guest, TCP from the wire")):
+    case(name=f"qemu_tcp_{way}", title=f"{title}, beside testpmd's net_vhost", unit="Mbit/s",
+         turns=TURNS, sides=samples(PEERS, f"tcp_{way}", 1e6, peer=TESTPMD), note=OWN_BEST,
+         budget=ratio_at_least(1.0, "≥ 1.0 × testpmd"))
 case(name="qemu_migration", title="QEMU live migration: the client's silence", unit="ms",
      turns=TURNS, sides=samples(("moves", str(TURNS)), "silence_ms"),
      note="no emulated e1000 and no bonded guest beside it: Debian's cloud kernel has no e1000 driver")

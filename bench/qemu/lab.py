@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """
-QEMU guests beside each other: one on a VF of renicd, one on QEMU's own virtio-net on a tap. Prints
+QEMU guests beside each other: one on a VF of renicd, one on QEMU's own virtio-net on a tap, or on
+testpmd. Prints
 one line of JSON: {experiment: {side: [value of each turn]}}.
 
   lab.py guests TURNS SECONDS    TCP and request/response, free and held at 25 ms (renicd's log;
                                  QEMU's filter-buffer), and host CPU for each Gbit
+  lab.py peers TURNS SECONDS     TCP both ways, on a VF and on testpmd's net_vhost, each with a net_tap
   lab.py moves TURNS             the client's silence during a live migration
 
 The ReNIC paper's comparisons (ACM TACO 2012) with the means at hand: under software emulation (TCG) the
@@ -35,13 +37,21 @@ from guest import Guest, accelerator  # noqa: E402
 
 EPOCH_US = 25000
 ECHO_BYTES = 64
-# What renicd does not offer either: both sides move frames of the MTU that are complete.
+# Beside a filter-buffer both sides move frames of the MTU that are complete. testpmd forwards a guest's
+# requests for checksums and segments to nobody: its guest must not make any.
 PLAIN = ",".join(f"{feature}=off" for feature in (
     "csum", "guest_csum", "gso", "guest_tso4", "guest_tso6", "guest_ecn", "guest_ufo",
     "host_tso4", "host_tso6", "host_ecn", "host_ufo"))
 
 
-class TapGuest(Guest):
+class PlainGuest(Guest):
+    """A guest that leaves nothing to its NIC."""
+
+    def nic(self):
+        return f"{super().nic()},{PLAIN}"
+
+
+class TapGuest(PlainGuest):
     """A guest on QEMU's virtio-net and a tap."""
 
     def __init__(self, *arguments, tap, **options):
@@ -50,9 +60,6 @@ class TapGuest(Guest):
 
     def netdev(self):
         return ["-netdev", f"tap,id=net,ifname={self.tap},script=no,downscript=no"]
-
-    def nic(self):
-        return f"{super().nic()},{PLAIN}"
 
 
 def ip(*words):
@@ -82,13 +89,21 @@ class Side:
         """CPU seconds of everything that moves its frames."""
         return sum(map(emulation_free_cpu, self.processes))
 
-    def tcp(self, seconds):
-        """Guest to host, bits a second and CPU seconds a Gbit."""
+    def iperf3(self, *words):
+        """Its result. A server for each run: one may be busy with the run before for a while."""
+        self.guest.sh("killall iperf3 2>/dev/null; iperf3 -s -1 -D; "
+                      "while ! netstat -ltn | grep -q :5201; do sleep 0.1; done")
+        out = subprocess.run(["iperf3", "-c", self.guest.ip, *words, "-J"],
+                             stdout=subprocess.PIPE, text=True, check=False, timeout=60).stdout
+        result = json.loads(out)
+        if "error" in result:
+            raise RuntimeError(f"iperf3 with {self.guest.name}: {result['error']}")
+        return result["end"]["sum_received"]
+
+    def tcp(self, seconds, to_guest=False):
+        """Guest to host, or the other way; bits a second and CPU seconds a Gbit."""
         before = self.cpu()
-        out = subprocess.run(["iperf3", "-c", self.guest.ip, "-R", "-t", str(seconds), "-J"],
-                             stdout=subprocess.PIPE, text=True, check=True,
-                             timeout=seconds + 30).stdout
-        received = json.loads(out)["end"]["sum_received"]
+        received = self.iperf3("-t", str(seconds), *([] if to_guest else ["-R"]))
         return received["bits_per_second"], \
             (self.cpu() - before) / (received["bytes"] * 8 / 1e9)
 
@@ -109,9 +124,9 @@ class Side:
 class RenicdSide(Side):
     """On a VF."""
 
-    def __init__(self, run, image, accel):
+    def __init__(self, run, image, accel, offloads=False):
         self.daemon = Daemon(run, [{"name": "vm1", "mac": "52:54:00:00:00:02",
-                                    "socket": run.join("vm1.sock")}])
+                                    "offloads": offloads, "socket": run.join("vm1.sock")}])
         self.daemon.start()
         guest = Guest(run, image, "vm1", run.join("vm1.sock"), "10.9.0.2/24",
                       "52:54:00:00:00:02", accel)
@@ -156,6 +171,86 @@ class TapSide(Side):
         self.guest.qmp("object-del", id="held")
 
 
+class TestpmdSide(Side):
+    """On net_vhost of a testpmd that forwards between it and a net_tap, on renicd's processor."""
+
+    TAP, HOST = "uplink1", "10.8.0.1"
+
+    def __init__(self, run, image, accel):
+        socket_path = run.join("vm2.sock")
+        self.testpmd = subprocess.Popen(
+            ["dpdk-testpmd", "-l", "0,1", "--no-pci", f"--file-prefix=lab{os.getpid()}",
+             "--vdev", f"net_vhost0,iface={socket_path},client=1,queues=1",
+             "--vdev", f"net_tap0,iface={self.TAP},mac=02:00:00:00:00:02", "--",
+             "--forward-mode=io", "--auto-start", "--nb-cores=1", "--no-mlockall",
+             "--stats-period=3600"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.wait_tap()
+        ip("addr", "add", f"{self.HOST}/24", "dev", self.TAP)
+        ip("link", "set", self.TAP, "up")
+        guest = PlainGuest(run, image, "vm2", socket_path, "10.8.0.2/24", "52:54:00:00:00:03",
+                           accel)
+        guest.start()
+        super().__init__(guest, self.HOST, [self.testpmd, guest.process])
+
+    def wait_tap(self):
+        """testpmd has made it."""
+        end = time.monotonic() + 30
+        while not os.path.exists(f"/proc/sys/net/ipv4/conf/{self.TAP}"):
+            if self.testpmd.poll() is not None or time.monotonic() > end:
+                raise RuntimeError("testpmd made no tap")
+            time.sleep(0.1)
+
+    def stop(self):
+        """End it."""
+        self.testpmd.kill()
+        self.testpmd.wait()
+
+
+def prepare(sides):
+    """The guests are up and have iperf3."""
+    for side in sides.values():
+        side.guest.wait_up()
+        traffic.wait_reachable(side.guest.ip)
+        side.guest.install("/usr/bin/iperf3", side.host)
+
+
+def pause_others(side, sides):
+    """Only this side's guest runs."""
+    for other in sides.values():
+        other.guest.qmp("cont" if other is side else "stop")
+    traffic.wait_reachable(side.guest.ip)
+
+
+def add(results, name, turn):
+    """A turn's values to those of the turns before."""
+    for experiment, value in turn.items():
+        results.setdefault(experiment, {}).setdefault(name, []).append(value)
+
+
+def peers(run, image, accel, turns, seconds):
+    """TCP with a VF and with net_vhost in turn; neither waits for frames in its sleep meanwhile."""
+    sides = {"renicd": RenicdSide(run, image, accel, offloads=True),
+             "testpmd": TestpmdSide(run, image, accel)}
+    results = {}
+    try:
+        prepare(sides)
+        for _ in range(turns):
+            for name, side in sides.items():
+                pause_others(side, sides)
+                sides["testpmd"].testpmd.send_signal(
+                    signal.SIGCONT if name == "testpmd" else signal.SIGSTOP)
+                add(results, name, {"tcp_from_guest": side.tcp(seconds)[0],
+                                    "tcp_to_guest": side.tcp(seconds, to_guest=True)[0]})
+                sides["testpmd"].testpmd.send_signal(signal.SIGCONT)
+    finally:
+        for side in sides.values():
+            side.guest.kill()
+        sides["renicd"].daemon.stop()
+        sides["testpmd"].stop()
+    return results
+
+
 def turn_of_guests(side, seconds):
     """One turn: {experiment: value}."""
     free_bps, cpu = side.tcp(seconds)
@@ -173,18 +268,11 @@ def guests(run, image, accel, turns, seconds):
     sides = {"renicd": RenicdSide(run, image, accel), "QEMU tap": TapSide(run, image, accel)}
     results = {}
     try:
-        for side in sides.values():
-            side.guest.wait_up()
-            traffic.wait_reachable(side.guest.ip)
-            side.guest.install("/usr/bin/iperf3", side.host)
-            side.guest.sh("iperf3 -s -D; while ! netstat -ltn | grep -q :5201; do sleep 0.1; done")
+        prepare(sides)
         for _ in range(turns):
             for name, side in sides.items():
-                for other in sides.values():
-                    other.guest.qmp("cont" if other is side else "stop")
-                traffic.wait_reachable(side.guest.ip)
-                for experiment, value in turn_of_guests(side, seconds).items():
-                    results.setdefault(experiment, {}).setdefault(name, []).append(value)
+                pause_others(side, sides)
+                add(results, name, turn_of_guests(side, seconds))
     finally:
         for side in sides.values():
             side.guest.kill()
@@ -322,8 +410,9 @@ def main():
     sandbox.enter()
     run = sandbox.RunDir("renic-lab.")
     accel = accelerator(image)
-    if sys.argv[1] == "guests":
-        results = guests(run, image, accel, int(sys.argv[2]), float(sys.argv[3]))
+    if sys.argv[1] in ("guests", "peers"):
+        measure = guests if sys.argv[1] == "guests" else peers
+        results = measure(run, image, accel, int(sys.argv[2]), float(sys.argv[3]))
     else:
         results = moves(run, image, accel, int(sys.argv[2]))
     print(json.dumps({"accel": accel.split(",", maxsplit=1)[0], **results}))
