@@ -420,6 +420,35 @@ static void op_uplink(void)
 	nic_tick();
 }
 
+/* One that runs ends, with all that was taken down in its file; else one begins. */
+static void op_capture(void)
+{
+	struct capture_config config = {.max_bytes = 100000 << random_below(6)};
+	struct capture_info info;
+	struct nic_error err;
+
+	config.vf[0] = names[random_below(GUESTS)];
+	config.direction = random_below(3);
+	config.after_hold = random_below(2);
+	config.snaplen = 64 + random_below(UINT16_MAX - 64);
+	if (nic_capture_stop(config.vf, &info, &err) == 0) {
+		assert_string_not_equal(info.state, "failed");
+		assert_int_equal(unlink(info.path), 0);
+		return;
+	}
+	assert_int_equal(nic_capture_start(&config, &info, &err), 0);
+}
+
+static void end_captures(void)
+{
+	struct capture_info info;
+
+	for (int i = 0; i < GUESTS; i++)
+		if (nic_capture_stop((char[2]){names[i], '\0'}, &info, NULL) == 0)
+			unlink(info.path);
+	rmdir(nic.capture_dir);
+}
+
 static void op_pause(void)
 {
 	usleep(random_below(400));
@@ -438,6 +467,7 @@ static const struct {
 	{op_set, 6},
 	{op_d, 6},
 	{op_uplink, 6},
+	{op_capture, 6},
 	{op_pause, 20},
 };
 
@@ -554,6 +584,8 @@ static void all_threads_at_random_keep_the_promises(void **state)
 	pthread_t threads[RTE_DIM(parts)];
 
 	memset(last, 0xff, sizeof(last));
+	strcpy(nic.capture_dir, "/tmp/renic-stress.XXXXXX");
+	assert_non_null(mkdtemp(nic.capture_dir));
 	for (int i = 0; i < GUESTS; i++)
 		guests[i] = vf_add(names[i], 0);
 	for (size_t i = 0; i < RTE_DIM(parts); i++)
@@ -567,6 +599,7 @@ static void all_threads_at_random_keep_the_promises(void **state)
 	for (size_t i = 0; i < RTE_DIM(parts); i++)
 		pthread_join(threads[i], NULL);
 	let_all_out();
+	end_captures();
 	check_no_fault();
 	check_what_is_missing();
 	/* Or nothing has been tested. */
