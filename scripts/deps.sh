@@ -16,7 +16,7 @@ BUILD=(gcc libc6-dev make meson ninja-build pkg-config libdpdk-dev libjansson-de
 # The guest (kernel, QEMU, busybox), peers (dpdk-testpmd) and tools of the tests and the demo.
 RUN=(dpdk dpdk-dev qemu-system-x86 busybox-static cpio gzip python3 iproute2 iperf3 iputils-ping procps
 	kmod util-linux systemd python3-prometheus-client tcpdump openssl mandoc groff-base curl
-	libvirt-clients)
+	libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu)
 # libFuzzer and its sanitizers' runtime: `make fuzz` only, as nothing else needs clang.
 FUZZ=(clang libclang-rt-14-dev llvm)
 # Peers beside testpmd and QEMU, and plots: `make bench` only.

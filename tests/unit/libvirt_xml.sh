@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The example domain is what libvirt's schema allows, and it has what docs/attach.md tells to add.
+# The example domain (tests/vm/test_libvirt.py starts it) is what libvirt's schema allows, and it has what docs/attach.md tells to add.
 #   libvirt_xml.sh XML ATTACH_MD      exit 77: skipped, no virt-xml-validate here
 set -euo pipefail
 

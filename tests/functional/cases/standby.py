@@ -55,6 +55,32 @@ def expect_announcement(capture, mac, address):
     wait_until(seen, "announcements on the wire")
 
 
+@case
+def a_trusted_guests_own_mac_goes_along_with_a_failover(env):
+    daemon, _, capture = env.renicd_on_tap()
+    primary = env.guest(daemon, env.framegen(), 1, trust=True, allmulti=True)
+    backup = env.guest(daemon, env.framegen(), 1, vf="backup", standby=True)
+    own = mac_of(0x500)
+    primary.raw(mac_bytes(frame.BROADCAST) + mac_bytes(own) + b"\x88\xb5" + bytes(50))
+    wait_until(lambda: daemon.vf("vf1")["own_macs"] == [own], "the MAC is learned")
+    daemon.call("protection_start", group="vf1")
+    _, snapshots = snapshots_of(daemon, "vf1")
+    restore(daemon, "backup", {"backup": snapshots["vf1"]})
+    vf = daemon.vf("backup")
+    equal([vf[key] for key in ("trust", "allmulti", "own_macs")], [True, True, [own]], "standby")
+    daemon.call("protection_stop", group="vf1", held="discard")
+    daemon.call("vf_delete", name="vf1")
+    daemon.call("activate", group="backup")
+    rarp = b"\xff" * 6 + mac_bytes(own) + b"\x80\x35"
+
+    def announced_and_reached():
+        capture.send(frame.build(frame.Stamp(1, 0, 100, "ipv4"), mac_bytes(own),
+                                 mac_bytes("02:00:00:00:99:99")))
+        capture.drain()
+        return backup.received() and any(data[:14] == rarp for _, data in capture.frames)
+    wait_until(announced_and_reached, "RARP for its own MAC, and frames for it")
+
+
 @case(rows=ROWS)
 def a_standby_takes_over_and_uncommitted_frames_are_never_seen(env, packed):
     """Both on one daemon: the primary's VF, and its standby with the same MAC."""
