@@ -26,7 +26,7 @@ import sandbox  # noqa: E402
 from world import World  # noqa: E402
 
 TEST_TIMEOUT_S = 180
-MODULES = ["test_traffic", "test_protection", "test_lifecycle"]
+MODULES = ["test_traffic", "test_protection", "test_hostile", "test_lifecycle"]
 
 
 def discover(words):

@@ -192,3 +192,15 @@ vif = [ 'mac={mac},script=vif-renic,vifname={name}' ]
         if int(match[2]):
             raise XenError(f"{name}: '{command}' ended with {match[2]}: {output.strip()}")
         return output
+
+    def unbind_netfront(self, name):
+        """The guest's first vif has no driver any more."""
+        self.guest_sh(name, "ip link set eth0 down && echo vif-0 >/sys/bus/xen/drivers/vif/unbind && "
+                            "[ ! -e /sys/class/net/eth0 ]")
+
+    def bind_netfront(self, name, address):
+        """It has one again; address: with /LENGTH."""
+        self.guest_sh(name, "[ -e /sys/class/net/eth0 ] || echo vif-0 >/sys/bus/xen/drivers/vif/bind; "
+                            "n=0; while [ ! -e /sys/class/net/eth0 ] && [ $n -lt 100 ]; do n=$((n+1)); "
+                            f"sleep 0.2; done; ip addr replace {address} dev eth0 && "
+                            "ip link set eth0 up")
