@@ -21,8 +21,10 @@ static void set_frontend(struct vf *vf, enum frontend_state state)
 static void note_offloads(struct vf_qp *qp)
 {
 	const uint64_t segments = 1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6;
+	const uint64_t takes = 1ULL << VIRTIO_NET_F_GUEST_CSUM | 1ULL << VIRTIO_NET_F_GUEST_TSO4;
 	uint64_t features = qp->ops->features(qp->port);
 
+	__atomic_store_n(&qp->vf->takes_long, (features & takes) == takes, __ATOMIC_RELAXED);
 	qp->sends_long = features & segments;
 	qp->asks_offloads = features & (segments | 1ULL << VIRTIO_NET_F_CSUM);
 	if (qp->asks_offloads)

@@ -11,6 +11,7 @@
 #include <rte_rcu_qsbr.h>
 
 #include "log.h"
+#include "merge.h"
 #include "offload.h"
 #include "switch.h"
 
@@ -625,6 +626,17 @@ uint16_t switch_send(const struct switch_from *from, struct rte_mbuf **pkts, uin
 	return done;
 }
 
+/* Frames from the wire for one VF: fewer and longer ones, where its guest takes them. */
+static uint16_t merge_for_vf(const struct dest *d, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct vf *vf = vf_by_id(d->where);
+
+	if (n == 1 || d->tagged || !vf || !__atomic_load_n(&vf->takes_long, __ATOMIC_RELAXED))
+		return n;
+	__atomic_store_n(&nic.has_offloads, true, __ATOMIC_RELAXED);
+	return merge_segments(pkts, n);
+}
+
 /* Returns whether a promiscuous VF got the frames of a run from the uplink. */
 static __rte_noinline bool show_from_uplink(const struct dest *d, struct rte_mbuf **pkts,
 	const uint16_t *vids, uint16_t n, uint64_t *drops)
@@ -641,7 +653,7 @@ void switch_from_uplink(struct rte_mbuf **pkts, uint16_t n, uint64_t *drops)
 {
 	struct dest_cache cache = {.valid = false};
 	uint16_t vids[NIC_BURST];
-	uint16_t done = 0, len, taken;
+	uint16_t done = 0, len, taken, merged;
 
 	for (; done < n; done += len) {
 		bool looked = false;
@@ -651,7 +663,8 @@ void switch_from_uplink(struct rte_mbuf **pkts, uint16_t n, uint64_t *drops)
 		if (unlikely(has_promisc()))
 			looked = show_from_uplink(&run, &pkts[done], vids, len, drops);
 		if (run.where >= 0) {
-			taken = send_to_vf(&run, &pkts[done], vids, len, drops);
+			merged = merge_for_vf(&run, &pkts[done], len);
+			taken = send_to_vf(&run, &pkts[done], vids, merged, drops);
 		} else {
 			if (run.where == DEST_FLOOD)
 				flood_to_vfs(pkts[done], run.vid, -1, 0, GROUP_ALL, drops);
@@ -660,8 +673,8 @@ void switch_from_uplink(struct rte_mbuf **pkts, uint16_t n, uint64_t *drops)
 			rte_pktmbuf_free_bulk(&pkts[done], len);
 			continue;
 		}
-		counter_add(&drops[DROP_RX_NO_BUFFER], len - taken);
-		rte_pktmbuf_free_bulk(&pkts[done + taken], len - taken);
+		counter_add(&drops[DROP_RX_NO_BUFFER], merged - taken);
+		rte_pktmbuf_free_bulk(&pkts[done + taken], merged - taken);
 	}
 }
 

@@ -151,6 +151,7 @@ struct vf {
 	struct vf_announce announce;
 	void *port;
 	const struct vf_port_ops *ops;
+	bool takes_long;	       /* atomic: its guest takes frames of many segments */
 	uint16_t n_enabled;	       /* atomic: enabled queue pairs, from 0 on */
 	uint32_t ingress_held;	       /* atomic: frames in all rx fifos */
 	uint32_t ingress_segs;	       /* atomic: their mbufs */
