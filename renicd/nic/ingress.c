@@ -11,6 +11,7 @@
  */
 #include <stdlib.h>
 
+#include "offload.h"
 #include "qp.h"
 #include "vf_config.h"
 
@@ -50,6 +51,40 @@ static bool put_record(struct ingress_chunk *chunk, const struct rte_mbuf *m)
 	return true;
 }
 
+/* A long frame as the segments that it asks for: all of them, or none. */
+static bool put_segments(struct ingress_chunk *chunk, const struct rte_mbuf *m)
+{
+	const uint32_t bytes = chunk->bytes, pkts = chunk->pkts, n = offload_segments(m);
+	struct rte_mbuf *s;
+	bool fits = true;
+
+	for (uint32_t i = 0; fits && i < n; i++) {
+		fits = offload_segment(m, i, nic.pool, &s, 1) == 1;
+		if (!fits)
+			break;
+		fits = put_record(chunk, s);
+		rte_pktmbuf_free(s);
+	}
+	if (!fits) {
+		chunk->bytes = bytes;
+		chunk->pkts = pkts;
+	}
+	return fits;
+}
+
+/* Records are whole frames: what is asked of the NIC is done first. */
+static bool put_frame(struct ingress_chunk *chunk, struct rte_mbuf **m)
+{
+	if (likely(!offload_is_asked(*m)))
+		return put_record(chunk, *m);
+	if (offload_is_tso(*m))
+		return put_segments(chunk, *m);
+	if ((!RTE_MBUF_DIRECT(*m) || rte_mbuf_refcnt_read(*m) != 1) && !nic_replace_by_copy(m))
+		return false;
+	offload_checksum(*m);
+	return put_record(chunk, *m);
+}
+
 /* The owner lcore. */
 static void take_from(void *arg)
 {
@@ -62,11 +97,15 @@ static void take_from(void *arg)
 		return;
 	while (qp->inbox && qp_inbox_drain(qp))
 		;
-	while (rx_fifo_head(&qp->rx, &pkts, 1) && put_record(t->chunk, *pkts)) {
-		struct rte_mbuf *m = *pkts;
+	while (rx_fifo_head(&qp->rx, &pkts, 1)) {
+		int32_t segs = (*pkts)->nb_segs; /* as counted: what is put may be a copy */
+		struct rte_mbuf *m;
 
+		if (!put_frame(t->chunk, pkts))
+			break;
+		m = *pkts;
 		rx_fifo_drop_head(&qp->rx, 1);
-		qp_rx_note(qp, -1, -(int32_t)m->nb_segs);
+		qp_rx_note(qp, -1, -segs);
 		rte_pktmbuf_free(m);
 	}
 }

@@ -5,6 +5,7 @@ import struct
 
 from cases.standby import restore, snapshots_of
 from lib import frame
+from lib import vhost_front_end as vhost
 from lib.case import case
 from lib.check import check, equal, wait_until
 from lib.env import OUTSIDE, mac_of
@@ -34,7 +35,7 @@ def pseudo_header(packet):
     return packet[12:20] + struct.pack(">BBH", 0, packet[9], len(packet) - 20)
 
 
-def tcp(guest, payload):
+def tcp(guest, payload, to=OUTSIDE):
     """A frame of the guest's whose TCP checksum is the pseudo-header's, as virtio wants it."""
     ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 40 + len(payload), 7, 0x4000, 64, 6, 0,
                      bytes([10, 9, 0, 2]), bytes([10, 9, 0, 1]))
@@ -42,7 +43,7 @@ def tcp(guest, payload):
     head = struct.pack(">HHIIBBHHH", SOURCE_PORT, 80, 1000, 1, 5 << 4, 0x18, 512, 0, 0)
     partial = ~checksum(pseudo_header(ip + head + payload)) & 0xFFFF
     head = head[:16] + struct.pack(">H", partial) + head[18:]
-    return frame.mac_bytes(OUTSIDE) + frame.mac_bytes(guest.mac) + b"\x08\x00" + ip + head + payload
+    return frame.mac_bytes(to) + frame.mac_bytes(guest.mac) + b"\x08\x00" + ip + head + payload
 
 
 def header(flags=0, gso_type=GSO_NONE, hdr_len=0, gso_size=0, csum_start=0, csum_offset=0):
@@ -64,19 +65,24 @@ def send(guest, head, data):
     guest.kick()
 
 
-def raw_guest(env, daemon, features=OFFLOADS | REFUSED, **options):
-    """On vf1, with buffers from next_at on."""
-    guest = RawGuest(env, daemon, 1, features=features, memory_bytes=16 << 20, **options)
+def raw_guest(env, daemon, features=OFFLOADS | REFUSED, number=1, **options):
+    """With buffers from next_at on."""
+    guest = RawGuest(env, daemon, number, features=features, memory_bytes=16 << 20, **options)
     guest.next_at = 2 << 20
     return guest
 
 
 def payload_of(capture, count):
-    """What the TCP segments on the wire carry, if each is whole and they follow each other."""
-    carried, seq = b"", 1000
+    """What the TCP segments on the wire carry."""
     wait_until(lambda: capture.drain() is not None and len(capture.frames) >= count,
                f"{count} segments on the wire")
-    for _, data in capture.frames:
+    return payload_in([data for _, data in capture.frames])
+
+
+def payload_in(segments):
+    """What they carry, if each is whole and they follow each other."""
+    carried, seq = b"", 1000
+    for data in segments:
         packet = data[14:14 + struct.unpack_from(">H", data, 16)[0]]
         equal(checksum(packet[:20]), 0, "sum over the IP header")
         equal(checksum(pseudo_header(packet) + packet[20:]), 0, "sum over TCP")
@@ -152,6 +158,34 @@ def headers_that_lie_cost_their_frame_alone(env):
             continue
         drops[outcome] = drops.get(outcome, 0) + 1
         wait_until(lambda: daemon.drops("vf1") == drops, f"{name}: {drops}")
+
+
+@case
+def frames_that_move_with_a_guest_are_whole(env):
+    """A long frame and a blank checksum that wait here for a guest go to another host as segments."""
+    daemon = env.renicd_alone()
+    sender = raw_guest(env, daemon)
+    receiver = raw_guest(env, daemon, number=2)
+    daemon.call("protection_start", group="vf2")
+    daemon.call("checkpoint_begin", group="vf2")
+    long, short = bytes(range(256)) * 40, bytes(500)
+    send(sender, header(**SEGMENTS), tcp(sender, long, receiver.mac))
+    only_sum = {**SEGMENTS, "gso_type": GSO_NONE, "gso_size": 0}
+    send(sender, header(**only_sum), tcp(sender, short, receiver.mac))
+    wait_until(lambda: daemon.vf("vf2")["ingress_held_pkts"] == 2, "both wait")
+    for ring in range(2):
+        receiver.peer.send(vhost.GET_VRING_BASE, struct.pack("<II", ring, 0))
+        receiver.peer.socket.recv(20)
+    wait_until(lambda: daemon.vf("vf2")["frontend"] == "connected", "its rings are stopped")
+    taken = daemon.call("ingress_take", name="vf2")
+    records, segments = base64.b64decode(taken["frames"]), []
+    while records:
+        length, = struct.unpack_from("<H", records)
+        segments.append(records[2:2 + length])
+        records = records[2 + length:]
+    equal((len(segments), taken["left"]), (12, 0), "frames, and what is left")
+    equal(payload_in(segments[:11]), long, "the long frame")
+    equal(payload_in(segments[11:]), short, "the short one")
 
 
 @case
