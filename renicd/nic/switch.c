@@ -50,7 +50,7 @@ int switch_init(void)
 {
 	struct rte_hash_parameters params = {
 		.name = "renic_macs",
-		.entries = VF_MAX * 4,
+		.entries = VF_MAX * (VF_MACS_MAX + 4),
 		.key_len = sizeof(uint64_t),
 		.hash_func = rte_hash_crc,
 		.socket_id = SOCKET_ID_ANY,
