@@ -56,6 +56,11 @@ def value_at_most(limit, text):
     return Budget("value", limit, True, text)
 
 
+def value_at_least(limit, text):
+    """The first side's median >= limit."""
+    return Budget("value", limit, False, text)
+
+
 def difference_at_most(limit, text):
     """First side - second side <= limit, turn by turn."""
     return Budget("difference", limit, True, text)

@@ -20,18 +20,18 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.join(HERE, "../../tests")
 sys.path[:0] = [os.path.join(TESTS, name) for name in ("failover", "vm", "lib")]
+sys.path.append(HERE)
 
 # pylint: disable=wrong-import-position
 import sandbox  # noqa: E402
-import traffic  # noqa: E402
 from clients import EchoClient  # noqa: E402
 from guest import MEMORY, accelerator  # noqa: E402
 from lab import GUEST_IP, Lab  # noqa: E402
+from rates import measure  # noqa: E402
 
 DEFAULTS = {"timeout_ms": 300, "renicd_timeout_ms": 5000}
 BUSY = "agent dirty 16 20000 >/dev/null 2>&1 &"  # 16 MiB written every 20 ms and more
 INTERVALS_MS = (5, 25, 100)
-ECHO_BYTES = 64
 
 
 def cpu_s(process):
@@ -67,40 +67,14 @@ def pauses(lab, seconds):
     return results | {"busy": watch(lab, seconds)}
 
 
-def tcp_mbit_s(seconds):
-    """From the guest; its own processor is part of what is measured."""
-    got, begun = 0, time.monotonic()
-    with traffic.connect(GUEST_IP, traffic.SOURCE) as sock:
-        sock.sendall(f"{1 << 40}\n".encode())
-        while (taken := time.monotonic() - begun) < seconds:
-            got += len(sock.recv(1 << 20))
-    return got * 8 / 1e6 / taken
-
-
-def round_trip_ms(seconds):
-    """The mean of one request and response at a time."""
-    trips, begun = 0, time.monotonic()
-    with traffic.connect(GUEST_IP, traffic.ECHO) as sock:
-        while (taken := time.monotonic() - begun) < seconds:
-            sock.sendall(bytes(ECHO_BYTES))
-            got = 0
-            while got < ECHO_BYTES:
-                got += len(sock.recv(ECHO_BYTES))
-            trips += 1
-    return taken * 1e3 / trips
-
-
 def rates(lab, seconds):
     """{protection: {what: value}}"""
-    def measure():
-        return {"tcp_mbit_s": tcp_mbit_s(seconds), "round_trip_ms": round_trip_ms(seconds)}
-
     lab.boot()
-    results = {"unprotected": measure()}
+    results = {"unprotected": measure(GUEST_IP, seconds)}
     lab.protect()
     for interval in INTERVALS_MS:
         lab.restart_remus({"interval_us": interval * 1000}, {})
-        results[f"{interval} ms"] = measure()
+        results[f"{interval} ms"] = measure(GUEST_IP, seconds)
     return results
 
 

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a client gets of a guest: TCP, and requests with their responses."""
+import time
+
+import traffic
+
+ECHO_BYTES = 64
+
+
+def tcp_mbit_s(address, seconds):
+    """From the guest; its own processor is part of what is measured."""
+    got, begun = 0, time.monotonic()
+    with traffic.connect(address, traffic.SOURCE) as sock:
+        sock.sendall(f"{1 << 40}\n".encode())
+        while (taken := time.monotonic() - begun) < seconds:
+            got += len(sock.recv(1 << 20))
+    return got * 8 / 1e6 / taken
+
+
+def round_trip_ms(address, seconds):
+    """The mean of one request and response at a time."""
+    trips, begun = 0, time.monotonic()
+    with traffic.connect(address, traffic.ECHO) as sock:
+        while (taken := time.monotonic() - begun) < seconds:
+            sock.sendall(bytes(ECHO_BYTES))
+            got = 0
+            while got < ECHO_BYTES:
+                got += len(sock.recv(ECHO_BYTES))
+            trips += 1
+    return taken * 1e3 / trips
+
+
+def measure(address, seconds):
+    """{what: value}"""
+    return {"tcp_mbit_s": tcp_mbit_s(address, seconds),
+            "round_trip_ms": round_trip_ms(address, seconds)}
