@@ -69,6 +69,29 @@ struct primary {
 	bool quit;
 };
 
+/* ---- primary_pages.c ---- */
+
+/* What a VM's driver writes into: the VM's blob, in staging. */
+struct primary_sink {
+	struct remus_sink sink;
+	struct primary *p;
+	unsigned vm;
+};
+
+struct primary_sink primary_sink(struct primary *p, unsigned vm);
+/* Where guest.sent[] has the pages of the checkpoint under way. */
+unsigned primary_next_place(const struct primary *p);
+/* Copy the pages `bits` of word w into staging. 0 or CHECKPOINT_LINK_LOST. */
+int primary_put_pages(struct primary *p, unsigned vm, uint64_t w, uint64_t bits);
+/* Those of `carry`, of all VMs: they are sent from now on. */
+int primary_put_carry(struct primary *p);
+/* Add to `carry` what was written. */
+int primary_add_dirty(struct primary *p, struct nic_error *err);
+/* The pages of flights up to `epoch` are held by the standby: forget them. */
+void primary_land(struct primary *p, uint64_t epoch);
+/* Those of all others, and of what was copied since, must go over again. */
+void primary_recall(struct primary *p);
+
 /* ---- primary_checkpoint.c ---- */
 
 /* What a checkpoint may end in, beside 0 and drivers' and daemon's codes. */
@@ -84,17 +107,14 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err);
 /* Let the paused VMs run. */
 int primary_resume_vms(struct primary *p, struct nic_error *err);
 
+/* ---- primary_copy.c ---- */
+
 /* Begin the first copy: all pages, tracked from now on. */
 int primary_copy_all(struct primary *p, struct nic_error *err);
 /* Copy for a while, the VMs running. true: what is left fits a checkpoint. */
 bool primary_copy_some(struct primary *p, int *rc, struct nic_error *err);
 /* Nobody holds anything: end renicd's epoch, take its dirty pages, let its frames leave. */
 int primary_pass(struct primary *p, struct nic_error *err);
-
-/* The pages of flights up to `epoch` are held by the standby: forget them. */
-void primary_land(struct primary *p, uint64_t epoch);
-/* Those of all others, and of what was copied since, must go over again. */
-void primary_recall(struct primary *p);
 
 /* ---- primary_daemon.c ---- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Checkpoints, and the first copy; see primary.h. From pause to resume the VM stands still: only
+ * Checkpoints; see primary.h. From pause to resume the VM stands still: only
  * copies in memory, and the calls that cannot be left out, to the hypervisor and to renicd.
  */
 #include <errno.h>
@@ -10,106 +10,10 @@
 #include "event.h"
 #include "primary.h"
 
-enum {
-	WORD_BITS = 64,
-	COPY_ROUNDS_MAX = 8,
-	COPY_LEFT_MAX = 1024, /* pages that are left to a checkpoint */
-	COPY_SLICE_NS = 4 * NS_PER_MS,
-};
-
 /* Where the time of one checkpoint went. */
 struct times {
 	int64_t start, paused, begun, scanned, copied, state, resumed;
 };
-
-/* ---- sets of pages ---- */
-
-static unsigned next_place(const struct primary *p)
-{
-	return (p->head + p->n_flights) % p->places;
-}
-
-void primary_land(struct primary *p, uint64_t epoch)
-{
-	while (p->n_flights && p->flights[p->head].epoch <= epoch) {
-		for (unsigned i = 0; i < p->config->n_vms; i++) {
-			struct guest *g = &p->guests[i];
-
-			memset(g->sent[p->head], 0, g->n_words * sizeof(uint64_t));
-		}
-		p->head = (p->head + 1) % p->places;
-		p->n_flights--;
-	}
-}
-
-void primary_recall(struct primary *p)
-{
-	for (unsigned i = 0; i < p->config->n_vms; i++)
-		for (unsigned k = 0; k < p->places; k++)
-			guest_move(&p->guests[i], p->guests[i].carry, p->guests[i].sent[k]);
-	p->n_flights = 0;
-	memset(&p->counts, 0, sizeof(p->counts));
-}
-
-/* ---- staging ---- */
-
-struct state_sink {
-	struct remus_sink sink;
-	struct primary *p;
-	unsigned vm;
-};
-
-static int write_state(struct remus_sink *sink, const void *data, size_t bytes)
-{
-	struct state_sink *s = (struct state_sink *)sink;
-
-	if (!bytes)
-		return 0;
-	if (staging_put(&s->p->staging, (struct slot){.type = SLOT_BLOB, .vm = (uint8_t)s->vm},
-		    data, bytes))
-		return CHECKPOINT_LINK_LOST;
-	s->p->counts.blob_bytes += bytes;
-	return 0;
-}
-
-/* Copy the pages `bits` of word w into staging. */
-static int copy_bits(struct primary *p, unsigned vm, uint64_t w, uint64_t bits)
-{
-	const struct guest *g = &p->guests[vm];
-
-	for (; bits; bits &= bits - 1) {
-		uint64_t page = w * WORD_BITS + (unsigned)__builtin_ctzll(bits);
-		uint8_t *data = staging_next_wait(&p->staging,
-			(struct slot){SLOT_PAGE, (uint8_t)vm, REMUS_PAGE_BYTES, (uint32_t)page});
-
-		if (!data)
-			return CHECKPOINT_LINK_LOST;
-		memcpy(data, guest_page(g, page), REMUS_PAGE_BYTES);
-		p->counts.pages++;
-	}
-	return 0;
-}
-
-static int copy_pages(struct primary *p)
-{
-	unsigned place = next_place(p);
-
-	for (unsigned i = 0; i < p->config->n_vms; i++) {
-		struct guest *g = &p->guests[i];
-
-		for (uint64_t w = 0; w < g->n_words; w++) {
-			uint64_t bits = g->carry[w];
-
-			if (!bits)
-				continue;
-			g->sent[place][w] |= bits;
-			g->carry[w] = 0;
-			if (copy_bits(p, i, w, bits))
-				return CHECKPOINT_LINK_LOST;
-		}
-	}
-	return 0;
-}
 
 /* ---- what a checkpoint has ---- */
 
@@ -151,20 +55,10 @@ static int add_states(struct primary *p, struct nic_error *err)
 	int rc = 0;
 
 	for (unsigned i = 0; i < p->config->n_vms && !rc; i++) {
-		struct state_sink sink = {{write_state}, p, i};
+		struct primary_sink sink = primary_sink(p, i);
 
 		rc = p->guests[i].driver->state(p->guests[i].vm, &sink.sink, err);
 	}
-	return rc;
-}
-
-static int add_dirty(struct primary *p, struct nic_error *err)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; i < p->config->n_vms && !rc; i++)
-		if (p->guests[i].driver->dirty)
-			rc = p->guests[i].driver->dirty(p->guests[i].vm, p->guests[i].carry, err);
 	return rc;
 }
 
@@ -191,7 +85,7 @@ static int add_end(struct primary *p)
 	if (staging_put(
 		    &p->staging, (struct slot){.type = SLOT_END}, &p->counts, sizeof(p->counts)))
 		return CHECKPOINT_LINK_LOST;
-	p->flights[next_place(p)] = (struct flight){
+	p->flights[primary_next_place(p)] = (struct flight){
 		.epoch = p->counts.epoch, .held_pkts = p->daemon.checkpoint.held_pkts};
 	p->n_flights++;
 	p->sealed = p->counts.epoch;
@@ -227,10 +121,10 @@ static int collect(
 	int rc = for_each_vf(p, add_vf, err);
 
 	if (!rc)
-		rc = add_dirty(p, err);
+		rc = primary_add_dirty(p, err);
 	t->scanned = now_ns();
 	if (!rc)
-		rc = copy_pages(p);
+		rc = primary_put_carry(p);
 	t->copied = now_ns();
 	if (!rc && !stay && can_resume_soon(p))
 		rc = resume_soon(p, renicd_resumed, err);
@@ -295,7 +189,7 @@ static void note(struct primary *p, const struct times *t, uint64_t pages, uint6
 static void give_up(struct primary *p)
 {
 	struct role_stats *s = &p->role->status.stats;
-	unsigned place = next_place(p);
+	unsigned place = primary_next_place(p);
 
 	if (!staging_is_dead(&p->staging))
 		staging_put(&p->staging, (struct slot){.type = SLOT_ABORT}, NULL, 0);
@@ -350,130 +244,5 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 		note(p, &t, pages, p->staging.waits - waits);
 	}
 	staging_publish(&p->staging);
-	return rc ? rc : end;
-}
-
-/* ---- the first copy ---- */
-
-int primary_copy_all(struct primary *p, struct nic_error *err)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; i < p->config->n_vms && !rc; i++) {
-		struct guest *g = &p->guests[i];
-
-		guest_set_all(g, g->carry);
-		rc = g->driver->track(g->vm, err);
-	}
-	p->copying = true;
-	p->copy_vm = 0;
-	p->copy_word = p->copy_round = 0;
-	p->copy_done = p->copy_left = 0;
-	return rc;
-}
-
-static uint64_t count_carry(const struct primary *p)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < p->config->n_vms; i++)
-		n += guest_count(&p->guests[i], p->guests[i].carry);
-	return n;
-}
-
-/* A round begins: the dirty ones of the last one. true: it may as well be a checkpoint. */
-static bool begin_round(struct primary *p, int *rc, struct nic_error *err)
-{
-	*rc = p->copy_round ? add_dirty(p, err) : 0;
-	p->copy_left = count_carry(p);
-	p->copy_done = 0;
-	p->copy_round++;
-	p->copy_vm = 0;
-	p->copy_word = 0;
-	if (p->copy_round == 1 && guests_have_stream(p->guests, p->config->n_vms))
-		return false; /* none of its bytes is a page of ours, and none went over yet */
-	return *rc == 0 && (p->copy_left <= COPY_LEFT_MAX || p->copy_round > COPY_ROUNDS_MAX);
-}
-
-/* A stream's driver says itself when it is done. */
-static bool copy_stream(struct primary *p, int *rc, struct nic_error *err)
-{
-	struct state_sink sink = {{write_state}, p, p->copy_vm};
-	struct guest *g = &p->guests[p->copy_vm];
-	bool done = !g->driver->live;
-
-	if (!done)
-		*rc = g->driver->live(g->vm, &sink.sink, &done, err);
-	return done;
-}
-
-/* Bits leave `carry` before their page is read: what is written after that is dirty again. */
-static int copy_live_word(struct primary *p, struct guest *g, uint64_t w)
-{
-	uint64_t bits = g->carry[w];
-
-	g->sent[next_place(p)][w] |= bits;
-	g->carry[w] = 0;
-	p->copy_done += (unsigned)__builtin_popcountll(bits);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return copy_bits(p, p->copy_vm, w, bits);
-}
-
-bool primary_copy_some(struct primary *p, int *rc, struct nic_error *err)
-{
-	int64_t until = now_ns() + COPY_SLICE_NS;
-
-	*rc = 0;
-	if (!p->copy_round && begin_round(p, rc, err))
-		return true;
-	while (!*rc && now_ns() < until && staging_room(&p->staging) > 2 * WORD_BITS) {
-		struct guest *g = &p->guests[p->copy_vm];
-
-		while (p->copy_word < g->n_words && !g->carry[p->copy_word])
-			p->copy_word++;
-		if (p->copy_word < g->n_words) {
-			*rc = copy_live_word(p, g, p->copy_word++);
-			continue;
-		}
-		if (!g->n_words && !copy_stream(p, rc, err))
-			break;
-		p->copy_word = 0;
-		if (++p->copy_vm == p->config->n_vms && begin_round(p, rc, err))
-			return true;
-	}
-	staging_publish(&p->staging);
-	return false;
-}
-
-int primary_pass(struct primary *p, struct nic_error *err)
-{
-	int rc = daemon_begin(&p->daemon, err), end;
-
-	if (rc)
-		return rc;
-	for (unsigned i = 0; i < p->config->n_vms; i++) {
-		struct guest *g = &p->guests[i];
-
-		for (unsigned v = 0; v < g->config->n_vfs; v++) {
-			const struct renic_checkpoint_vf *vf =
-				daemon_vf(&p->daemon, g->config->vfs[v].name);
-
-			if (!vf)
-				rc = nic_fail(err, RENIC_E_NOT_FOUND, "vfs",
-					"VF \"%s\" is not in renicd's group \"%s\"",
-					g->config->vfs[v].name, p->config->group);
-			else if (!vf->dirty_complete)
-				guest_set_all(g, g->carry);
-			else
-				guest_add_gfns(g, g->carry,
-					(const uint64_t *)(p->daemon.area + vf->dirty_offset),
-					vf->dirty_bytes / sizeof(uint64_t));
-		}
-	}
-	end = daemon_resume(&p->daemon, err);
-	if (!end)
-		end = daemon_commit(&p->daemon, p->daemon.checkpoint.epoch, err);
-	if (!end)
-		p->sealed = p->acked = p->committed = p->daemon.checkpoint.epoch;
 	return rc ? rc : end;
 }
