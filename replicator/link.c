@@ -29,11 +29,11 @@ struct link {
 	/* the sender's own */
 	struct page_cache caches[STREAM_VMS_MAX];
 	struct page_stats pages;
-	uint8_t *out, *small;  /* frames under construction */
-	struct wire_out frame; /* in `out`; its payload from STREAM_HEADER_BYTES on */
-	enum frame_type type;  /* of it; 0: none */
-	uint8_t vm;	       /* that it is of */
-	uint64_t sent;
+	uint8_t *out, *small;	    /* frames under construction */
+	struct wire_out frame;	    /* in `out`; its payload from STREAM_HEADER_BYTES on */
+	enum frame_type type;	    /* of it; 0: none */
+	uint8_t vm;		    /* that it is of */
+	uint64_t sent, sent_before; /* bytes; sent_before: up to the last END */
 };
 
 static void wake(struct link *l)
@@ -266,6 +266,15 @@ static int hear_hello(struct link *l, struct nic_error *err)
 	return rc;
 }
 
+/* A checkpoint is on its way. */
+static void note_end(struct link *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->view.end_bytes[l->view.ends++ % LINK_ENDS] = l->sent - l->sent_before;
+	pthread_mutex_unlock(&l->lock);
+	l->sent_before = l->sent;
+}
+
 static int send_all(struct link *l)
 {
 	const struct slot *slot;
@@ -281,6 +290,7 @@ static int send_all(struct link *l)
 			staging_pop(l->staging);
 			if (!last)
 				continue;
+			note_end(l);
 		} else if (!staging_is_dead(l->staging)) {
 			rc = flush_frame(l);
 			if (!rc)

@@ -17,6 +17,8 @@
 #include "page.h"
 #include "staging.h"
 
+enum { LINK_ENDS = 64 }; /* at least what may be in flight */
+
 enum link_phase { LINK_DOWN, LINK_UP, LINK_REFUSED };
 
 struct link_view {
@@ -30,6 +32,8 @@ struct link_view {
 	struct msg_taken answer;
 	uint64_t bytes_sent;
 	struct page_stats pages;
+	uint64_t ends;		       /* checkpoints sent */
+	uint64_t end_bytes[LINK_ENDS]; /* [n % LINK_ENDS]: bytes that number n took */
 	char peer_address[80];
 	char error[512]; /* why it is down, or not up yet */
 };

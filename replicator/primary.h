@@ -38,6 +38,7 @@ struct primary {
 	struct staging staging;
 	struct link *link;
 	struct link_view view; /* the last look */
+	uint64_t ends_seen;    /* of view.ends */
 	struct fence fence;
 	enum primary_state state;
 

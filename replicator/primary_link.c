@@ -162,9 +162,22 @@ static void on_ack(struct primary *p)
 		primary_go(p, PE_SYNCED, "the standby holds a whole checkpoint");
 }
 
+/* What the checkpoints took that were sent since the last look. */
+static void note_bytes(struct primary *p)
+{
+	if (p->ends_seen == p->view.ends)
+		return;
+	pthread_mutex_lock(&p->role->lock);
+	for (; p->ends_seen < p->view.ends; p->ends_seen++)
+		histogram_add(
+			&p->role->status.stats.bytes, p->view.end_bytes[p->ends_seen % LINK_ENDS]);
+	pthread_mutex_unlock(&p->role->lock);
+}
+
 void primary_look(struct primary *p)
 {
 	link_look(p->link, &p->view);
+	note_bytes(p);
 	if (p->view.state == LINK_UP && !p->up && p->view.generation != p->generation)
 		on_up(p);
 	if (p->up && p->view.state == LINK_UP)

@@ -24,6 +24,7 @@ static const struct {
 		offsetof(struct role_stats, resume_us)},
 	{"dirty_pages", "pages", "pages copied in a checkpoint",
 		offsetof(struct role_stats, pages)},
+	{"epoch_bytes", "bytes", "sent for a checkpoint", offsetof(struct role_stats, bytes)},
 	{"ack_us", "us", "from the VMs' resume to the acknowledgement",
 		offsetof(struct role_stats, ack_us)},
 	{"held_pkts", "frames", "frames held at the end of an epoch",

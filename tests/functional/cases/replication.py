@@ -445,7 +445,8 @@ def status_and_metrics_tell_what_happens(env):
     hosts.epochs()
     wait_until(lambda: "state       protected" in hosts.a.command("status").stdout, "status in words")
     stats = hosts.a.status()["stats"]
-    check(stats["checkpoints"] >= 20 and stats["pause_us"]["p50"] > 0, f"stats: {stats}")
+    check(stats["checkpoints"] >= 20 and stats["pause_us"]["p50"] > 0
+          and stats["epoch_bytes"]["p50"] > 0, f"stats: {stats}")
     check(stats["pages_sent"]["xor"] > 0 and stats["pages_sent"]["zero"] > 0, f"pages: {stats}")
     events = hosts.a.command("events").stdout
     check("syncing -> protected" in events, f"events: {events}")
