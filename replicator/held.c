@@ -68,7 +68,7 @@ void held_free(struct held_bytes *bytes)
 
 void held_trim(struct held_bytes *held, uint64_t first, uint64_t last)
 {
-	struct wire_in in = {.p = held->bytes, .end = held->bytes + held->n};
+	struct wire_in in = wire_over(held->bytes, held->n);
 	struct held_record record;
 	size_t kept = 0;
 
@@ -83,7 +83,7 @@ void held_trim(struct held_bytes *held, uint64_t first, uint64_t last)
 
 bool held_check(const uint8_t *bytes, size_t n, uint64_t first, uint64_t last)
 {
-	struct wire_in in = {.p = bytes, .end = bytes + n};
+	struct wire_in in = wire_over(bytes, n);
 	struct held_record record;
 	bool ok = true;
 

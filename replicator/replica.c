@@ -274,7 +274,7 @@ static void apply_pages(struct replica *r, unsigned i)
 
 static uint64_t oldest_of(const struct held_bytes *message)
 {
-	struct wire_in in = {.p = message->bytes, .end = message->bytes + message->n};
+	struct wire_in in = wire_over(message->bytes, message->n);
 
 	return get_u64(&in);
 }

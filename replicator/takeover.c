@@ -31,7 +31,7 @@ int takeover_restore(struct standby *s, struct nic_error *err)
 static int load_held(struct standby *s, const char *vf, const struct held_bytes *held,
 	uint64_t *frames, struct nic_error *err)
 {
-	struct wire_in in = {.p = held->bytes, .end = held->bytes + held->n};
+	struct wire_in in = wire_over(held->bytes, held->n);
 	const uint8_t *begin = in.p;
 	struct held_record record;
 	int rc = 0;

@@ -22,6 +22,12 @@ struct wire_in {
 	bool failed;
 };
 
+/* n bytes to be read; none at NULL. */
+static inline struct wire_in wire_over(const uint8_t *bytes, size_t n)
+{
+	return (struct wire_in){.p = bytes, .end = n ? bytes + n : bytes};
+}
+
 static inline void put_bytes(struct wire_out *w, const void *bytes, size_t n)
 {
 	if (w->failed || (size_t)(w->end - w->p) < n) {

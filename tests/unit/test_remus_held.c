@@ -89,7 +89,7 @@ static int play(uint64_t epoch, const struct message *m, size_t piece)
 static const char *kept(void)
 {
 	const struct held_bytes *held = &replica->vms[0].egress[0].held;
-	struct wire_in in = {.p = held->bytes, .end = held->bytes + held->n};
+	struct wire_in in = wire_over(held->bytes, held->n);
 	struct held_record record;
 	static char text[128];
 
