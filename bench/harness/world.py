@@ -30,9 +30,9 @@ PKTGEN = os.path.join(BUILD, "bench", "pktgen", "renic-pktgen")
 class Renicd:
     """The daemon under measurement."""
 
-    def __init__(self, env, uplink, **config):
+    def __init__(self, env, uplink, log_mb=512, **config):
         self.socket_dir = env.directory
-        config.setdefault("egress_log", {"size_mb": 512, "dir": env.huge_dir()})
+        config.setdefault("egress_log", {"size_mb": log_mb, "dir": env.huge_dir()})
         self.far_end = None
         if uplink == "memif":
             path = os.path.join(env.directory, "uplink.sock")
@@ -108,7 +108,8 @@ class World:
         return self.targets[key]
 
     def renicd(self, uplink="null", **config):
-        """A renicd with this uplink ("null", "memif", None), the only target that runs."""
+        """A renicd with this uplink ("null", "memif", None), the only target that runs. log_mb: its
+        egress log, of which a VF has a quarter."""
         key = f"renicd {uplink} {sorted(config.items())}"
         return self._use(key, lambda: Renicd(self.separate(), uplink, **config))
 
