@@ -13,8 +13,20 @@
 
 static struct {
 	int fd;
+	int read_fd; /* the same file, open for reading: what clients get */
 	uint8_t *base;
-} area = {.fd = -1};
+} area = {.fd = -1, .read_fd = -1};
+
+/* Through /proc: dup() would keep the right to write. */
+static int open_to_read(void)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", area.fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
 
 static int map_area(void)
 {
@@ -29,7 +41,8 @@ static int map_area(void)
 	if (fchmod(area.fd, 0400) < 0 ||
 		fcntl(area.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
-	return 0;
+	area.read_fd = open_to_read();
+	return area.read_fd < 0 ? area.read_fd : 0;
 }
 
 int checkpoint_area_create(struct nic_error *err)
@@ -47,19 +60,18 @@ void checkpoint_area_destroy(void)
 {
 	if (area.base && area.base != MAP_FAILED)
 		munmap(area.base, AREA_BYTES);
+	if (area.read_fd >= 0)
+		close(area.read_fd);
 	if (area.fd >= 0)
 		close(area.fd);
 	area.base = NULL;
-	area.fd = -1;
+	area.fd = area.read_fd = -1;
 }
 
 int checkpoint_area_fd(void)
 {
-	char path[32];
-	int fd;
+	int fd = fcntl(area.read_fd, F_DUPFD_CLOEXEC, 0);
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", area.fd);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
