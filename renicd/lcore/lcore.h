@@ -7,7 +7,8 @@
  * read are replaced and freed after lcore_synchronize() (rte_rcu_qsbr).
  *
  * An lcore without work pauses, then arms its pollers (asks their ports for a wake-up) and
- * sleeps in epoll_wait; a mailbox message wakes it. Around the time that the next checkpoint is
+ * sleeps in epoll_wait; a mailbox message wakes it. While it sleeps, pollers whose port cannot
+ * signal are polled by the clock, and they alone. Around the time that the next checkpoint is
  * expected it does not sleep.
  */
 #ifndef RENICD_LCORE_LCORE_H
@@ -36,6 +37,7 @@ struct poller {
 	 * port may close its own while the peer keeps the file open). */
 	int watched_fd;
 	int epoll_fd;
+	bool is_timed; /* while the lcore sleeps: nothing wakes it for this one */
 };
 
 enum { POLLER_NO_FD = -1, POLLER_TIMED = -2 };

@@ -32,6 +32,7 @@ static uint64_t credits = FAKE_UPLINK_ENDLESS;
 static uint64_t refused, moved;
 static uint64_t random_state = 0x2545f4914f6cdd1d;
 static bool random_refusal, up = true, last_told_up = true;
+static unsigned asked; /* atomic */
 static struct kept kept[KEPT_MAX];
 static uint32_t kept_head, kept_tail, slow;
 static char violation[128];
@@ -137,8 +138,14 @@ static uint16_t fake_send(struct rte_mbuf **pkts, uint16_t n)
 	return taken;
 }
 
+unsigned fake_uplink_asked(void)
+{
+	return __atomic_load_n(&asked, __ATOMIC_ACQUIRE);
+}
+
 static bool is_up(void)
 {
+	__atomic_fetch_add(&asked, 1, __ATOMIC_RELEASE);
 	return __atomic_load_n(&up, __ATOMIC_RELAXED);
 }
 

@@ -49,6 +49,8 @@ extern uint64_t fake_uplink_drops[DROP_REASONS];
 
 /* How often it took less than it was given. */
 uint64_t fake_uplink_refused(void);
+/* How often the device asked whether the link is up: once each time it tries to send. */
+unsigned fake_uplink_asked(void);
 /* Grows with each frame taken; with fake_uplink_refuse_at_random() with each try. */
 uint64_t fake_uplink_moved(void);
 void fake_uplink_check(void);
