@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "alike.h"
 #include "log_pool.h"
 #include "types.h"
 
@@ -86,7 +87,7 @@ struct egress_log_state {
 /* What the last peek found, so that advance need not look again. */
 struct egress_peeked {
 	uint64_t from, end; /* offsets */
-	uint64_t bytes;	    /* of frames */
+	struct alike alike; /* as struct switch_from has it, with their bytes */
 	uint16_t pkts;	    /* 0: nothing that is still so */
 };
 

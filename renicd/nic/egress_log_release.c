@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <rte_common.h>
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_prefetch.h>
@@ -162,8 +163,32 @@ struct peek {
 	struct stock small, large;
 	uint64_t offset;      /* of the next record */
 	uint64_t frame_bytes; /* of what was built */
+	uint64_t first;	      /* the first frame's first 8 bytes */
+	uint64_t differs;     /* not 0: some frame is not like the first */
+	uint64_t longest;
 	bool short_of_mbufs;
 };
+
+/* The frame's first 8 bytes: its destination and two more. A record has room for them. */
+static inline uint64_t first_bytes(const struct egress_record *record)
+{
+	uint64_t word;
+
+	memcpy(&word, record + 1, sizeof(word));
+	return word;
+}
+
+/* Not 0: for another MAC than the first, tagged, or asking for something. */
+static inline uint64_t differs(const struct egress_record *record, uint64_t first)
+{
+	const uint64_t mac = RTE_BE64(UINT64_C(0xffffffffffff0000));
+	uint16_t type;
+
+	memcpy(&type, (const uint8_t *)(record + 1) + 2 * RTE_ETHER_ADDR_LEN, sizeof(type));
+	return ((first_bytes(record) ^ first) & mac) | record->flags |
+	       (type == RTE_BE16(RTE_ETHER_TYPE_VLAN)) | (type == RTE_BE16(RTE_ETHER_TYPE_QINQ)) |
+	       (record->len < RTE_ETHER_HDR_LEN);
+}
 
 /* An mbuf for the next frame; the first one of a kind takes as many as the chunk may need. */
 static inline struct rte_mbuf *peek_mbuf(
@@ -177,13 +202,16 @@ static inline struct rte_mbuf *peek_mbuf(
 }
 
 /* One chunk of at most max records; peek->offset is moved past what was built. */
-static uint16_t peek_chunk(struct peek *peek, struct rte_mbuf **pkts, uint16_t *flags, uint16_t max)
+static uint16_t peek_chunk(
+	struct peek *peek, struct rte_mbuf **pkts, uint16_t *flags, uint16_t max, bool is_first)
 {
 	const struct egress_log *log = peek->log;
 	const struct egress_record *record = record_at(log, &peek->offset);
 	uint64_t offset = peek->offset, end = run_end(offset, log->state->committed);
 	uint32_t segment = segment_of(log, part_of(offset));
 	struct source from = source_of(log, segment);
+	uint64_t differ = peek->differs, longest = peek->longest, frame_bytes = 0;
+	uint64_t first = is_first ? first_bytes(record) : peek->first;
 	uint16_t n = 0;
 
 	max = RTE_MIN(max, (uint16_t)PEEK_CHUNK);
@@ -204,13 +232,19 @@ static uint16_t peek_chunk(struct peek *peek, struct rte_mbuf **pkts, uint16_t *
 			build_copy(m, record);
 		else
 			build_attached(m, record, &from);
+		differ |= differs(record, first);
+		longest = RTE_MAX(longest, (uint64_t)len);
 		pkts[n] = m;
 		flags[n++] = record->flags;
-		peek->frame_bytes += len;
+		frame_bytes += len;
 		offset += bytes;
 		record = (const void *)((const uint8_t *)record + bytes);
 	} while (n < max && offset < end && likely(!(record->flags & EGRESS_RECORD_END)));
 	peek->offset = offset;
+	peek->first = first;
+	peek->differs = differ;
+	peek->longest = longest;
+	peek->frame_bytes += frame_bytes;
 	if (peek->large.next)
 		log_pool_hold(log->pool, segment, peek->large.next);
 	stock_return(&peek->small);
@@ -228,13 +262,15 @@ uint16_t egress_log_peek(struct egress_log *log, struct rte_mempool *data_pool,
 	peek.small.pool = data_pool;
 	peek.large.pool = attach_pool;
 	peek.offset = log->state->released;
-	peek.frame_bytes = 0;
+	peek.frame_bytes = peek.differs = 0;
+	peek.longest = 0;
 	peek.short_of_mbufs = false;
 	while (built < n && peek.offset < log->state->committed && !peek.short_of_mbufs)
-		built += peek_chunk(&peek, &pkts[built], &flags[built], n - built);
+		built += peek_chunk(&peek, &pkts[built], &flags[built], n - built, !built);
 	log->peeked = (struct egress_peeked){.from = log->state->released,
 		.end = peek.offset,
-		.bytes = peek.frame_bytes,
+		.alike = {.bytes = peek.frame_bytes,
+			.longest = peek.differs ? 0 : (uint32_t)peek.longest},
 		.pkts = built};
 	return built;
 }
@@ -253,7 +289,7 @@ static struct egress_peeked walk(const struct egress_log *log, uint16_t n)
 			uint32_t step = record_bytes(record->len, record->flags);
 
 			passed.pkts++;
-			passed.bytes += record->len;
+			passed.alike.bytes += record->len;
 			passed.end += step;
 			record = (const void *)((const uint8_t *)record + step);
 		} while (passed.pkts < n && passed.end < end &&
@@ -271,7 +307,7 @@ void egress_log_advance(struct egress_log *log, uint16_t n)
 	log->peeked.pkts = 0;
 	/* After what was appended, for difference(). */
 	publish(&log->released_pkts, log->released_pkts + passed.pkts);
-	publish(&log->released_bytes, log->released_bytes + passed.bytes);
+	publish(&log->released_bytes, log->released_bytes + passed.alike.bytes);
 	publish(&log->state->released, passed.end);
 	if (egress_log_is_empty(log)) {
 		egress_log_drained(log);

@@ -116,25 +116,41 @@ static inline enum drop_reason check_frame(
 	return DROP_REASONS;
 }
 
-uint16_t filter_from_guest(
-	struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf **pkts, uint16_t n)
+/* Frame by frame; *bytes: of all. */
+static __rte_noinline uint16_t filter_each(struct vf_qp *qp, const struct vf_policy *policy,
+	struct rte_mbuf **pkts, uint16_t n, uint64_t *bytes)
 {
-	uint64_t bytes = 0;
 	uint16_t kept = 0;
 
+	*bytes = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 		enum drop_reason reason;
 
 		if (i + 4 < n)
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + 4], void *));
-		bytes += m->pkt_len;
+		*bytes += m->pkt_len;
 		reason = check_frame(qp, policy, m);
 		if (likely(reason == DROP_REASONS))
 			pkts[kept++] = m;
 		else
 			qp_drop(qp, m, reason);
 	}
+	return kept;
+}
+
+uint16_t filter_from_guest(struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf **pkts,
+	uint16_t n, struct alike *alike)
+{
+	uint16_t kept = n;
+	uint64_t bytes;
+
+	*alike = (struct alike){0};
+	if (likely(policy->alike.is_on && n))
+		*alike = alike_look(&policy->alike, pkts, n);
+	bytes = alike->bytes;
+	if (unlikely(!alike->longest))
+		kept = filter_each(qp, policy, pkts, n, &bytes);
 	counter_add(&qp->counters.tx_pkts, n);
 	counter_add(&qp->counters.tx_bytes, bytes);
 	return kept;

@@ -8,14 +8,16 @@
 
 #include <stdint.h>
 
+#include "alike.h"
 #include "vf.h"
 
 /*
  * Drop what the policy forbids (counted on qp), tag what belongs to the port VLAN (tag held in
- * the mbuf: RTE_MBUF_F_TX_VLAN). Compacts pkts; returns how many stay.
+ * the mbuf: RTE_MBUF_F_TX_VLAN). Compacts pkts; returns how many stay, and in *alike what is known
+ * of all of these.
  */
-uint16_t filter_from_guest(
-	struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf **pkts, uint16_t n);
+uint16_t filter_from_guest(struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf **pkts,
+	uint16_t n, struct alike *alike);
 
 /*
  * Compile a pcap-filter expression (libpcap, rte_bpf): *fn tells frames by it, until *bpf is

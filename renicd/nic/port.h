@@ -60,8 +60,9 @@ struct dirty_log *vf_dirty_log(struct vf *vf);
 
 struct uplink_ops {
 	/* Send up to n frames from data lcore lcore_self(); those taken are no longer the
-	 * caller's. Fewer than n: refused for now, try again. */
-	uint16_t (*send)(struct rte_mbuf **pkts, uint16_t n);
+	 * caller's. Fewer than n: refused for now, try again. bytes: of all of them; 0: the caller
+	 * does not know. */
+	uint16_t (*send)(struct rte_mbuf **pkts, uint16_t n, uint64_t bytes);
 	/* Carrier, as last seen. Any thread. */
 	bool (*is_up)(void);
 	/* Look at the carrier (control thread); true when it changed: then the caller wakes the

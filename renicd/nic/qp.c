@@ -72,17 +72,21 @@ static uint16_t out_push(struct vf_qp *qp)
 		.group_id = policy->group_id,
 		.was_held = out->from_log,
 		.offloads = out->offloads,
+		.alike = out->alike,
 	};
 	uint16_t n = out->n - out->head, done;
 
 	qp->waits_for_link = false;
 	capture_before_leaving(qp, &out->pkts[out->head], n);
-	if (unlikely(policy->is_shaped))
+	if (unlikely(policy->is_shaped)) {
+		from.alike.bytes = 0; /* it may send fewer */
 		done = send_shaped(qp, policy, &from, &out->pkts[out->head], n);
-	else
+	} else {
 		done = switch_send(&from, &out->pkts[out->head], n);
+	}
 	capture_left(qp, done);
 	out->head += done;
+	out->alike.bytes = 0; /* of what is left, if anything: not known */
 	if (unlikely(qp->tso) && (out->head == out->n || out->pkts[out->head] != qp->tso))
 		qp->tso = NULL; /* it went elsewhere */
 	if (out->from_log && done) {
@@ -131,6 +135,7 @@ static unsigned release(struct vf_qp *qp)
 		qp->out.n = egress_log_peek(&qp->log, nic.pool, nic.attach_pool, qp->out.pkts,
 			qp->out.flags, NIC_BURST);
 		qp->out.offloads = ask_offloads(qp->out.flags, qp->out.n);
+		qp->out.alike = qp->log.peeked.alike;
 		if (unlikely(log_pool_is_low()))
 			for (uint16_t i = 0; i < qp->out.n; i++)
 				qp->out.pkts[i] = qp_detach_from_log(qp->out.pkts[i]);
@@ -187,22 +192,24 @@ static uint16_t pass_unheld(struct vf_qp *qp, const struct vf_policy *policy,
 
 /* As rte_pktmbuf_free_bulk(): frames just taken from a guest are most often of one segment each and
  * wholly ours, and go back to their pool as they are. */
-static void free_burst(struct rte_mbuf **pkts, uint16_t n)
+static void free_burst(struct rte_mbuf **pkts, uint16_t n, bool plain)
 {
 	const uint64_t not_plain = RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;
-	bool plain = true;
 
-	for (uint16_t i = 0; i < n; i++)
-		plain &= pkts[i]->nb_segs == 1 && !(pkts[i]->ol_flags & not_plain) &&
-			 rte_mbuf_refcnt_read(pkts[i]) == 1 && pkts[i]->pool == nic.pool;
-	if (likely(plain && n))
+	if (unlikely(!plain)) {
+		plain = n;
+		for (uint16_t i = 0; i < n; i++)
+			plain &= pkts[i]->nb_segs == 1 && !(pkts[i]->ol_flags & not_plain) &&
+				 rte_mbuf_refcnt_read(pkts[i]) == 1 && pkts[i]->pool == nic.pool;
+	}
+	if (likely(plain))
 		rte_mempool_put_bulk(nic.pool, (void **)pkts, n);
 	else
 		rte_pktmbuf_free_bulk(pkts, n);
 }
 
-static void hold_burst(
-	struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf **pkts, uint16_t n)
+static void hold_burst(struct vf_qp *qp, const struct vf_policy *policy, struct rte_mbuf **pkts,
+	uint16_t n, const struct alike *alike)
 {
 	uint16_t flags[NIC_BURST] = {0};
 	uint64_t now_tsc = rte_rdtsc();
@@ -212,7 +219,7 @@ static void hold_burst(
 	egress_log_append_burst(&qp->log, pkts, flags, n, now_tsc);
 	if (likely(n))
 		held_time_append(&qp->held_time, qp->log.appended_pkts, now_tsc);
-	free_burst(pkts, n);
+	free_burst(pkts, n, alike->longest);
 	if (unlikely(!n))
 		egress_log_trim(&qp->log);
 }
@@ -263,6 +270,7 @@ static unsigned take_from_guest(struct vf_qp *qp)
 	const struct vf_policy *policy = qp_policy(qp);
 	struct out_burst *out = &qp->out;
 	struct rte_mbuf *pkts[NIC_BURST];
+	struct alike alike;
 	uint16_t n, kept;
 
 	if (!__atomic_load_n(&qp->enabled, __ATOMIC_RELAXED) || !may_read_guest(qp, policy))
@@ -273,9 +281,9 @@ static unsigned take_from_guest(struct vf_qp *qp)
 			return 0;
 		capture_burst(qp, CAPTURE_FROM_GUEST, out->pkts, n);
 		out->from_log = false;
-		out->offloads = qp->asks_offloads;
 		out->head = 0;
-		out->n = filter_from_guest(qp, policy, out->pkts, n);
+		out->n = filter_from_guest(qp, policy, out->pkts, n, &out->alike);
+		out->offloads = qp->asks_offloads && !out->alike.longest;
 		out_push(qp);
 		return n;
 	}
@@ -285,8 +293,8 @@ static unsigned take_from_guest(struct vf_qp *qp)
 		return 0;
 	}
 	capture_burst(qp, CAPTURE_FROM_GUEST, pkts, n);
-	kept = filter_from_guest(qp, policy, pkts, n);
-	hold_burst(qp, policy, pkts, kept);
+	kept = filter_from_guest(qp, policy, pkts, n, &alike);
+	hold_burst(qp, policy, pkts, kept, &alike);
 	return n;
 }
 

@@ -29,14 +29,8 @@ struct dest {
 	uint16_t tagged; /* not 0: some frame of the run is in a VLAN */
 };
 
-struct dest_cache {
-	uint64_t key;
-	int where;
-	uint32_t max_frame_bytes; /* of the VF that it leads to */
-	bool valid;
-};
-
 static struct rte_hash *mac_table;
+static uint64_t generation = 1; /* atomic: grows with each change */
 
 static uint64_t mac_key(const struct rte_ether_addr *mac, uint16_t vlan)
 {
@@ -70,11 +64,19 @@ void switch_fini(void)
 	mac_table = NULL;
 }
 
+void switch_changed(void)
+{
+	__atomic_fetch_add(&generation, 1, __ATOMIC_RELEASE);
+}
+
 int switch_add(const struct rte_ether_addr *mac, uint16_t vlan, uint16_t vf_id)
 {
 	uint64_t key = mac_key(mac, vlan);
 
-	return rte_hash_add_key_data(mac_table, &key, (void *)(uintptr_t)vf_id);
+	int rc = rte_hash_add_key_data(mac_table, &key, (void *)(uintptr_t)vf_id);
+
+	switch_changed();
+	return rc;
 }
 
 void switch_remove(const struct rte_ether_addr *mac, uint16_t vlan)
@@ -82,6 +84,7 @@ void switch_remove(const struct rte_ether_addr *mac, uint16_t vlan)
 	uint64_t key = mac_key(mac, vlan);
 
 	rte_hash_del_key(mac_table, &key);
+	switch_changed();
 }
 
 int switch_lookup(const struct rte_ether_addr *mac, uint16_t vlan)
@@ -199,9 +202,9 @@ static bool vf_takes_vlan(int id, uint16_t vid, uint32_t *max_frame_bytes)
 
 static int lookup_cached(struct dest_cache *cache, const struct rte_ether_addr *mac, uint16_t vid)
 {
-	uint64_t key = mac_key(mac, vid);
+	uint64_t key = mac_key(mac, vid), now = __atomic_load_n(&generation, __ATOMIC_ACQUIRE);
 
-	if (likely(cache->valid && cache->key == key))
+	if (likely(cache->generation == now && cache->key == key))
 		return cache->where;
 	cache->where = switch_lookup(mac, vid);
 	if (cache->where < 0 && vid)
@@ -209,7 +212,7 @@ static int lookup_cached(struct dest_cache *cache, const struct rte_ether_addr *
 	if (cache->where >= 0 && !vf_takes_vlan(cache->where, vid, &cache->max_frame_bytes))
 		cache->where = DEST_DROP;
 	cache->key = key;
-	cache->valid = true;
+	cache->generation = now; /* as it was before we looked */
 	return cache->where;
 }
 
@@ -287,7 +290,7 @@ static bool send_segments(struct vf_qp *qp, const struct rte_mbuf *m)
 	qp->tso = m;
 	while (qp->tso_sent < total) {
 		n = offload_segment(m, qp->tso_sent, nic.pool, segments, NIC_BURST);
-		sent = n ? nic.uplink->send(segments, n) : 0;
+		sent = n ? nic.uplink->send(segments, n, 0) : 0;
 		rte_pktmbuf_free_bulk(&segments[sent], n - sent);
 		qp->tso_sent += sent;
 		if (!n || sent < n)
@@ -318,7 +321,7 @@ static __rte_noinline uint16_t send_offloads(struct vf_qp *qp, struct rte_mbuf *
 				break;
 			offload_checksum(*m);
 		}
-		sent = len ? nic.uplink->send(&pkts[done], len) : 0;
+		sent = len ? nic.uplink->send(&pkts[done], len, 0) : 0;
 		done += sent;
 		if (!len || sent < len)
 			break;
@@ -326,9 +329,10 @@ static __rte_noinline uint16_t send_offloads(struct vf_qp *qp, struct rte_mbuf *
 	return done;
 }
 
-static uint16_t send_to_uplink(
-	const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n, uint16_t tagged)
+static uint16_t send_to_uplink(const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n,
+	uint16_t tagged, uint64_t bytes)
 {
+	uint16_t all = n;
 	uint64_t claim;
 
 	if (unlikely(!nic.uplink->is_up())) {
@@ -350,7 +354,7 @@ static uint16_t send_to_uplink(
 		}
 	if (unlikely(from->offloads) && n)
 		return send_offloads(from->qp, pkts, n);
-	return n ? nic.uplink->send(pkts, n) : 0;
+	return n ? nic.uplink->send(pkts, n, n == all ? bytes : 0) : 0;
 }
 
 /* A frame whose tag was changed cannot be tried again, its VLAN would be another: so look first
@@ -511,7 +515,7 @@ static bool flood_to_uplink(const struct switch_from *from, const struct rte_mbu
 	copy = rte_pktmbuf_copy(m, nic.pool, 0, UINT32_MAX);
 	if (!copy)
 		return false;
-	if (send_to_uplink(from, &copy, 1, frame_vid(m)) == 1)
+	if (send_to_uplink(from, &copy, 1, frame_vid(m), 0) == 1)
 		return true;
 	rte_pktmbuf_free(copy);
 	return false;
@@ -532,12 +536,12 @@ static uint16_t flood(
 
 /* A run of frames with one destination. Returns how many were taken. */
 static uint16_t send_run(const struct switch_from *from, const struct dest *d,
-	struct rte_mbuf **pkts, const uint16_t *vids, uint16_t n, uint16_t flags)
+	struct rte_mbuf **pkts, const uint16_t *vids, uint16_t n, uint16_t flags, uint64_t bytes)
 {
 	if (d->where >= 0)
 		return send_to_vf(d, pkts, vids, n, from->qp->counters.drops);
 	if (d->where == DEST_UPLINK)
-		return send_to_uplink(from, pkts, n, d->tagged);
+		return send_to_uplink(from, pkts, n, d->tagged, bytes);
 	if (d->where == DEST_FLOOD)
 		return flood(from, pkts[0], vids[0], flags);
 	for (uint16_t i = 0; i < n; i++)
@@ -554,9 +558,9 @@ static __rte_noinline uint16_t send_run_in_sight(const struct switch_from *from,
 	uint16_t taken;
 
 	if (!is_worth_a_look(d))
-		return send_run(from, d, pkts, vids, n, flags);
+		return send_run(from, d, pkts, vids, n, flags, 0);
 	sight(&seen, pkts, n);
-	taken = send_run(from, d, pkts, vids, n, flags);
+	taken = send_run(from, d, pkts, vids, n, flags, 0);
 	show(&seen, d, vids, from->qp->vf->id, 0, taken, from->qp->counters.drops);
 	return taken;
 }
@@ -578,9 +582,17 @@ static bool goes_along(const struct rte_mbuf *m, const struct rte_mbuf *first)
 	       !is_tag(a->ether_type) && rte_is_same_ether_addr(&a->dst_addr, &b->dst_addr);
 }
 
+/* Are frames of at most so many bytes short enough to go where one of them goes? */
+static bool all_fit(const struct dest_cache *cache, const struct dest *d, uint32_t bytes)
+{
+	if (d->where == DEST_UPLINK)
+		return bytes <= nic.uplink->max_frame_bytes;
+	return d->where >= 0 && bytes <= cache->max_frame_bytes;
+}
+
 /* The leading frames of pkts that share a destination (flooded ones go one by one). */
 static uint16_t find_run(struct dest_cache *cache, struct rte_mbuf **pkts, uint16_t n, int src,
-	struct dest *run, uint16_t *vids)
+	uint32_t alike_longest, struct dest *run, uint16_t *vids)
 {
 	struct dest d;
 	uint16_t len = 1;
@@ -590,6 +602,8 @@ static uint16_t find_run(struct dest_cache *cache, struct rte_mbuf **pkts, uint1
 	run->tagged = run->vid;
 	if (run->where == DEST_FLOOD)
 		return 1;
+	if (likely(alike_longest) && all_fit(cache, run, alike_longest))
+		return n;
 	for (; len < n; len++) {
 		vids[len] = 0;
 		if (likely(!run->vid && run->where != DEST_DROP && goes_along(pkts[len], pkts[0])))
@@ -605,19 +619,20 @@ static uint16_t find_run(struct dest_cache *cache, struct rte_mbuf **pkts, uint1
 
 uint16_t switch_send(const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct dest_cache cache = {.valid = false};
+	struct dest_cache *cache = &from->qp->dest;
 	uint16_t vids[NIC_BURST];
 	uint16_t done = 0;
 
 	while (done < n) {
 		struct dest run;
-		uint16_t len =
-			find_run(&cache, &pkts[done], n - done, from->qp->vf->id, &run, vids);
+		uint16_t len = find_run(cache, &pkts[done], n - done, from->qp->vf->id,
+			has_promisc() ? 0 : from->alike.longest, &run, vids);
 		uint16_t flags = from->flags ? from->flags[done] : 0;
 		uint16_t taken =
 			unlikely(has_promisc())
 				? send_run_in_sight(from, &run, &pkts[done], vids, len, flags)
-				: send_run(from, &run, &pkts[done], vids, len, flags);
+				: send_run(from, &run, &pkts[done], vids, len, flags,
+					  len == n ? from->alike.bytes : 0);
 
 		done += taken;
 		if (taken < len)
@@ -651,7 +666,7 @@ static __rte_noinline bool show_from_uplink(const struct dest *d, struct rte_mbu
 
 void switch_from_uplink(struct rte_mbuf **pkts, uint16_t n, uint64_t *drops)
 {
-	struct dest_cache cache = {.valid = false};
+	struct dest_cache cache = {0};
 	uint16_t vids[NIC_BURST];
 	uint16_t done = 0, len, taken, merged;
 
@@ -659,7 +674,7 @@ void switch_from_uplink(struct rte_mbuf **pkts, uint16_t n, uint64_t *drops)
 		bool looked = false;
 		struct dest run;
 
-		len = find_run(&cache, &pkts[done], n - done, -1, &run, vids);
+		len = find_run(&cache, &pkts[done], n - done, -1, 0, &run, vids);
 		if (unlikely(has_promisc()))
 			looked = show_from_uplink(&run, &pkts[done], vids, len, drops);
 		if (run.where >= 0) {
@@ -680,8 +695,7 @@ void switch_from_uplink(struct rte_mbuf **pkts, uint16_t n, uint64_t *drops)
 
 bool switch_pass_inside(struct vf_qp *qp, uint32_t group_id, struct rte_mbuf *m, uint16_t *flags)
 {
-	struct dest_cache cache = {.valid = false};
-	struct dest d = find_dest(&cache, m, qp->vf->id);
+	struct dest d = find_dest(&qp->dest, m, qp->vf->id);
 	struct sightings seen;
 	struct vf *vf;
 

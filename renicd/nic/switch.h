@@ -20,6 +20,9 @@ void switch_fini(void);
 /* vlan: as vlan.h has it. */
 int switch_add(const struct rte_ether_addr *mac, uint16_t vlan, uint16_t vf_id);
 void switch_remove(const struct rte_ether_addr *mac, uint16_t vlan);
+/* Something else than the table has changed that says where frames go: a VF, or its policy. Before
+ * lcore_synchronize(), after which no lcore goes by what was. */
+void switch_changed(void);
 /* The VF that has this MAC in this VLAN, or -1. */
 int switch_lookup(const struct rte_ether_addr *mac, uint16_t vlan);
 
@@ -30,6 +33,9 @@ struct switch_from {
 	uint32_t group_id;     /* sender's group, for EGRESS_RECORD_SKIP_GROUP */
 	bool offloads;	       /* some may ask for checksums or segments */
 	bool was_held;	       /* waits for the uplink instead of being dropped */
+	/* longest not 0: all are untagged, for one MAC, and ask for nothing; bytes may be 0:
+	 * unknown */
+	struct alike alike;
 };
 
 /*

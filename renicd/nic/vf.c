@@ -197,6 +197,7 @@ static void publish(struct vf *vf)
 	if (nic.id_end <= vf->id)
 		__atomic_store_n(&nic.id_end, (uint16_t)(vf->id + 1), __ATOMIC_RELEASE);
 	log_pool_set_owners(nic.log_pool, nic.id_end);
+	switch_changed();
 }
 
 /* No lcore knows the VF when this returns. */

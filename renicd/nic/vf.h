@@ -17,6 +17,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "alike.h"
 #include "counter.h"
 #include "dirty_log.h"
 #include "egress_log.h"
@@ -54,6 +55,7 @@ struct vf_policy {
 	uint32_t group_id;  /* 0: in no group */
 	uint32_t max_frame_bytes;
 	uint32_t ingress_hold_pkts;
+	struct alike_rule alike;
 	uint64_t (*exempt)(void *mbuf); /* compiled hold_exempt; NULL: none */
 	struct rte_bpf *exempt_bpf;
 	struct shaper_rate max_rate, min_rate;
@@ -86,7 +88,16 @@ struct out_burst {
 	uint16_t flags[NIC_BURST];
 	uint16_t head, n;
 	bool from_log;
-	bool offloads; /* some frame may ask for something */
+	bool offloads;	    /* some frame may ask for something */
+	struct alike alike; /* as of struct switch_from */
+};
+
+/* Where the last frame went, since the next ones mostly go there too; switch.c. */
+struct dest_cache {
+	uint64_t key;	     /* MAC and VLAN */
+	uint64_t generation; /* of the switch's table and the VFs' policies; 0: nothing is known */
+	int where;
+	uint32_t max_frame_bytes; /* of the VF that it leads to */
 };
 
 /*
@@ -114,6 +125,7 @@ struct vf_qp {
 	struct rte_ring *inbox;	 /* frames for the guest from other lcores; NULL with one lcore */
 	struct capture_tap *tap; /* NULL: no capture; capture.h */
 	struct out_burst out;
+	struct dest_cache dest;
 	const struct rte_mbuf *tso; /* frame of `out` that the uplink has some segments of */
 	uint32_t tso_sent;	    /* so many */
 	struct rx_fifo rx;
@@ -182,7 +194,7 @@ struct nic {
 	const struct vf_port_ops *const *port_ops; /* by enum vf_transport; NULL: not built in */
 	char run_dir[NIC_PATH_SIZE];
 	char capture_dir[NIC_PATH_SIZE];
-	bool has_promisc;   /* atomic: some VF is promiscuous, or was */
+	bool has_promisc;  /* atomic: some VF is promiscuous, or was */
 	bool has_offloads; /* atomic: some guest may ask for offloads, or its frames in a log did */
 	uint64_t min_claim; /* atomic: a VF has less than its min_tx_rate (switch.h); 0: none */
 	bool ending;	    /* the logs' file is left as it is */

@@ -136,6 +136,8 @@ struct vf_policy *vf_policy_make(
 	p->standby = config->standby;
 	p->max_frame_bytes =
 		config->mtu + sizeof(struct rte_ether_hdr) + 2 * sizeof(struct rte_vlan_hdr);
+	alike_rule_set(&p->alike, &p->mac, p->checks_mac, p->max_frame_bytes);
+	p->alike.is_on = !p->vlan && !p->has_trunks;
 	p->ingress_hold_pkts = config->ingress_hold_pkts;
 	p->group_id = group_id(vf->group);
 	p->internal_pass = group_internal_pass(vf->group);
@@ -151,6 +153,7 @@ static void policy_swap(struct vf *vf, const struct vf_policy *policy)
 	const struct vf_policy *old = vf->policy;
 
 	__atomic_store_n(&vf->policy, policy, __ATOMIC_RELEASE);
+	switch_changed();
 	lcore_synchronize();
 	vf_policy_free(old);
 }

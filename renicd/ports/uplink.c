@@ -64,13 +64,22 @@ static bool uplink_is_up(void)
 
 /* ---- data path ---- */
 
-static uint16_t send_on_queue(struct uplink_lcore *ul, struct rte_mbuf **pkts, uint16_t n)
+static uint64_t bytes_of(struct rte_mbuf *const *pkts, uint16_t n)
 {
 	uint64_t bytes = 0;
-	uint16_t sent;
 
 	for (uint16_t i = 0; i < n; i++)
 		bytes += pkts[i]->pkt_len;
+	return bytes;
+}
+
+static uint16_t send_on_queue(
+	struct uplink_lcore *ul, struct rte_mbuf **pkts, uint16_t n, uint64_t bytes)
+{
+	uint16_t sent;
+
+	if (!bytes)
+		bytes = bytes_of(pkts, n);
 	sent = rte_eth_tx_burst(uplink.port_id, ul->queue, pkts, n);
 	for (uint16_t i = sent; i < n; i++)
 		bytes -= pkts[i]->pkt_len;
@@ -80,13 +89,13 @@ static uint16_t send_on_queue(struct uplink_lcore *ul, struct rte_mbuf **pkts, u
 	return sent;
 }
 
-static uint16_t uplink_send(struct rte_mbuf **pkts, uint16_t n)
+static uint16_t uplink_send(struct rte_mbuf **pkts, uint16_t n, uint64_t bytes)
 {
 	struct uplink_lcore *ul = &uplink.lcores[lcore_self()];
 	uint16_t taken;
 
 	if (likely(ul->has_queue))
-		return ul->out_n ? 0 : send_on_queue(ul, pkts, n);
+		return ul->out_n ? 0 : send_on_queue(ul, pkts, n, bytes);
 	taken = (uint16_t)rte_ring_sp_enqueue_burst(ul->ring, (void **)pkts, n, NULL);
 	lcore_wake((unsigned)lcore_self() % uplink.n_queues);
 	return taken;
@@ -104,7 +113,7 @@ static unsigned drain_rings(struct uplink_lcore *ul)
 				uplink.lcores[i].ring, (void **)ul->out, UPLINK_BURST, NULL);
 		if (!ul->out_n || !uplink_is_up())
 			continue;
-		sent = send_on_queue(ul, ul->out, ul->out_n);
+		sent = send_on_queue(ul, ul->out, ul->out_n, 0);
 		ul->out_n -= sent;
 		memmove(ul->out, &ul->out[sent], ul->out_n * sizeof(ul->out[0]));
 		work += sent;
@@ -116,16 +125,13 @@ static unsigned uplink_poll(void *ctx)
 {
 	struct uplink_lcore *ul = ctx;
 	struct rte_mbuf *pkts[UPLINK_BURST];
-	uint64_t bytes = 0;
 	unsigned work = drain_rings(ul);
 	uint16_t n = rte_eth_rx_burst(uplink.port_id, ul->queue, pkts, UPLINK_BURST);
 
 	if (!n)
 		return work;
-	for (uint16_t i = 0; i < n; i++)
-		bytes += pkts[i]->pkt_len;
 	counter_add(&ul->rx_pkts, n);
-	counter_add(&ul->rx_bytes, bytes);
+	counter_add(&ul->rx_bytes, bytes_of(pkts, n));
 	switch_from_uplink(pkts, n, ul->drops);
 	return work + n;
 }

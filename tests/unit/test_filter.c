@@ -12,6 +12,7 @@ enum { POOL = 255, FRAME_LEN_MAX = 1514 };
 static struct rte_mempool *pool;
 static struct vf_qp qp; /* the filter counts on it */
 static struct vf_policy policy;
+static struct alike alike; /* of the last burst */
 
 static const struct rte_ether_addr own = {{2, 0, 0, 0, 0, 'a'}};
 
@@ -20,6 +21,7 @@ static int setup(void **state)
 	memset(&qp.counters, 0, sizeof(qp.counters));
 	policy = (struct vf_policy){
 		.mac = own, .spoofchk = true, .checks_mac = true, .max_frame_bytes = FRAME_LEN_MAX};
+	alike_rule_set(&policy.alike, &own, true, FRAME_LEN_MAX);
 	pool = rte_pktmbuf_pool_create(
 		"filter", POOL, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	return pool ? 0 : -1;
@@ -65,7 +67,7 @@ static enum drop_reason verdict(struct rte_mbuf *m)
 	uint16_t kept;
 
 	memcpy(before, qp.counters.drops, sizeof(before));
-	kept = filter_from_guest(&qp, &policy, &m, 1);
+	kept = filter_from_guest(&qp, &policy, &m, 1, &alike);
 	for (int r = 0; r < DROP_REASONS; r++) {
 		drops += qp.counters.drops[r] - before[r];
 		if (qp.counters.drops[r] != before[r])
@@ -144,7 +146,7 @@ static void a_port_vlan_is_put_beside_the_frame_not_into_it(void **state)
 	policy.vlan = 4094;
 	policy.vlan_tci = 4094;
 	policy.vlan_flags = BESIDE_8021Q;
-	assert_int_equal(filter_from_guest(&qp, &policy, &m, 1), 1);
+	assert_int_equal(filter_from_guest(&qp, &policy, &m, 1, &alike), 1);
 	assert_true(m->ol_flags & RTE_MBUF_F_TX_VLAN);
 	assert_int_equal(m->vlan_tci, 4094);
 	assert_int_equal(m->pkt_len, frame_fill(&f, want));
@@ -168,7 +170,7 @@ static void a_port_vlan_of_802_1ad_takes_802_1q_tags_along(void **state)
 	policy.vlan = 7 | VLAN_AD;
 	policy.vlan_tci = 7;
 	policy.vlan_flags = BESIDE_8021AD;
-	assert_int_equal(filter_from_guest(&qp, &policy, &m, 1), 1);
+	assert_int_equal(filter_from_guest(&qp, &policy, &m, 1, &alike), 1);
 	assert_int_equal(m->ol_flags & BESIDE_8021AD, BESIDE_8021AD);
 	rte_pktmbuf_free(m);
 	assert_int_equal(verdict_of(FRAME('a', 'b', 1)), DROP_REASONS);
@@ -214,7 +216,7 @@ static void a_trunk_may_send_tagged_frames_and_gets_no_tag_beside(void **state)
 {
 	struct rte_mbuf *m = frame_mbuf(FRAME('a', 'b', 1, .vid = 6), 0);
 
-	assert_int_equal(filter_from_guest(&qp, &policy, &m, 1), 1);
+	assert_int_equal(filter_from_guest(&qp, &policy, &m, 1, &alike), 1);
 	assert_false(m->ol_flags & RTE_MBUF_F_TX_VLAN);
 	rte_pktmbuf_free(m);
 	assert_int_equal(verdict_of(FRAME('a', 'b', 1, .type = 0x88a8)), DROP_REASONS);
@@ -232,7 +234,7 @@ static void what_stays_of_a_burst_is_in_order_and_all_is_counted(void **state)
 		pkts[i] = frame_mbuf(FRAME(i % 3 ? 'a' : 'z', 'b', i, .len = 60 + i), 0);
 		bytes += 60 + i;
 	}
-	n = filter_from_guest(&qp, &policy, pkts, NIC_BURST);
+	n = filter_from_guest(&qp, &policy, pkts, NIC_BURST, &alike);
 	for (uint32_t i = 0; i < NIC_BURST; i++)
 		if (i % 3) {
 			assert_int_equal(frame_number(rte_pktmbuf_mtod(pkts[at], uint8_t *)), i);
@@ -243,7 +245,62 @@ static void what_stays_of_a_burst_is_in_order_and_all_is_counted(void **state)
 	assert_int_equal(qp.counters.tx_bytes, bytes);
 	assert_int_equal(qp.counters.drops[DROP_SPOOFED_MAC], NIC_BURST - n);
 	rte_pktmbuf_free_bulk(pkts, n);
-	assert_int_equal(filter_from_guest(&qp, &policy, pkts, 0), 0);
+	assert_int_equal(filter_from_guest(&qp, &policy, pkts, 0, &alike), 0);
+}
+
+/* The burst's frame `odd` is `f`, the others are alike; returns whether the burst counts as alike.
+ */
+static bool burst_with(uint32_t odd, struct tframe f)
+{
+	struct rte_mbuf *pkts[NIC_BURST];
+	uint64_t bytes = qp.counters.tx_bytes;
+	uint16_t n;
+
+	for (uint32_t i = 0; i < NIC_BURST; i++)
+		pkts[i] = frame_mbuf(i == odd ? f : FRAME('a', 'b', i, .len = 60 + i), 0);
+	n = filter_from_guest(&qp, &policy, pkts, NIC_BURST, &alike);
+	rte_pktmbuf_free_bulk(pkts, n);
+	if (!alike.longest)
+		return false;
+	assert_int_equal(n, NIC_BURST);
+	assert_int_equal(alike.bytes, qp.counters.tx_bytes - bytes);
+	return true;
+}
+
+static void a_burst_is_alike_where_no_frame_differs_in_what_matters(void **state)
+{
+	policy.alike.is_on = true;
+	for (uint32_t odd = 0; odd < NIC_BURST; odd += NIC_BURST / 4 - 1) {
+		assert_true(burst_with(odd, FRAME('a', 'b', 7, .len = FRAME_LEN_MAX)));
+		assert_int_equal(alike.longest, FRAME_LEN_MAX);
+		assert_false(burst_with(odd, FRAME('a', 'b', 7, .len = FRAME_LEN_MAX + 1)));
+		assert_false(burst_with(odd, FRAME('a', 'c', 7)));
+		assert_false(burst_with(odd, FRAME('z', 'b', 7)));
+		assert_false(burst_with(odd, FRAME('a', 'b', 7, .vid = 5)));
+		assert_false(burst_with(odd, FRAME('a', 'b', 7, .type = 0x0806)));
+		assert_false(burst_with(odd, FRAME('a', 'b', 7, .len = 13)));
+	}
+	assert_int_equal(qp.counters.drops[DROP_SPOOFED_MAC], 5);
+	assert_int_equal(qp.counters.drops[DROP_OVERSIZE], 5);
+	assert_int_equal(qp.counters.drops[DROP_RUNT], 5);
+	alike_rule_set(&policy.alike, &own, false, FRAME_LEN_MAX);
+	policy.spoofchk = false;
+	assert_true(burst_with(3, FRAME('z', 'b', 7)));
+}
+
+static void a_frame_in_parts_or_with_a_request_is_not_alike(void **state)
+{
+	struct rte_mbuf *m = frame_mbuf(FRAME('a', 'b', 1, .len = 100), 50);
+
+	policy.alike.is_on = true;
+	assert_int_equal(filter_from_guest(&qp, &policy, &m, 1, &alike), 1);
+	assert_int_equal(alike.longest, 0);
+	rte_pktmbuf_free(m);
+	m = frame_mbuf(FRAME('a', 'b', 1, .len = 100), 0);
+	m->ol_flags = RTE_MBUF_F_TX_TCP_CKSUM;
+	assert_int_equal(filter_from_guest(&qp, &policy, &m, 1, &alike), 1);
+	assert_int_equal(alike.longest, 0);
+	rte_pktmbuf_free(m);
 }
 
 /* ---- hold_exempt ---- */
@@ -488,6 +545,8 @@ int main(int argc, char **argv)
 		FILTER_TEST(who_speaks_for_another_is_dropped),
 		FILTER_TEST(a_trunk_may_send_tagged_frames_and_gets_no_tag_beside),
 		FILTER_TEST(what_stays_of_a_burst_is_in_order_and_all_is_counted),
+		FILTER_TEST(a_burst_is_alike_where_no_frame_differs_in_what_matters),
+		FILTER_TEST(a_frame_in_parts_or_with_a_request_is_not_alike),
 		FILTER_TEST(exempt_arp_is_arp_alone),
 		FILTER_TEST(exempt_by_bytes_behind_the_ip_header),
 		FILTER_TEST(exempt_udp_port_53_is_dns_over_udp_alone),

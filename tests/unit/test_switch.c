@@ -548,6 +548,42 @@ static void flooding_without_mbufs_is_counted_or_waits(void **state)
 	guest_gets_many('b', FRAME('a', TO_ALL, 0, .len = LONG), 10);
 }
 
+/* Where a sender's last frame went is known; it must not outlive a change. */
+static void a_destination_that_changes_is_looked_up_again(void **state)
+{
+	struct vf_config b = vf_config_of('b');
+
+	vf_add('a', 0);
+	for (uint32_t turn = 0; turn < 2; turn++) {
+		guest_sends(FRAME('a', 'b', 1));
+		settle();
+		wire_gets(FRAME('a', 'b', 1));
+		vf_add('b', 0);
+		guest_sends(FRAME('a', 'b', 2));
+		settle();
+		guest_gets('b', FRAME('a', 'b', 2));
+		b.vlan = 5;
+		assert_int_equal(nic_vf_set("b", &b, VF_SET_VLAN, NULL), 0);
+		guest_sends(FRAME('a', 'b', 3));
+		settle();
+		guest_gets_nothing('b');
+		wire_gets(FRAME('a', 'b', 3));
+		b.vlan = 0;
+		assert_int_equal(nic_vf_set("b", &b, VF_SET_VLAN, NULL), 0);
+		snprintf(b.trunks, sizeof(b.trunks), "7");
+		b.trust = true;
+		guest_sends(FRAME('a', 'b', 4));
+		settle();
+		guest_gets('b', FRAME('a', 'b', 4));
+		assert_int_equal(nic_vf_set("b", &b, VF_SET_TRUNKS | VF_SET_TRUST, NULL), 0);
+		guest_sends(FRAME('a', 'b', 5));
+		settle();
+		guest_gets_nothing('b');
+		wire_gets_nothing();
+		assert_int_equal(nic_vf_delete("b", false, NULL), 0);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -560,6 +596,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(a_mac_in_another_vlan_is_another_mac),
 		DEVICE_TEST(a_frame_to_ones_own_mac_is_dropped),
 		DEVICE_TEST(order_is_kept_over_changing_destinations),
+		DEVICE_TEST(a_destination_that_changes_is_looked_up_again),
 		DEVICE_TEST(from_trunk_to_trunk_a_tag_stays),
 		DEVICE_TEST(from_trunk_to_port_vlan_the_tag_is_stripped),
 		DEVICE_TEST(from_port_vlan_to_trunk_a_tag_is_inserted),

@@ -118,7 +118,7 @@ static uint16_t how_many(uint16_t n)
 	return taken;
 }
 
-static uint16_t fake_send(struct rte_mbuf **pkts, uint16_t n)
+static uint16_t fake_send(struct rte_mbuf **pkts, uint16_t n, uint64_t bytes)
 {
 	uint16_t taken;
 
