@@ -23,19 +23,24 @@ sys.path[:0] = [HERE, os.path.join(TOP, "tests/vm"), os.path.join(TOP, "tests/li
 sys.dont_write_bytecode = True
 
 import sandbox  # noqa: E402
+from pair import Pair  # noqa: E402
 from world import World  # noqa: E402
 
-TEST_TIMEOUT_S = 180
-MODULES = ["test_traffic", "test_protection", "test_hostile", "test_lifecycle"]
+TEST_TIMEOUT_S = 240
+# A world and the modules whose tests get one, all of them the same.
+WORLDS = {World: ["test_traffic", "test_protection", "test_hostile", "test_lifecycle"],
+          Pair: ["test_failover"]}
 
 
 def discover(words):
+    """(world, name, function) of each test."""
     tests = []
-    for module in MODULES:
-        tests += [(name[5:], function)
-                  for name, function in vars(importlib.import_module(module)).items()
-                  if name.startswith("test_")]
-    return [test for test in tests if not words or any(word in test[0] for word in words)]
+    for world, modules in WORLDS.items():
+        for module in modules:
+            tests += [(world, name[5:], function)
+                      for name, function in vars(importlib.import_module(module)).items()
+                      if name.startswith("test_")]
+    return [test for test in tests if not words or any(word in test[1] for word in words)]
 
 
 def overdue(*_):
@@ -57,11 +62,34 @@ def run_one(function, *arguments, timeout=TEST_TIMEOUT_S):
         signal.alarm(0)
 
 
+def run_world(world, tests):
+    """How many of them passed."""
+    started = time.monotonic()
+    broken = run_one(world.start, timeout=400)
+    passed = 0
+    if broken is None:
+        print(f"hosts and guests are up after {time.monotonic() - started:.1f} s", flush=True)
+        for _, name, function in tests:
+            started = time.monotonic()
+            problem = run_one(function, world)
+            broken = run_one(world.restore)
+            problem = problem or broken and f"afterwards: {broken}"
+            print(f"{'FAILED' if problem else 'ok    '} {time.monotonic() - started:5.1f} s  "
+                  f"{name}" + (f"\n       {problem}" if problem else ""), flush=True)
+            passed += not problem
+            if broken:
+                break
+    if broken:
+        print(f"the tests that are left have no host: {broken}")
+    world.stop()
+    return passed
+
+
 def main():
     words = sys.argv[1:]
     tests = discover([word for word in words if word != "-l"])
     if "-l" in words:
-        print("\n".join(name for name, _ in tests))
+        print("\n".join(name for _, name, _ in tests))
         return 0
     images = os.path.join(TOP, "build-xen")
     if not sandbox.inside():  # where there is a network to fetch packages from
@@ -70,27 +98,11 @@ def main():
     sandbox.enter()
     signal.signal(signal.SIGALRM, overdue)
     run = sandbox.RunDir("renic-xen.")
-    world = World(run, images)
-    started = time.monotonic()
-    broken = run_one(world.start, timeout=400)
-    passed = failed = 0
-    if broken is None:
-        print(f"the host and its guests are up after {time.monotonic() - started:.1f} s",
-              flush=True)
-        for name, function in tests:
-            started = time.monotonic()
-            problem = run_one(function, world)
-            broken = run_one(world.restore)
-            problem = problem or broken and f"afterwards: {broken}"
-            print(f"{'FAILED' if problem else 'ok    '} {time.monotonic() - started:5.1f} s  "
-                  f"{name}" + (f"\n       {problem}" if problem else ""), flush=True)
-            passed, failed = passed + (not problem), failed + bool(problem)
-            if broken:
-                break
-    if broken:
-        print(f"the tests that are left have no host: {broken}")
-        failed = len(tests) - passed
-    world.stop()
+    passed = 0
+    for world in WORLDS:
+        mine = [test for test in tests if test[0] is world]
+        passed += run_world(world(run, images), mine) if mine else 0
+    failed = len(tests) - passed
     if failed:
         run.keep = True
         print(f"logs of Xen, renicd and the guests: {run.path}")

@@ -22,7 +22,7 @@ REPLICATION_IP = {"a": "10.9.1.1", "b": "10.9.1.2"}
 PORT = 7400
 # Emulated hosts share the machine's cores, and a vCPU of theirs may not run for a while.
 REMUS = {"interval_us": 200000, "heartbeat_ms": 200, "timeout_ms": 6000}
-VM_TIMEOUT_MS = 10000
+VM_TIMEOUT_MS = 6000
 
 
 def ip(*words):
@@ -93,9 +93,13 @@ class Pair:
         self.b.renicctl("vf", "create", GUEST, "transport=xen", f"xen_domain={STANDBY_DOMID}",
                         f"mac={GUEST_MAC}", "standby=on")
         for host, role in ((self.b, "standby"), (self.a, "primary")):
-            host.sh(f"(setsid renic-remus {role} -c /share/remus.json >/share/remus.log 2>&1 "
-                    "</dev/null &) ; sleep 0.5")
+            self.start_remus(host, role)
         self.wait_state(self.a, "protected", timeout)
+
+    @staticmethod
+    def start_remus(host, role):
+        host.sh(f"(setsid renic-remus {role} -c /share/remus.json >>/share/remus.log 2>&1 "
+                "</dev/null &) ; sleep 0.5")
 
     def status(self, host):
         """renic-remus' status."""
@@ -109,6 +113,12 @@ class Pair:
                                    f"{status.get('error')}")
             time.sleep(0.3)
         return status
+
+    def remus_pid(self, host):
+        return host.sh("pidof renic-remus").strip()
+
+    def restore(self):
+        """Nothing to put right: a host that died stays so."""
 
     def stop(self):
         if self.power:
