@@ -303,6 +303,7 @@ unsigned qp_poll(void *ctx)
 	struct vf_qp *qp = ctx;
 	unsigned work = 0;
 
+	qp_waits_no_more(qp);
 	if (qp->inbox)
 		work += qp_inbox_drain(qp);
 	if (rx_fifo_count(&qp->rx) && qp_may_touch_guest(qp))

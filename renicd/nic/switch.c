@@ -32,6 +32,12 @@ struct dest {
 static struct rte_hash *mac_table;
 static uint64_t generation = 1; /* atomic: grows with each change */
 
+/* Rounds of what each lcore sends. A row is its lcore's. */
+static struct lcore_turns {
+	struct turns uplink;
+	struct turns inboxes[VF_MAX]; /* of VFs that other lcores own */
+} __rte_cache_aligned lcore_turns[LCORES_MAX];
+
 static uint64_t mac_key(const struct rte_ether_addr *mac, uint16_t vlan)
 {
 	uint64_t key = (uint64_t)vlan << 48;
@@ -329,11 +335,62 @@ static __rte_noinline uint16_t send_offloads(struct vf_qp *qp, struct rte_mbuf *
 	return done;
 }
 
-static uint16_t send_to_uplink(const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n,
+static uint64_t bytes_of(struct rte_mbuf *const *pkts, uint16_t n)
+{
+	uint64_t bytes = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len;
+	return bytes;
+}
+
+/* What a destination that refuses now and then is to be given: how many of n frames, and of how
+ * many bytes. */
+static __rte_noinline uint16_t turn_begin(struct turns *turns, struct turn *mine,
+	struct rte_mbuf *const *pkts, uint16_t n, uint64_t *bytes)
+{
+	n = turns_allow(turns, mine, pkts, n);
+	*bytes = bytes_of(pkts, n);
+	return n;
+}
+
+/* It was given them, and left some. After a whole burst more is likely to come. */
+static __rte_noinline void turn_end(struct vf_qp *qp, struct turns *turns, struct turn *mine,
+	uint64_t bytes, struct rte_mbuf *const *left, uint16_t n, uint16_t sent)
+{
+	qp_waits_no_more(qp);
+	if (turns_charge(turns, mine, bytes - bytes_of(left, n - sent), sent < n, n == NIC_BURST))
+		qp->waits_at = turns;
+}
+
+/* bytes: of all of them, or 0: nobody knows. */
+static uint16_t give_to_uplink(const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n,
 	uint16_t tagged, uint64_t bytes)
 {
 	uint16_t all = n;
+
+	for (uint16_t i = 0; tagged && i < n; i++)
+		if (unlikely(!insert_tag(&pkts[i]))) {
+			n = i;
+			break;
+		}
+	if (unlikely(from->offloads) && n)
+		return send_offloads(from->qp, pkts, n);
+	return n ? nic.uplink->send(pkts, n, n == all ? bytes : 0) : 0;
+}
+
+static bool is_claim_of(uint64_t claim, const struct vf *vf)
+{
+	return (claim & CLAIM_ID_MASK) == vf->id + 1u;
+}
+
+static uint16_t send_to_uplink(const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n,
+	uint16_t tagged, uint64_t bytes)
+{
+	struct turns *turns = &lcore_turns[lcore_self()].uplink;
+	struct turn *mine = &from->qp->turn[TURN_UPLINK];
 	uint64_t claim;
+	uint16_t sent;
 
 	if (unlikely(!nic.uplink->is_up())) {
 		if (from->was_held) {
@@ -345,16 +402,21 @@ static uint16_t send_to_uplink(const struct switch_from *from, struct rte_mbuf *
 		return n;
 	}
 	claim = __atomic_load_n(&nic.min_claim, __ATOMIC_RELAXED);
-	if (unlikely(claim) && must_yield(from->qp->vf, claim))
-		return 0;
-	for (uint16_t i = 0; tagged && i < n; i++)
-		if (unlikely(!insert_tag(&pkts[i]))) {
-			n = i;
-			break;
-		}
-	if (unlikely(from->offloads) && n)
-		return send_offloads(from->qp, pkts, n);
-	return n ? nic.uplink->send(pkts, n, n == all ? bytes : 0) : 0;
+	if (unlikely(claim)) {
+		if (must_yield(from->qp->vf, claim))
+			return 0;
+		if (is_claim_of(claim, from->qp->vf)) /* before all others, at no cost */
+			return give_to_uplink(from, pkts, n, tagged, bytes);
+	}
+	if (unlikely(turns->calm)) {
+		n = turn_begin(turns, mine, pkts, n, &bytes);
+		if (!n)
+			return 0;
+	}
+	sent = give_to_uplink(from, pkts, n, tagged, bytes);
+	if (unlikely(sent < n || turns->calm))
+		turn_end(from->qp, turns, mine, bytes, &pkts[sent], n, sent);
+	return sent;
 }
 
 /* A frame whose tag was changed cannot be tried again, its VLAN would be another: so look first
@@ -534,12 +596,32 @@ static uint16_t flood(
 	return 1;
 }
 
+/* A VF of another lcore's has an inbox, which may be full. */
+static uint16_t send_across(const struct switch_from *from, const struct dest *d,
+	struct rte_mbuf **pkts, const uint16_t *vids, uint16_t n)
+{
+	struct turns *turns = &lcore_turns[lcore_self()].inboxes[d->where];
+	struct turn *mine = &from->qp->turn[TURN_INBOX];
+	uint64_t bytes = 0;
+	uint16_t sent;
+
+	if (unlikely(turns->calm)) {
+		n = turn_begin(turns, mine, pkts, n, &bytes);
+		if (!n)
+			return 0;
+	}
+	sent = send_to_vf(d, pkts, vids, n, from->qp->counters.drops);
+	if (unlikely(sent < n || turns->calm))
+		turn_end(from->qp, turns, mine, bytes, &pkts[sent], n, sent);
+	return sent;
+}
+
 /* A run of frames with one destination. Returns how many were taken. */
 static uint16_t send_run(const struct switch_from *from, const struct dest *d,
 	struct rte_mbuf **pkts, const uint16_t *vids, uint16_t n, uint16_t flags, uint64_t bytes)
 {
 	if (d->where >= 0)
-		return send_to_vf(d, pkts, vids, n, from->qp->counters.drops);
+		return send_across(from, d, pkts, vids, n);
 	if (d->where == DEST_UPLINK)
 		return send_to_uplink(from, pkts, n, d->tagged, bytes);
 	if (d->where == DEST_FLOOD)

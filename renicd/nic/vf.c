@@ -77,6 +77,7 @@ static struct vf_qp *qp_new(struct vf *vf, uint16_t index)
 	qp->index = index;
 	qp->suspended = vf->config.standby;
 	qp->lcore = (uint16_t)((vf->id + index) % lcores_count());
+	qp->turn = index < lcores_count() ? qp->turns : vf->qps[index % lcores_count()]->turns;
 	qp->poller =
 		(struct poller){.poll = qp_poll, .arm = qp_arm, .disarm = qp_disarm, .ctx = qp};
 	if (lcores_count() > 1) {
@@ -189,6 +190,7 @@ static void add_poller(struct vf_qp *qp, void *arg)
 static void remove_poller(struct vf_qp *qp, void *arg)
 {
 	lcore_remove_poller(&qp->poller);
+	qp_waits_no_more(qp);
 }
 
 static void publish(struct vf *vf)

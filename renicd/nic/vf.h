@@ -28,6 +28,7 @@
 #include "port.h"
 #include "rx_fifo.h"
 #include "shaper.h"
+#include "turns.h"
 #include "vf_macs.h"
 #include "vlan.h"
 
@@ -100,6 +101,9 @@ struct dest_cache {
 	uint32_t max_frame_bytes; /* of the VF that it leads to */
 };
 
+/* Where a VF's share of a round is counted: one for all VFs with an inbox. */
+enum { TURN_UPLINK, TURN_INBOX, TURN_KINDS };
+
 /*
  * A queue pair. Everything is the owner lcore's, but for counters, which others may read.
  * Guest memory may be touched when running && !suspended.
@@ -122,6 +126,7 @@ struct vf_qp {
 	bool rx_behind;	     /* frames kept over a suspend or stop are not all delivered yet */
 	uint16_t index;	     /* queue pair number */
 	uint16_t lcore;
+	struct turns *waits_at;	 /* it counts as waiting there, until it is polled again */
 	struct rte_ring *inbox;	 /* frames for the guest from other lcores; NULL with one lcore */
 	struct capture_tap *tap; /* NULL: no capture; capture.h */
 	struct out_burst out;
@@ -137,6 +142,8 @@ struct vf_qp {
 	struct egress_log log;
 	struct held_time held_time;
 	struct learn_table learned; /* the guest's addresses */
+	struct turn turns[TURN_KINDS];
+	struct turn *turn; /* of the VF's first queue pair on this lcore: they share them */
 } __rte_cache_aligned;
 
 /* Rounds of announcements; control thread, and the owner lcore during a round. */
@@ -289,6 +296,15 @@ static inline void qp_drop(struct vf_qp *qp, struct rte_mbuf *m, enum drop_reaso
 {
 	counter_add(&qp->counters.drops[reason], 1);
 	rte_pktmbuf_free(m);
+}
+
+/* It tries again, or will not do so: others need not wait for it. The owner lcore. */
+static inline void qp_waits_no_more(struct vf_qp *qp)
+{
+	if (unlikely(qp->waits_at)) {
+		qp->waits_at->waiting--;
+		qp->waits_at = NULL;
+	}
 }
 
 static inline bool qp_may_touch_guest(const struct vf_qp *qp)

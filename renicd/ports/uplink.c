@@ -39,7 +39,9 @@ struct uplink_lcore {
 	struct rte_ring *ring;		    /* to the owner of a TX queue, when it has none */
 	struct rte_mbuf *out[UPLINK_BURST]; /* owner: taken from a ring, refused by the device */
 	uint16_t out_n;
-	int rx_fd; /* readable when frames came in; < 0: the device cannot tell */
+	bool own_waits;	    /* owner: its own VFs were refused since a ring was looked at */
+	unsigned next_ring; /* owner: the lcore whose ring comes next */
+	int rx_fd;	    /* readable when frames came in; < 0: the device cannot tell */
 	struct poller poller;
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes, refused;
 	uint64_t drops[DROP_REASONS];
@@ -94,11 +96,30 @@ static uint16_t uplink_send(struct rte_mbuf **pkts, uint16_t n, uint64_t bytes)
 	struct uplink_lcore *ul = &uplink.lcores[lcore_self()];
 	uint16_t taken;
 
-	if (likely(ul->has_queue))
-		return ul->out_n ? 0 : send_on_queue(ul, pkts, n, bytes);
+	if (likely(ul->has_queue)) {
+		taken = ul->out_n ? 0 : send_on_queue(ul, pkts, n, bytes);
+		ul->own_waits |= taken < n;
+		return taken;
+	}
 	taken = (uint16_t)rte_ring_sp_enqueue_burst(ul->ring, (void **)pkts, n, NULL);
 	lcore_wake((unsigned)lcore_self() % uplink.n_queues);
 	return taken;
+}
+
+/* A burst of an lcore that has no TX queue: in turns, and when the queue's owner has had a try. */
+static void take_from_ring(struct uplink_lcore *ul)
+{
+	unsigned from = ul->next_ring;
+
+	if (ul->own_waits) {
+		ul->own_waits = false;
+		return;
+	}
+	ul->next_ring += uplink.n_queues;
+	if (ul->next_ring >= lcores_count())
+		ul->next_ring = (unsigned)(ul - uplink.lcores) + uplink.n_queues;
+	ul->out_n = (uint16_t)rte_ring_sc_dequeue_burst(
+		uplink.lcores[from].ring, (void **)ul->out, UPLINK_BURST, NULL);
 }
 
 /* Frames of lcores that have no TX queue; order per sender is kept. */
@@ -109,8 +130,7 @@ static unsigned drain_rings(struct uplink_lcore *ul)
 
 	for (unsigned i = index + uplink.n_queues; i < lcores_count(); i += uplink.n_queues) {
 		if (!ul->out_n)
-			ul->out_n = (uint16_t)rte_ring_sc_dequeue_burst(
-				uplink.lcores[i].ring, (void **)ul->out, UPLINK_BURST, NULL);
+			take_from_ring(ul);
 		if (!ul->out_n || !uplink_is_up())
 			continue;
 		sent = send_on_queue(ul, ul->out, ul->out_n, 0);
@@ -364,6 +384,7 @@ static int give_to_lcores(void)
 
 		ul->has_queue = i < uplink.n_queues;
 		ul->queue = (uint16_t)i;
+		ul->next_ring = i + uplink.n_queues;
 		ul->rx_fd = -1;
 		if (ul->has_queue && uplink.rx_intr)
 			ul->rx_fd = rte_eth_dev_rx_intr_ctl_q_get_fd(uplink.port_id, ul->queue);

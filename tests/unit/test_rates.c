@@ -78,30 +78,32 @@ static void exempt_frames_are_within_the_rate_too(void **state)
 	wire_gets_many(FRAME('a', TO_NOBODY, 0, .len = 9000), 40);
 }
 
-/* The uplink takes a few frames at a time; both VFs always have more. Returns a's share of 1000. */
-static unsigned share_of_a(void)
+/* The uplink takes a few frames at a time; both VFs always have more, of these lengths. Returns a's
+ * share of 1000 of the bytes. */
+static unsigned share_of_a(uint16_t len_a, uint16_t len_b)
 {
-	uint32_t sent[2] = {0}, got[2] = {0};
+	uint32_t sent[2] = {0};
+	uint64_t got[2] = {0};
 	struct wire_frame *f;
 
 	fake_uplink_set_credits(0);
 	for (int turn = 0; turn < 100; turn++) {
-		while (guest_tries_to_send(FRAME('a', TO_NOBODY, sent[0], .len = 1000)))
+		while (guest_tries_to_send(FRAME('a', TO_NOBODY, sent[0], .len = len_a)))
 			sent[0]++;
-		while (guest_tries_to_send(FRAME('b', TO_NOBODY, sent[1], .len = 1000)))
+		while (guest_tries_to_send(FRAME('b', TO_NOBODY, sent[1], .len = len_b)))
 			sent[1]++;
-		fake_uplink_set_credits(40);
+		fake_uplink_set_credits(100);
 		settle();
 	}
 	while ((f = fake_uplink_take())) {
-		got[frame_from(f->bytes) == 'b']++;
+		got[frame_from(f->bytes) == 'b'] += f->len;
 		free(f);
 	}
 	fake_uplink_set_credits(FAKE_UPLINK_ENDLESS);
 	settle();
 	while ((f = fake_uplink_take()))
 		free(f);
-	return got[0] * 1000 / (got[0] + got[1]);
+	return (unsigned)(got[0] * 1000 / (got[0] + got[1]));
 }
 
 static void who_lacks_its_minimum_goes_first(void **state)
@@ -109,7 +111,93 @@ static void who_lacks_its_minimum_goes_first(void **state)
 	vf_add('a', 0);
 	vf_add('b', 0);
 	set("a", (struct vf_config){.min_tx_rate = 1000000}, VF_SET_MIN_TX_RATE);
-	assert_in_range(share_of_a(), 650, 1000);
+	assert_in_range(share_of_a(1000, 1000), 650, 1000);
+}
+
+/* The uplink's queue is one lcore's: with several, the device decides among their queues. */
+static bool one_lcore_sends(void)
+{
+	return lcores_count() == 1;
+}
+
+static void who_has_had_its_minimum_waits_like_others(void **state)
+{
+	if (!one_lcore_sends())
+		return;
+	vf_add('a', 0);
+	vf_add('b', 0);
+	set("a", (struct vf_config){.min_tx_rate = 1}, VF_SET_MIN_TX_RATE);
+	assert_in_range(share_of_a(1000, 1000), 400, 600);
+}
+
+static void a_scarce_uplink_is_shared_by_bytes(void **state)
+{
+	const uint16_t lengths[][2] = {{1500, 100}, {100, 1500}, {9000, 300}, {700, 700}};
+
+	if (!one_lcore_sends())
+		return;
+	vf_add('a', 0);
+	vf_add('b', 0);
+	for (unsigned i = 0; i < RTE_DIM(lengths); i++)
+		assert_in_range(share_of_a(lengths[i][0], lengths[i][1]), 400, 600);
+}
+
+static uint32_t wire_frames_of(int vf)
+{
+	struct wire_frame *f;
+	uint32_t n = 0;
+
+	while ((f = fake_uplink_take())) {
+		n += frame_from(f->bytes) == vf;
+		free(f);
+	}
+	return n;
+}
+
+/* All that it asks for, so long as that is less than its share. */
+static void who_sends_little_waits_for_nobody_who_releases_much(void **state)
+{
+	enum { HELD = 3000, TURNS = 50 };
+
+	if (!one_lcore_sends())
+		return;
+	vf_add('a', 0);
+	vf_add('b', 0);
+	protect("a");
+	guest_sends_many(FRAME('a', TO_NOBODY, 0, .len = 1500), HELD);
+	settle();
+	fake_uplink_set_credits(0);
+	commit("a", checkpoint("a"));
+	settle();
+	for (int turn = 0; turn < TURNS; turn++) {
+		guest_sends(FRAME('b', TO_NOBODY, (uint32_t)turn, .len = 60));
+		settle();
+		/* Two quanta of a's, and b's frame. */
+		fake_uplink_set_credits(2 * TURN_BYTES / 1500 + 4);
+		settle();
+		assert_int_equal(wire_frames_of('b'), 1);
+	}
+	fake_uplink_set_credits(FAKE_UPLINK_ENDLESS);
+	settle();
+	wire_frames_of('a');
+	unprotect("a", false);
+}
+
+static void a_vf_that_goes_while_it_waits_stops_nobody(void **state)
+{
+	if (!one_lcore_sends())
+		return;
+	vf_add('a', 0);
+	vf_add('b', 0);
+	fake_uplink_set_credits(0);
+	guest_sends_many(FRAME('a', TO_NOBODY, 0, .len = 1500), 100);
+	guest_sends_many(FRAME('b', TO_NOBODY, 0, .len = 1500), 100);
+	settle();
+	assert_int_equal(nic_vf_delete("b", true, NULL), 0);
+	fake_uplink_set_credits(100);
+	settle();
+	assert_int_equal(wire_frames_of('a'), 100);
+	fake_uplink_set_credits(FAKE_UPLINK_ENDLESS);
 }
 
 static void minima_must_not_exceed_the_uplink_together(void **state)
@@ -220,6 +308,10 @@ int main(int argc, char **argv)
 		DEVICE_TEST(a_rate_that_is_lifted_lets_all_go),
 		DEVICE_TEST(exempt_frames_are_within_the_rate_too),
 		DEVICE_TEST(who_lacks_its_minimum_goes_first),
+		DEVICE_TEST(who_has_had_its_minimum_waits_like_others),
+		DEVICE_TEST(a_scarce_uplink_is_shared_by_bytes),
+		DEVICE_TEST(who_sends_little_waits_for_nobody_who_releases_much),
+		DEVICE_TEST(a_vf_that_goes_while_it_waits_stops_nobody),
 		DEVICE_TEST(minima_must_not_exceed_the_uplink_together),
 		DEVICE_TEST(without_carrier_the_front_end_is_gone_and_comes_back),
 		DEVICE_TEST(what_was_held_leaves_without_carrier),

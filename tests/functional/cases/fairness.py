@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A VF that floods and never commits takes no memory that another one needs."""
+"""A VF that floods, holds or releases much takes no memory and no wire that another one needs."""
 from lib.case import case
-from lib.check import check, equal, settled, wait_until
+from lib.check import Failure, check, equal, settled, wait_until
 from lib.env import OUTSIDE
 
 
@@ -25,3 +25,44 @@ def a_vf_that_never_commits_leaves_others_their_share_of_the_log(env):
     target.expect_whole(2, 500)
     flood.halt()
     env.note(f"the flood held {held >> 20} MiB of 32")
+
+
+def frames_before(arrivals, stream, other, count):
+    """How many frames of a stream came before the other one had `count`."""
+    seen = 0
+    for _, number, n, *_ in arrivals:
+        if number == other:
+            count -= n
+            if count <= 0:
+                return seen
+        elif number == stream:
+            seen += n
+    raise Failure(f"{count} frames of stream {other} are missing")
+
+
+@case
+def a_release_of_much_leaves_others_their_share_of_the_wire(env):
+    """The wire's other end takes less than there is: both VFs get as many bytes of it."""
+    held, asked = 10000, 400
+    daemon, socket = env.renicd_on_memif()
+    framegen = env.framegen()
+    greedy, modest = (env.guest(daemon, framegen, number) for number in (1, 2))
+    far = env.far_end(daemon, env.framegen(), socket)
+    daemon.call("protection_start", group="vf1")
+    greedy.send("ipv4", held, stream=1, size=1500, dst=OUTSIDE)
+    daemon.wait_taken("vf1", held)
+    far.rx(False)
+    daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
+    wait_until(lambda: daemon.call("uplink_get")["refused"] > 0, "the wire takes no more")
+    queued = held - settled(lambda: daemon.vf("vf1")["held_pkts"])
+    check(0 < queued < held // 2, f"the wire takes {queued} frames: it is not scarce")
+    modest.send("ipv4", asked, stream=2, size=200, dst=OUTSIDE)
+    far.note()
+    far.rx(True)
+    far.expect_whole(2, asked)
+    far.expect_whole(1, held)
+    before = frames_before(far.arrivals(), 1, 2, asked)
+    check(before < queued + held // 10,
+          f"{before} frames left before the last of {asked} small ones, {queued} of them were "
+          "on the wire already")
+    env.note(f"{before - queued} frames of 1500 bytes beside {asked} of 200")
