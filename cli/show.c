@@ -48,6 +48,7 @@ static const struct column queue_columns[] = {
 	{"RELEASED", "released_pkts", CELL_COUNT},
 	{"EXEMPT", "exempt_pkts", CELL_COUNT},
 	{"BACKPRESSURE", "backpressure", CELL_COUNT},
+	{"STUCK", "stuck_rings", CELL_COUNT},
 	{"DROPS", "dropped", CELL_COUNT},
 	{0},
 };

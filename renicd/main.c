@@ -21,6 +21,7 @@
 #include "control/server.h"
 #include "control/version.h"
 #include "eal.h"
+#include "guest_signal.h"
 #include "lcore.h"
 #include "metrics.h"
 #include "telemetry.h"
@@ -223,12 +224,21 @@ static void ask_lcores(void)
 	lcore_call_all(answer_alive, NULL);
 }
 
+static void tick(void)
+{
+	guest_signals_rescue();
+	service_tick();
+}
+
 /* DPDK is there; run until told to end. */
 static int run_device(const struct renicd_config *config, const struct run_options *run_options,
 	struct control_server *server, struct nic_error *err)
 {
-	int rc = lcores_start(config->busy_poll);
+	int rc = guest_signals_init();
 
+	lcores_on_silence(guest_signals_rescue);
+	if (!rc)
+		rc = lcores_start(config->busy_poll);
 	if (rc)
 		return nic_fail(err, RENIC_E_RESOURCES, "data_cpus", "lcores: %s", strerror(-rc));
 	rc = start_device(config, run_options, err);
@@ -250,7 +260,7 @@ static int run_device(const struct renicd_config *config, const struct run_optio
 		LOG_NOTICE("ready: %u data lcores, control socket %s", lcores_count(),
 			config->control.socket);
 		service_ready();
-		control_server_run(server, service_tick);
+		control_server_run(server, tick);
 		service_stopping();
 		LOG_NOTICE("ending");
 	}

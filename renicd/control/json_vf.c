@@ -241,6 +241,7 @@ static void json_counters(struct json_writer *w, const struct vf_counters *c)
 	jw_u64(w, "released_pkts", c->released_pkts);
 	jw_u64(w, "exempt_pkts", c->exempt_pkts);
 	jw_u64(w, "backpressure", c->backpressure);
+	jw_u64(w, "stuck_rings", c->stuck_rings);
 	json_drops(w, "drops", c->drops);
 }
 

@@ -284,6 +284,11 @@ void lcore_call_all(void (*fn)(void *arg), void *arg)
 		mailbox_wait(&mails[i]);
 }
 
+void lcores_on_silence(void (*fn)(void))
+{
+	mailbox_on_silence(fn);
+}
+
 void lcore_beat(void)
 {
 	beat_note(&lcores[self].beat, rte_rdtsc());

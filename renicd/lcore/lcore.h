@@ -62,6 +62,10 @@ void lcore_call(unsigned index, void (*fn)(void *arg), void *arg);
 /* Run fn(arg) on every data lcore at once; returns when all have run it. */
 void lcore_call_all(void (*fn)(void *arg), void *arg);
 
+/* Who waits for an lcore for long calls fn every 10 ms meanwhile: the lcore may be stuck in a
+ * system call that fn knows to end. Before lcores_start(). */
+void lcores_on_silence(void (*fn)(void));
+
 /* On the lcore itself, inside a message that comes by the clock: be awake for the next (beat.h). */
 void lcore_beat(void);
 

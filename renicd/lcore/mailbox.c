@@ -18,8 +18,16 @@ enum {
 	WAIT_SPIN_US = 100,   /* an awake lcore answers within a round */
 	WAIT_YIELD_US = 2000, /* it may share our CPU: let it run */
 	WAIT_SLEEP_NS = 50000,
+	WAIT_SILENCE_US = 10000,
 	WAIT_COMPLAIN_US = 1000000,
 };
+
+static void (*on_silence)(void); /* constant while anybody waits */
+
+void mailbox_on_silence(void (*fn)(void))
+{
+	on_silence = fn;
+}
 
 int mailbox_init(struct mailbox *box, unsigned index)
 {
@@ -67,7 +75,7 @@ static uint64_t elapsed_us(uint64_t start_tsc)
 
 void mailbox_wait(const struct mail *mail)
 {
-	uint64_t start = rte_rdtsc(), waited_us;
+	uint64_t start = rte_rdtsc(), waited_us, silence_us = WAIT_SILENCE_US;
 	bool complained = false;
 
 	while (!__atomic_load_n(&mail->done, __ATOMIC_ACQUIRE)) {
@@ -81,6 +89,10 @@ void mailbox_wait(const struct mail *mail)
 			continue;
 		}
 		nanosleep(&(struct timespec){.tv_nsec = WAIT_SLEEP_NS}, NULL);
+		if (on_silence && waited_us > silence_us) {
+			on_silence();
+			silence_us = waited_us + WAIT_SILENCE_US;
+		}
 		if (waited_us > WAIT_COMPLAIN_US && !complained) {
 			LOG_ERR("a data lcore has not answered for %u ms",
 				(unsigned)(waited_us / 1000));

@@ -31,6 +31,9 @@ void mailbox_fini(struct mailbox *box);
 void mailbox_post(struct mailbox *box, struct mail *mail);
 void mailbox_wait(const struct mail *mail);
 
+/* What who waits for long does every 10 ms meanwhile; before the first wait, and after the last. */
+void mailbox_on_silence(void (*fn)(void));
+
 /* End the owner's sleep, if it sleeps. Any thread. */
 void mailbox_wake(struct mailbox *box);
 

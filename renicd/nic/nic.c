@@ -143,6 +143,19 @@ static void tell_drops(const char *name, const uint64_t drops[DROP_REASONS], uin
 	}
 }
 
+/* One event each time that more have come to stand still. */
+static void check_stuck_rings(struct vf *vf)
+{
+	uint64_t times = 0;
+
+	for (uint16_t q = 0; q < vf->n_qps; q++)
+		times += counter_read(&vf->qps[q]->counters.stuck_rings);
+	if (times > vf->stuck_told)
+		nic_post_event(EVENT_RING_STUCK, vf->config.name,
+			"a TX ring stands still on what cannot be read (%" PRIu64 ")", times);
+	vf->stuck_told = times;
+}
+
 static void check_drops(struct vf *vf)
 {
 	uint64_t drops[DROP_REASONS] = {0};
@@ -198,6 +211,7 @@ void nic_tick(void)
 			for (uint16_t q = 0; q < vf->n_qps; q++)
 				check_high_water(vf->qps[q]);
 			check_drops(vf);
+			check_stuck_rings(vf);
 		}
 		capture_tick();
 	}

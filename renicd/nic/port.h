@@ -51,6 +51,9 @@ void vf_frontend_stopped(struct vf *vf);
 void vf_frontend_queue(struct vf *vf, uint16_t qp, bool enabled);
 /* error: why the front-end was sent away; NULL when it left by itself. */
 void vf_frontend_disconnected(struct vf *vf, const char *error);
+/* A guest's TX ring stands still on what cannot be read. Not from the port's thread: the lcore that
+ * owns the queue pair. */
+void vf_ring_stuck(struct vf *vf, uint16_t qp);
 const char *vf_name(const struct vf *vf);
 /* Small, and the same in the next life of the daemon. */
 uint16_t vf_number(const struct vf *vf);

@@ -317,6 +317,11 @@ unsigned qp_poll(void *ctx)
 	return work;
 }
 
+void vf_ring_stuck(struct vf *vf, uint16_t qp)
+{
+	counter_add(&vf->qps[qp]->counters.stuck_rings, 1);
+}
+
 /* ---- sleeping ---- */
 
 int qp_arm(void *ctx)

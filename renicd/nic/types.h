@@ -99,6 +99,7 @@ struct vf_counters {
 	uint64_t released_pkts;	    /* left the egress log */
 	uint64_t exempt_pkts;	    /* passed by hold_exempt or internal: pass */
 	uint64_t backpressure;	    /* times the guest's ring was left unread: log full */
+	uint64_t stuck_rings;	    /* times that it stood still on what cannot be read */
 	uint64_t drops[DROP_REASONS];
 };
 

@@ -159,6 +159,7 @@ struct vf {
 	TAILQ_ENTRY(vf) next;
 	struct vf_config config;
 	uint64_t drops_told; /* control thread: reasons (bits) that an event has told of */
+	uint64_t stuck_told; /* control thread: stuck rings that an event has told of */
 	uint64_t file_hash;  /* of its entry in the config file; 0: made over the control socket */
 	bool runs;	     /* it has its port, and lcores poll it */
 	uint16_t id;

@@ -41,6 +41,8 @@ static const struct family queue_families[] = {
 		AT(struct vf_queue_info, counters.exempt_pkts), AS_IT_IS},
 	{"renicd_vf_backpressure", "counter", "Times the guest's ring was left unread: log full",
 		AT(struct vf_queue_info, counters.backpressure), AS_IT_IS},
+	{"renicd_vf_stuck_rings", "counter", "Times a TX ring stood still on a bad descriptor",
+		AT(struct vf_queue_info, counters.stuck_rings), AS_IT_IS},
 	{"renicd_vf_queue_enabled", "gauge", "Both rings of the pair are enabled",
 		AT(struct vf_queue_info, enabled), FLAG},
 	{"renicd_vf_queue_held_packets", "gauge", "Frames in the queue's egress log",

@@ -75,6 +75,7 @@ static const struct {
 	{"released_pkts", offsetof(struct vf_counters, released_pkts)},
 	{"exempt_pkts", offsetof(struct vf_counters, exempt_pkts)},
 	{"backpressure", offsetof(struct vf_counters, backpressure)},
+	{"stuck_rings", offsetof(struct vf_counters, stuck_rings)},
 };
 
 static void add_counters(struct rte_tel_data *d, const struct vf_counters *c)

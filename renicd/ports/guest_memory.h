@@ -47,6 +47,7 @@ enum guest_memory_state {
 	GUEST_MEMORY_LOST,   /* pulled away */
 	GUEST_MEMORY_GREEDY, /* what it says takes more memory of ours than a guest may */
 	GUEST_MEMORY_SLOW,   /* or more time */
+	GUEST_MEMORY_DEAF,   /* or has to be waited for with a signal */
 };
 
 /* The guest does what it must not: hang up too, and leave its memory alone from now on. A data

@@ -25,6 +25,7 @@
 #include <rte_vhost.h>
 
 #include "guest_memory.h"
+#include "guest_signal.h"
 #include "lcore.h"
 #include "log.h"
 #include "mbuf_budget.h"
@@ -49,6 +50,15 @@ struct ring_base {
 struct vhost_slowness {
 	uint16_t suspected; /* bursts that are looked at yet */
 	uint16_t score;
+	uint64_t rest_until_tsc; /* the rings are left alone until then; 0: they are not */
+};
+
+/* Does a TX ring stand still? Its owner's. */
+struct vhost_stillness {
+	uint32_t empty;	     /* bursts that brought nothing, in a row */
+	uint32_t empty_then; /* at the last look */
+	uint16_t idx;	     /* where the ring was then */
+	uint8_t looks;	     /* that found something there, and it not moved */
 };
 
 struct vhost_port {
@@ -70,6 +80,7 @@ struct vhost_port {
 	struct vhost_guard guard;
 	uint64_t slow_cycles;
 	struct vhost_slowness slowness[VF_QPS_MAX];
+	struct vhost_stillness stillness[VF_QPS_MAX];
 	pthread_mutex_t base_lock; /* between control thread and library's thread */
 	struct ring_base bases[VF_QPS_MAX];
 	struct dirty_log *dirty;
@@ -198,6 +209,7 @@ static void start_rings(struct vhost_port *p, int vid)
 		p->rings[qp].vid = vid;
 		p->rings[qp].rx_vring = RX_VRING(qp);
 		p->slowness[qp] = (struct vhost_slowness){0};
+		p->stillness[qp] = (struct vhost_stillness){0};
 		vhost_rings_look_again(&p->rings[qp]);
 		vhost_rings_reopen(&p->rings[qp]);
 	}
@@ -375,6 +387,7 @@ static const char *const state_texts[] = {
 	[GUEST_MEMORY_LOST] = "the guest's memory was pulled away",
 	[GUEST_MEMORY_GREEDY] = "the guest sent a frame as long as many",
 	[GUEST_MEMORY_SLOW] = "the guest's rings take too long to read",
+	[GUEST_MEMORY_DEAF] = "a ring's eventfd was full, and blocking",
 };
 
 static void on_destroy_connection(int vid)
@@ -427,9 +440,12 @@ static const struct rte_vhost_device_ops device_ops = {
  * How long the library takes over a burst. It follows chains of empty descriptors as often as a
  * ring has entries, for each frame: a ring of nonsense can take an lcore for long, again and again.
  * A burst takes a tenth of SLOW_US, whatever is in it, but the thread may be preempted; so a port
- * with a slow burst behind it has the next ones looked at by the thread's own time.
+ * with a slow burst behind it has the next ones looked at by the thread's own time. One that took
+ * REST_US for nothing is followed by a rest as long: the guest has half of the lcore's time at
+ * most, and the library's thread gets at the rings' locks, which know no order among those who
+ * wait.
  */
-enum { SLOW_US = 2000, SLOW_SCORE = 4, SLOW_SCORE_MAX = 16, SUSPECTED_BURSTS = 64 };
+enum { REST_US = 100, SLOW_US = 2000, SLOW_SCORE = 4, SLOW_SCORE_MAX = 16, SUSPECTED_BURSTS = 64 };
 
 struct stopwatch {
 	uint64_t tsc;
@@ -464,14 +480,29 @@ static bool watch_judge(struct vhost_slowness *slow, const struct stopwatch *w, 
 	return slow->score >= SLOW_SCORE_MAX;
 }
 
-static inline void watch_end(
-	struct vhost_port *p, struct vhost_slowness *slow, const struct stopwatch *w)
+static inline bool is_resting(struct vhost_slowness *slow)
 {
-	bool was_slow = rte_rdtsc() - w->tsc > p->slow_cycles;
+	if (likely(!slow->rest_until_tsc))
+		return false;
+	if (rte_rdtsc() < slow->rest_until_tsc)
+		return true;
+	slow->rest_until_tsc = 0;
+	return false;
+}
 
+static inline void watch_end(
+	struct vhost_port *p, struct vhost_slowness *slow, const struct stopwatch *w, uint16_t done)
+{
+	uint64_t took = rte_rdtsc() - w->tsc;
+	bool was_slow = took > p->slow_cycles;
+
+	if (unlikely(!done && took > p->slow_cycles / (SLOW_US / REST_US)))
+		slow->rest_until_tsc = w->tsc + took + RTE_MIN(took, p->slow_cycles);
 	if (likely(!was_slow && !slow->suspected))
 		return;
-	if (watch_judge(slow, w, was_slow))
+	if (guest_signal_waited())
+		guest_memory_shun(p->guard.memory, GUEST_MEMORY_DEAF);
+	else if (watch_judge(slow, w, was_slow))
 		guest_memory_shun(p->guard.memory, GUEST_MEMORY_SLOW);
 }
 
@@ -519,6 +550,44 @@ static void note_burst(struct vhost_port *p, uint16_t qp, unsigned tx, uint16_t 
 	packed_note_burst(note, avail_idx, frames);
 }
 
+/*
+ * The library leaves a ring where it is when it cannot read what is next there (an address outside
+ * the guest's memory, a loop): for ever, and without a word. So now and then a ring that brings
+ * nothing is looked at: it has something, and has not moved since the last looks. In a packed ring
+ * it goes on, past what it cannot read.
+ */
+enum { STILL_BURSTS = 4096, STILL_BURSTS_SUSPECTED = 16, STILL_LOOKS = 4 };
+
+/* Returns whether it is to be looked at again soon. */
+static bool may_stand_still(struct vhost_port *p, uint16_t qp)
+{
+	struct vhost_stillness *s = &p->stillness[qp];
+	uint16_t avail_idx, used_idx;
+
+	if (p->packed || s->empty == s->empty_then || s->looks >= STILL_LOOKS)
+		return false; /* nobody has asked it since, or it was told */
+	s->empty_then = s->empty;
+	if (rte_vhost_get_vring_base(p->vid, TX_VRING(qp), &avail_idx, &used_idx) < 0)
+		return false;
+	if (avail_idx != s->idx || !rte_vhost_rx_queue_count(p->vid, TX_VRING(qp)))
+		s->looks = 0;
+	else if (++s->looks == STILL_LOOKS)
+		vf_ring_stuck(p->vf, qp);
+	s->idx = avail_idx;
+	return s->looks > 0 && s->looks < STILL_LOOKS;
+}
+
+static inline void note_stillness(struct vhost_port *p, uint16_t qp, uint16_t done)
+{
+	struct vhost_stillness *s = &p->stillness[qp];
+	uint32_t bursts = s->looks ? STILL_BURSTS_SUSPECTED : STILL_BURSTS;
+
+	if (likely(done))
+		s->empty = s->looks = 0;
+	else if (unlikely(++s->empty % bursts == 0))
+		may_stand_still(p, qp);
+}
+
 static uint16_t vhost_from_guest(
 	void *port, uint16_t qp, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -526,14 +595,15 @@ static uint16_t vhost_from_guest(
 	struct stopwatch watch;
 	uint16_t done;
 
-	if (unlikely(guest_memory_state(p->guard.memory)))
+	if (unlikely(guest_memory_state(p->guard.memory) || is_resting(&p->slowness[qp])))
 		return 0;
 	mbuf_budget_begin(BURST_MBUFS);
 	watch = watch_begin(&p->slowness[qp]);
 	done = rte_vhost_dequeue_burst(p->vid, TX_VRING(qp), pool, pkts, n);
-	watch_end(p, &p->slowness[qp], &watch);
+	watch_end(p, &p->slowness[qp], &watch, done);
 	if (unlikely(mbuf_budget_end()))
 		guest_memory_shun(p->guard.memory, GUEST_MEMORY_GREEDY);
+	note_stillness(p, qp, done);
 	if (p->packed)
 		note_burst(p, qp, 1, done);
 	if (dirty_log_is_on(p->dirty))
@@ -549,24 +619,32 @@ static uint16_t vhost_from_guest(
  * not look at its end, nor whether the guest's index is within the ring. So it gets one frame at
  * a time.
  */
+static uint16_t enqueue(
+	struct vhost_port *p, uint16_t qp, struct rte_mbuf **pkts, uint16_t n, uint16_t at_once)
+{
+	uint16_t done = 0, want, taken;
+
+	do {
+		want = RTE_MIN(at_once, (uint16_t)(n - done));
+		taken = rte_vhost_enqueue_burst(p->vid, RX_VRING(qp), &pkts[done], want);
+		done += taken;
+	} while (taken && done < n);
+	return done;
+}
+
 static uint16_t vhost_to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct vhost_port *p = port;
-	uint16_t at_once = p->mergeable ? 1 : n, done = 0, taken;
+	uint16_t at_once = p->mergeable ? 1 : n, done;
 	struct stopwatch watch;
 
-	if (unlikely(guest_memory_state(p->guard.memory)))
+	if (unlikely(guest_memory_state(p->guard.memory) || is_resting(&p->slowness[qp])))
 		return 0;
 	watch = watch_begin(&p->slowness[qp]);
-	do {
-		uint16_t want = RTE_MIN(at_once, (uint16_t)(n - done));
-
-		taken = dirty_log_is_on(p->dirty)
-				? vhost_rings_enqueue(&p->rings[qp], p->dirty, &pkts[done], want)
-				: rte_vhost_enqueue_burst(p->vid, RX_VRING(qp), &pkts[done], want);
-		done += taken;
-	} while (taken && done < n);
-	watch_end(p, &p->slowness[qp], &watch);
+	done = dirty_log_is_on(p->dirty)
+		       ? vhost_rings_enqueue(&p->rings[qp], p->dirty, pkts, n, at_once)
+		       : enqueue(p, qp, pkts, n, at_once);
+	watch_end(p, &p->slowness[qp], &watch, done);
 	if (p->packed)
 		note_burst(p, qp, 0, 0);
 	return done;
@@ -591,6 +669,8 @@ static int vhost_arm(void *port, uint16_t qp)
 	if (rte_vhost_enable_guest_notification(p->vid, TX_VRING(qp), 1) < 0)
 		return POLLER_TIMED;
 	vhost_rings_notified(&p->rings[qp], p->dirty, vhost_features(p));
+	if (unlikely(may_stand_still(p, qp) || p->slowness[qp].rest_until_tsc))
+		return POLLER_TIMED;
 	return vring.kickfd >= 0 ? vring.kickfd : POLLER_TIMED;
 }
 

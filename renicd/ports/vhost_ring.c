@@ -401,8 +401,8 @@ static bool plan_batch(
 	return true;
 }
 
-static void plan_burst(
-	const struct vhost_rings *r, struct plan *plan, struct rte_mbuf **pkts, uint16_t n)
+static void plan_burst(const struct vhost_rings *r, struct plan *plan, struct rte_mbuf **pkts,
+	uint16_t n, bool in_batches)
 {
 	struct cursor at = {0};
 	uint16_t avail_idx, used_idx;
@@ -423,7 +423,7 @@ static void plan_burst(
 	while (plan->n_frames < n) {
 		uint16_t i = plan->n_frames;
 
-		if (r->packed && n - i >= BATCH && plan_batch(r, &at, plan, &pkts[i]))
+		if (in_batches && n - i >= BATCH && plan_batch(r, &at, plan, &pkts[i]))
 			continue;
 		if (!plan_frame(r, &at, plan, pkts[i]))
 			break;
@@ -432,19 +432,34 @@ static void plan_burst(
 
 /* ---- bursts ---- */
 
-uint16_t vhost_rings_enqueue(
-	struct vhost_rings *r, struct dirty_log *log, struct rte_mbuf **pkts, uint16_t n)
+/* As planned; no further when the library's thread has changed something under way. */
+static uint16_t enqueue_planned(
+	struct vhost_rings *r, const struct plan *plan, struct rte_mbuf **pkts, uint16_t at_once)
+{
+	uint16_t done = 0, want, taken;
+
+	do {
+		want = RTE_MIN(at_once, (uint16_t)(plan->n_frames - done));
+		taken = rte_vhost_enqueue_burst(r->vid, r->rx_vring, &pkts[done], want);
+		done += taken;
+	} while (taken == want && done < plan->n_frames &&
+		 likely(!__atomic_load_n(&r->stale, __ATOMIC_ACQUIRE)));
+	return done;
+}
+
+uint16_t vhost_rings_enqueue(struct vhost_rings *r, struct dirty_log *log, struct rte_mbuf **pkts,
+	uint16_t n, uint16_t at_once)
 {
 	struct plan plan;
 	uint16_t done;
 
 	if (!find(r, log) || !enter(r))
 		return 0;
-	plan_burst(r, &plan, pkts, n);
+	plan_burst(r, &plan, pkts, n, r->packed && at_once >= BATCH);
 	leave(r);
 	if (!plan.n_frames)
 		return 0;
-	done = rte_vhost_enqueue_burst(r->vid, r->rx_vring, pkts, plan.n_frames);
+	done = enqueue_planned(r, &plan, pkts, at_once);
 	for (uint16_t i = 0; done && i < plan.frame_end[done - 1]; i++)
 		dirty_log_mark(log, plan.parts[i].gpa, plan.parts[i].bytes);
 	mark_used(r, &r->rx, r->rx_vring, log);

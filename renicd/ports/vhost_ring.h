@@ -64,9 +64,10 @@ void vhost_rings_look_again(struct vhost_rings *rings);
 /* Frees what it has; no lcore uses it. */
 void vhost_rings_fini(struct vhost_rings *rings);
 
-/* The owner: give frames to the guest, and log what was written. As rte_vhost_enqueue_burst(). */
-uint16_t vhost_rings_enqueue(
-	struct vhost_rings *rings, struct dirty_log *log, struct rte_mbuf **pkts, uint16_t n);
+/* The owner: give frames to the guest, and log what was written. As rte_vhost_enqueue_burst(),
+ * which gets at_once of them in a call. */
+uint16_t vhost_rings_enqueue(struct vhost_rings *rings, struct dirty_log *log,
+	struct rte_mbuf **pkts, uint16_t n, uint16_t at_once);
 
 /* The owner, after rte_vhost_dequeue_burst(): log what it wrote to the rings. */
 void vhost_rings_dequeued(struct vhost_rings *rings, struct dirty_log *log);

@@ -287,14 +287,15 @@ static void stats_have_every_counter_and_drop_reason(void **state)
 	int i;
 
 	json_decref(fixture_call(fd, "vf_create", "{\"name\":\"a\"}"));
-	fake_nic.vfs[0].counters = (struct vf_counters){1, 2, 3, 4, 5, 6, 7, {0}};
+	fake_nic.vfs[0].counters = (struct vf_counters){1, 2, 3, 4, 5, 6, 7, 8, {0}};
 	for (i = 0; i < DROP_REASONS; i++)
 		fake_nic.vfs[0].counters.drops[i] = 100 + (uint64_t)i;
 	result = fixture_call(fd, "vf_stats", "{\"name\":\"a\"}");
 	assert_members(result, "name tx_pkts tx_bytes rx_pkts rx_bytes released_pkts exempt_pkts "
-			       "backpressure drops queues");
+			       "backpressure stuck_rings drops queues");
 	assert_int_equal(number(result, "tx_pkts"), 1);
 	assert_int_equal(number(result, "backpressure"), 7);
+	assert_int_equal(number(result, "stuck_rings"), 8);
 	for (i = 0; i < DROP_REASONS; i++)
 		assert_int_equal(
 			number(json_object_get(result, "drops"), drop_descs[i].name), 100 + i);

@@ -7,6 +7,8 @@ import threading
 from lib import vhost_front_end as vhost
 from lib.case import case
 from lib.check import check, equal, wait_until
+from lib.raw_guest import RawGuest
+from lib.witness import Witness
 
 
 def front_end(env, daemon, vf, **options):
@@ -89,6 +91,39 @@ def memory_that_its_file_does_not_hold_is_refused(env):
     os.eventfd_write(peer.kick[1], 1)
     expect_thrown_out(daemon, "vf1")
     expect_others_go_on(daemon, other)
+
+
+def fill_for_good(eventfd):
+    """Nothing more fits into it, and who writes all the same waits for its reader."""
+    while True:
+        try:
+            os.eventfd_read(eventfd)
+        except BlockingIOError:
+            pass
+        try:
+            os.eventfd_write(eventfd, (1 << 64) - 2)
+            break
+        except BlockingIOError:  # it was signalled in between
+            pass
+    os.set_blocking(eventfd, True)
+
+
+@case
+def signals_that_are_not_read_hold_nobody_up(env):
+    """The front-end makes the eventfds that renicd signals blocking again, and full."""
+    daemon = env.renicd_alone()
+    witness = Witness(env, daemon)
+    guest = RawGuest(env, daemon, 1, 1 << 28)
+    for times in (1, 2):
+        for call in guest.peer.call.values():
+            fill_for_good(call)
+        guest.transmit.post([(guest.buffer(), 60)])
+        guest.kick()
+        wait_until(lambda: daemon.vf("vf1")["frontend"] == "none", "vf1 is down")
+        equal(daemon.vf("vf1")["frontend_errors"], times, "frontend_errors")
+        guest.peer.close()
+        guest.attach()
+    witness.end()
 
 
 @case

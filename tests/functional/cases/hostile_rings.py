@@ -15,7 +15,8 @@ from itertools import product
 
 from lib import vhost_front_end as vhost
 from lib.case import case
-from lib.check import wait_until
+from lib.check import equal, wait_until
+from lib.env import mac_of
 from lib.raw_guest import BUFFERS_AT, RING_PACKED, RawGuest
 from lib.virtio_driver import AVAIL_AT, DESCRIPTOR, INDIRECT, NEXT, TABLES_AT, USED_AT, WRITE
 from lib.witness import Witness
@@ -188,3 +189,39 @@ def nonsense_in_rings_harms_nobody_else(env, features, mode):
     witness.end()
     stats = daemon.stats("vf1")
     env.note(f"seed {seed}; {stats['tx_pkts']} frames taken, {stats['rx_pkts']} given")
+
+
+def loop_of_two(guest):
+    """Descriptors that follow one another for ever."""
+    for i in (0, 1):
+        DESCRIPTOR.pack_into(guest.peer.memory, vhost.RING_BYTES + 16 * i, guest.buffer(), 60,
+                             NEXT, 1 - i)
+    struct.pack_into("<HHH", guest.peer.memory, vhost.RING_BYTES + AVAIL_AT, 0, 1, 0)
+
+
+def nowhere(guest):
+    """A descriptor of bytes that are not in the guest's memory."""
+    guest.transmit.post([(1 << 40, 60)])
+
+
+@case(rows={"address": {"spoil": nowhere}, "loop": {"spoil": loop_of_two}})
+def a_ring_that_stands_still_is_counted_and_told_once(env, spoil):
+    daemon = env.renicd_alone()
+    guest = RawGuest(env, daemon, 1, 1 << 28)
+    listener = daemon.connect()
+    listener.call("events_subscribe", types=["ring_stuck"])
+    for times in (1, 2):
+        spoil(guest)
+        guest.kick()
+        listener.wait_event("ring_stuck", "vf1")
+        equal(daemon.stats("vf1")["stuck_rings"], times, "rings that stood still")
+        equal(daemon.stats("vf1")["queues"][0]["stuck_rings"], times, "of the queue")
+        for _ in range(20):
+            guest.kick()
+            time.sleep(0.005)
+        equal(daemon.stats("vf1")["stuck_rings"], times, "rings that stood still, once looked at")
+        start_anew(guest, False)
+    taken = daemon.stats("vf1")["tx_pkts"]
+    guest.send(mac_of(2), 1, 0, 50)
+    daemon.wait_taken("vf1", taken + 50)
+    equal(daemon.stats("vf1")["stuck_rings"], 2, "rings that stood still")

@@ -32,7 +32,7 @@ class VhostFrontEnd:
         os.ftruncate(self.memfd, memory_bytes)
         self.memory = mmap.mmap(self.memfd, memory_bytes)
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
-        self.descriptors, self.kick, self.features = [self.memfd], {}, 0
+        self.descriptors, self.kick, self.call, self.features = [self.memfd], {}, {}, 0
         self.wanted, self.ring_base, self.default_flags = WANTED_FEATURES, 0, VERSION
 
     def close(self):
@@ -88,7 +88,7 @@ class VhostFrontEnd:
         base = self.address + ring * RING_BYTES
         kick, call = os.eventfd(0, os.EFD_NONBLOCK), os.eventfd(0, os.EFD_NONBLOCK)
         self.descriptors += [kick, call]
-        self.kick[ring] = kick
+        self.kick[ring], self.call[ring] = kick, call
         self.send(SET_VRING_NUM, struct.pack("<II", ring, DESCRIPTORS))
         self.send(SET_VRING_BASE, struct.pack("<II", ring, self.ring_base))
         self.send(SET_VRING_ADDR, struct.pack("<II4Q", ring, 0, base, base + 0x8000,

@@ -37,6 +37,7 @@ const char *const nic_event_names[EVENT_TYPES] = {
 	[EVENT_GROUP_STATE] = "group_state",
 	[EVENT_REPLICATOR_LOST] = "replicator_lost",
 	[EVENT_LOG_HIGH_WATER] = "log_high_water",
+	[EVENT_RING_STUCK] = "ring_stuck",
 	[EVENT_DROPS] = "drops",
 	[EVENT_CAPTURE_ENDED] = "capture_ended",
 };
