@@ -70,6 +70,33 @@ class Report:
             print(f"  {mark}  {what:<{width}}  {value}")
 
 
+def play(report, run, steps, stop, also=()):
+    """Run steps() and, whatever ends them, stop(), which may say what went wrong; then the summary. also:
+    errors, beside the usual, that end the demo with their text. The exit status."""
+    status = 1
+    try:
+        steps()
+        status = 0
+    except NotSeen as what:
+        print(paint("31", f"\nThe demo stopped: not seen: {what}."))
+    except KeyboardInterrupt:
+        print("\nInterrupted.")
+        status = 130
+    except (OSError, RuntimeError, subprocess.SubprocessError, *also) as error:
+        print(paint("31", f"\nThe demo stopped: {error}"))
+    finally:
+        problem = stop()
+    if status == 0 and problem:
+        print(paint("31", f"\n{problem}"))
+        status = 1
+    if report.rows:
+        report.table()
+    if status == 1:
+        run.keep = True
+        print(f"Logs: {run.path}")
+    return status
+
+
 class WatchedPing(threading.Thread):
     """A ping whose replies can be counted while it runs."""
 
@@ -213,37 +240,25 @@ def main():
     report, protect = Report(), None
     daemon = Daemon(run, [{"name": VM, "mac": MAC, "socket": run.join("vm1.sock")}])
     guest = Guest(run, image, VM, run.join("vm1.sock"), ADDRESS, MAC, accel)
-    status = 1
-    try:
+
+    def steps():
+        nonlocal protect
         daemon.start()
         step_guest(daemon, guest, report, accel)
         step_unprotected(daemon, guest, report)
         protect = step_protected(daemon, guest, report)
         ping = step_silent(daemon, guest, report, protect)
         step_resumed(daemon, report, protect, ping)
-        status = 0
-    except NotSeen as what:
-        print(paint("31", f"\nThe demo stopped: not seen: {what}."))
-    except KeyboardInterrupt:
-        print("\nInterrupted.")
-        status = 130
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        print(paint("31", f"\nThe demo stopped: {error}"))
-    finally:
+
+    def stop():
         if protect is not None and protect.poll() is None:
             protect.kill()
             protect.wait()
         guest.kill()
         ended = daemon.stop()
-    if status == 0 and ended != 0:
-        print(paint("31", f"\nrenicd ended with status {ended}"))
-        status = 1
-    if report.rows:
-        report.table()
-    if status == 1:
-        run.keep = True
-        print(f"Logs: {run.path}")
-    return status
+        return f"renicd ended with status {ended}" if ended else None
+
+    return play(report, run, steps, stop)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ renic-remus of its host are killed with -9 at once. Started by failover_demo.sh;
 namespaces, which take everything along when they end. Exit status 0 only if each step was
 seen."""
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ sys.dont_write_bytecode = True
 
 import sandbox  # noqa: E402
 import traffic  # noqa: E402
-from demo import NotSeen, Report, paint  # noqa: E402
+from demo import Report, play  # noqa: E402
 from guest import accelerator  # noqa: E402
 from lab import GUEST_IP, Lab  # noqa: E402
 
@@ -149,29 +148,18 @@ def main():
     report = Report(5)
     Lab.network()
     lab = Lab(run, image, accel, **OPTIONS)
-    status = 1
-    try:
+
+    def steps():
         step_hosts(lab, report, accel)
         step_protect(lab, report)
         transfer = step_transfer(lab, report)
         before = step_kill(lab, report, transfer)
         step_goes_on(lab, report, transfer, before)
-        status = 0
-    except NotSeen as what:
-        print(paint("31", f"\nThe demo stopped: not seen: {what}."))
-    except KeyboardInterrupt:
-        print("\nInterrupted.")
-        status = 130
-    except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
-        print(paint("31", f"\nThe demo stopped: {error}"))
-    finally:
-        lab.stop()
-    if report.rows:
-        report.table()
-    if status == 1:
-        run.keep = True
-        print(f"Logs: {run.path}")
-    return status
+
+    def stop():
+        lab.stop()  # what it tells of killed daemons is for tests
+
+    return play(report, run, steps, stop, also=(AssertionError,))
 
 
 if __name__ == "__main__":

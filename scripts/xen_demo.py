@@ -4,7 +4,6 @@
 guest whose TCP transfer goes on while its host's QEMU is killed with -9. Started by xen_demo.sh.
 Exit status 0 only if each step was seen."""
 import os
-import subprocess
 import sys
 import time
 
@@ -14,7 +13,7 @@ sys.path[:0] = [os.path.join(TOP, *name.split("/")) for name in
 sys.dont_write_bytecode = True
 
 import sandbox  # noqa: E402
-from demo import NotSeen, Report, paint  # noqa: E402
+from demo import Report, play  # noqa: E402
 from failover_demo import Transfer, percentiles  # noqa: E402
 from pair import GUEST, Pair  # noqa: E402
 from xenhost import XenError  # noqa: E402
@@ -82,29 +81,15 @@ def main():
     run = sandbox.RunDir("renic-xen.")
     report = Report(5)
     pair = Pair(run, os.path.join(TOP, "build-xen"))
-    status = 1
-    try:
+
+    def steps():
         step_hosts(pair, report)
         step_protect(pair, report)
         transfer = step_transfer(pair, report)
         before = step_kill(pair, report, transfer)
         step_goes_on(report, transfer, before)
-        status = 0
-    except NotSeen as what:
-        print(paint("31", f"\nThe demo stopped: not seen: {what}."))
-    except KeyboardInterrupt:
-        print("\nInterrupted.")
-        status = 130
-    except (OSError, RuntimeError, XenError, subprocess.SubprocessError) as error:
-        print(paint("31", f"\nThe demo stopped: {error}"))
-    finally:
-        pair.stop()
-    if report.rows:
-        report.table()
-    if status == 1:
-        run.keep = True
-        print(f"Logs: {run.path}")
-    return status
+
+    return play(report, run, steps, pair.stop, also=(XenError,))
 
 
 if __name__ == "__main__":

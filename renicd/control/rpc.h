@@ -86,6 +86,13 @@ struct rpc_name {
 	char name[NIC_NAME_SIZE];
 };
 
+/* The row of a parameter table by which a method is told its VF: params.field. */
+#define VF_NAME_ROW(params, field)                                                                 \
+	{                                                                                          \
+		.name = "name", .type = PARAM_NAME, .required = true, PARAM_FIELD(params, field),  \
+		.help = "name of the VF",                                                          \
+	}
+
 /* log_set_level, without its answer; in rpc_meta.c. RENIC_E_PARAMS, RENIC_E_RESOURCES. */
 struct log_level_params;
 int log_level_apply(const struct log_level_params *p, struct nic_error *err);

@@ -23,13 +23,7 @@ static const char *const direction_names[] = {
 static const char *const hold_names[] = {"before", "after"}; /* capture_config.after_hold */
 
 static const struct param start_params[] = {
-	{
-		.name = "name",
-		.type = PARAM_NAME,
-		.required = true,
-		PARAM_FIELD(struct capture_config, vf),
-		.help = "name of the VF",
-	},
+	VF_NAME_ROW(struct capture_config, vf),
 	{
 		.name = "file",
 		.type = PARAM_NAME,
@@ -78,13 +72,7 @@ static const struct param start_params[] = {
 };
 
 static const struct param stop_params[] = {
-	{
-		.name = "name",
-		.type = PARAM_NAME,
-		.required = true,
-		PARAM_FIELD(struct rpc_name, name),
-		.help = "name of the VF",
-	},
+	VF_NAME_ROW(struct rpc_name, name),
 };
 
 static void defaults(void *params)

@@ -13,23 +13,11 @@ struct give_params {
 };
 
 static const struct param take_table[] = {
-	{
-		.name = "name",
-		.type = PARAM_NAME,
-		.required = true,
-		PARAM_FIELD(struct rpc_name, name),
-		.help = "name of the VF",
-	},
+	VF_NAME_ROW(struct rpc_name, name),
 };
 
 static const struct param give_table[] = {
-	{
-		.name = "name",
-		.type = PARAM_NAME,
-		.required = true,
-		PARAM_FIELD(struct give_params, name),
-		.help = "name of the VF",
-	},
+	VF_NAME_ROW(struct give_params, name),
 	{
 		.name = "frames",
 		.type = PARAM_BASE64,

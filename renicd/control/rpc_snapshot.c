@@ -7,13 +7,7 @@
 #include "rpc.h"
 
 static const struct param name_params[] = {
-	{
-		.name = "name",
-		.type = PARAM_NAME,
-		.required = true,
-		PARAM_FIELD(struct rpc_name, name),
-		.help = "name of the VF",
-	},
+	VF_NAME_ROW(struct rpc_name, name),
 };
 
 /* What the device says of a VF that the format cannot hold is its own fault, not the caller's. */

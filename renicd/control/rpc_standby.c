@@ -91,13 +91,7 @@ static const struct param restore_table[] = {
 };
 
 static const struct param load_table[] = {
-	{
-		.name = "name",
-		.type = PARAM_NAME,
-		.required = true,
-		PARAM_FIELD(struct load_params, name),
-		.help = "name of the VF",
-	},
+	VF_NAME_ROW(struct load_params, name),
 	{
 		.name = "frames",
 		.type = PARAM_BASE64,
@@ -110,13 +104,7 @@ static const struct param load_table[] = {
 };
 
 static const struct param announce_table[] = {
-	{
-		.name = "name",
-		.type = PARAM_NAME,
-		.required = true,
-		PARAM_FIELD(struct announce_params, name),
-		.help = "name of the VF",
-	},
+	VF_NAME_ROW(struct announce_params, name),
 	{
 		.name = "rounds",
 		.type = PARAM_UINT,

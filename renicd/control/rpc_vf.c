@@ -15,23 +15,11 @@ struct vf_delete {
 };
 
 static const struct param name_params[] = {
-	{
-		.name = "name",
-		.type = PARAM_NAME,
-		.required = true,
-		PARAM_FIELD(struct rpc_name, name),
-		.help = "name of the VF",
-	},
+	VF_NAME_ROW(struct rpc_name, name),
 };
 
 static const struct param delete_params[] = {
-	{
-		.name = "name",
-		.type = PARAM_NAME,
-		.required = true,
-		PARAM_FIELD(struct vf_delete, name),
-		.help = "name of the VF",
-	},
+	VF_NAME_ROW(struct vf_delete, name),
 	{
 		.name = "force",
 		.type = PARAM_BOOL,
@@ -76,10 +64,8 @@ static int vf_set(struct rpc_call *call, struct nic_error *err)
 	if (!call->given)
 		return nic_fail(err, RENIC_E_PARAMS, "",
 			"nothing to set: give one of mac, vlan, qos, proto, trust, trunks, "
-			"promisc, "
-			"allmulti, "
-			"spoofchk, state, max_tx_rate, min_tx_rate, mtu, ingress_hold_pkts, "
-			"hold_exempt");
+			"promisc, allmulti, spoofchk, state, max_tx_rate, min_tx_rate, mtu, "
+			"ingress_hold_pkts, hold_exempt");
 	rc = nic_vf_set(values->name, values, call->given, err);
 	return rc ? rc : answer_vf(values->name, call, err);
 }
