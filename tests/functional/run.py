@@ -99,6 +99,10 @@ def run_one(test, verbose):
         problem = f"took longer than {test.timeout} s\n{traceback.format_exc()}"
     except Exception:  # pylint: disable=broad-except
         problem = traceback.format_exc()
+    except BaseException:  # we are told to end: what the test made goes too
+        close(env, test)
+        env.remove()
+        raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     seconds = time.monotonic() - start
