@@ -95,6 +95,12 @@ static const struct param egress_log_fields[] = {
 		PARAM_FIELD(struct config_egress_log, dir)},
 };
 
+static const char *const offloads_names[OFFLOADS_CHOICES] = {
+	[OFFLOADS_AUTO] = "auto",
+	[OFFLOADS_ON] = "on",
+	[OFFLOADS_OFF] = "off",
+};
+
 static const struct param uplink_fields[] = {
 	{
 		.name = "devargs",
@@ -103,6 +109,15 @@ static const struct param uplink_fields[] = {
 		.required = true,
 		.min = 1,
 		PARAM_FIELD(struct config_uplink, devargs),
+	},
+	{
+		.name = "offloads",
+		.help = "checksums and TCP segments by the device: auto (default, where it pays), "
+			"on (all that it can), off (by renicd)",
+		.type = PARAM_ENUM,
+		PARAM_FIELD(struct config_uplink, offloads),
+		.choices = offloads_names,
+		.n_choices = OFFLOADS_CHOICES,
 	},
 };
 

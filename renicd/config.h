@@ -43,6 +43,7 @@ struct config_egress_log {
 
 struct config_uplink {
 	char devargs[CONFIG_DEVARGS_SIZE]; /* empty: no uplink */
+	uint8_t offloads;		   /* enum uplink_offloads_choice */
 };
 
 struct renicd_config {

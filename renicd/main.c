@@ -171,7 +171,7 @@ static int start_uplink(const struct renicd_config *config, struct nic_error *er
 
 	if (!config->uplink.devargs[0])
 		return 0;
-	ops = uplink_open(config->uplink.devargs, nic.pool, err);
+	ops = uplink_open(config->uplink.devargs, config->uplink.offloads, nic.pool, err);
 	if (!ops)
 		return err->code;
 	nic_set_uplink(ops);

@@ -20,7 +20,7 @@ RUN=(dpdk dpdk-dev qemu-system-x86 busybox-static cpio gzip python3 iproute2 ipe
 # libFuzzer and its sanitizers' runtime: `make fuzz` only, as nothing else needs clang.
 FUZZ=(clang libclang-rt-14-dev llvm)
 # Peers beside testpmd and QEMU, and plots: `make bench` only.
-BENCH=(openvswitch-switch-dpdk gnuplot-nox iperf3)
+BENCH=(openvswitch-switch-dpdk gnuplot-nox iperf3 ethtool)
 
 # Packages, and a Debian to try them in: `make deb` and `make deb-check` only.
 DEB=(debhelper debootstrap fakeroot dpkg-dev)

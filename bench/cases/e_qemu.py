@@ -34,7 +34,7 @@ def samples(words, experiment, scale=1.0, peer=TAP):
     """Sides whose turns are the lab's, one after the other."""
     def side(name):
         def run(world):
-            words_now = [word if not world.quick else "1" for word in words[1:]]
+            words_now = ["1" if world.quick and word.isdigit() else word for word in words[1:]]
             return lab(words[0], *words_now)[experiment][name].pop(0) / scale
         return run
     return {name: side(name) for name in (RENICD, peer)}
@@ -55,12 +55,14 @@ case(name="qemu_rr_held", title="QEMU guest, request/response, held at 25 ms (ta
      unit="1/s", turns=TURNS, sides=samples(GUESTS, "trips_held"))
 PEERS = ("peers", str(TURNS), "3")
 OWN_BEST = ("each side has what it can: a VF takes checksums and segments from the guest, testpmd's net_vhost has nobody "
-            "to pass them to; both have a net_tap, the guest is under software emulation")
-for way, title in (("from_guest", "QEMU guest, TCP to the wire"),
-                   ("to_guest", "QEMU guest, TCP from the wire")):
-    case(name=f"qemu_tcp_{way}", title=f"{title}, beside testpmd's net_vhost", unit="Mbit/s",
-         turns=TURNS, sides=samples(PEERS, f"tcp_{way}", 1e6, peer=TESTPMD), note=OWN_BEST,
-         budget=ratio_at_least(1.0, "≥ 1.0 × testpmd"))
+            "to pass them to; both have the same wire, the guest is under software emulation")
+for wire in ("net_tap", "net_af_packet"):
+    for way, title in (("from_guest", "QEMU guest, TCP to the wire"),
+                       ("to_guest", "QEMU guest, TCP from the wire")):
+        case(name=f"qemu_tcp_{way}_{wire}", unit="Mbit/s",
+             title=f"{title} ({wire}), beside testpmd's net_vhost", turns=TURNS,
+             sides=samples((*PEERS, wire[len("net_"):]), f"tcp_{way}", 1e6, peer=TESTPMD),
+             note=OWN_BEST, budget=ratio_at_least(1.0, "≥ 1.0 × testpmd"))
 case(name="qemu_migration", title="QEMU live migration: the client's silence", unit="ms",
      turns=TURNS, sides=samples(("moves", str(TURNS)), "silence_ms"),
      note="no emulated e1000 and no bonded guest beside it: Debian's cloud kernel has no e1000 driver")

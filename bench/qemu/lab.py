@@ -7,7 +7,8 @@ one line of JSON: {experiment: {side: [value of each turn]}}.
 
   lab.py guests TURNS SECONDS    TCP and request/response, free and held at 25 ms (renicd's log;
                                  QEMU's filter-buffer), and host CPU for each Gbit
-  lab.py peers TURNS SECONDS     TCP both ways, on a VF and on testpmd's net_vhost, each with a net_tap
+  lab.py peers TURNS SECONDS [WIRE]  TCP both ways, on a VF and on testpmd's net_vhost, each with
+                                 a net_tap, or (WIRE af_packet) a net_af_packet on a veth pair
   lab.py moves TURNS             the client's silence during a live migration
 
 The ReNIC paper's comparisons (ACM TACO 2012) with the means at hand: under software emulation (TCG) the
@@ -121,12 +122,37 @@ class Side:
         return trips / seconds
 
 
+def wire_of(kind, number, far, mac):
+    """Devargs of a DPDK port whose other end is the interface `far`; makes both ends if need be."""
+    if kind == "tap":
+        return f"net_tap0,iface={far},mac={mac}"
+    near = f"near{number}"
+    ip("link", "add", near, "type", "veth", "peer", "name", far)
+    for end in (near, far):  # the driver takes neither segments nor blank checksums
+        subprocess.run(["ethtool", "-K", end, "tx", "off", "gso", "off", "tso", "off"], check=True,
+                       stdout=subprocess.DEVNULL)
+        ip("link", "set", end, "up", "promisc", "on")
+    return f"net_af_packet0,iface={near}"
+
+
+class WireDaemon(Daemon):
+    """A daemon whose uplink may be another one than a tap."""
+
+    def __init__(self, run, vfs, wire):
+        super().__init__(run, vfs)
+        self.devargs = wire_of(wire, 1, self.tap, self.MAC)
+
+    def configuration(self):
+        return {**super().configuration(), "uplink": {"devargs": self.devargs}}
+
+
 class RenicdSide(Side):
     """On a VF."""
 
-    def __init__(self, run, image, accel, offloads=False):
-        self.daemon = Daemon(run, [{"name": "vm1", "mac": "52:54:00:00:00:02",
-                                    "offloads": offloads, "socket": run.join("vm1.sock")}])
+    def __init__(self, run, image, accel, offloads=False, wire="tap"):
+        self.daemon = WireDaemon(run, [{"name": "vm1", "mac": "52:54:00:00:00:02",
+                                        "offloads": offloads, "socket": run.join("vm1.sock")}],
+                                 wire)
         self.daemon.start()
         guest = Guest(run, image, "vm1", run.join("vm1.sock"), "10.9.0.2/24",
                       "52:54:00:00:00:02", accel)
@@ -172,16 +198,16 @@ class TapSide(Side):
 
 
 class TestpmdSide(Side):
-    """On net_vhost of a testpmd that forwards between it and a net_tap, on renicd's processor."""
+    """On net_vhost of a testpmd that forwards between it and the wire, on renicd's processor."""
 
     TAP, HOST = "uplink1", "10.8.0.1"
 
-    def __init__(self, run, image, accel):
+    def __init__(self, run, image, accel, wire="tap"):
         socket_path = run.join("vm2.sock")
         self.testpmd = subprocess.Popen(
             ["dpdk-testpmd", "-l", "0,1", "--no-pci", f"--file-prefix=lab{os.getpid()}",
              "--vdev", f"net_vhost0,iface={socket_path},client=1,queues=1",
-             "--vdev", f"net_tap0,iface={self.TAP},mac=02:00:00:00:00:02", "--",
+             "--vdev", wire_of(wire, 2, self.TAP, "02:00:00:00:00:02"), "--",
              "--forward-mode=io", "--auto-start", "--nb-cores=1", "--no-mlockall",
              "--stats-period=3600"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -228,10 +254,10 @@ def add(results, name, turn):
         results.setdefault(experiment, {}).setdefault(name, []).append(value)
 
 
-def peers(run, image, accel, turns, seconds):
+def peers(run, image, accel, turns, seconds, wire="tap"):
     """TCP with a VF and with net_vhost in turn; neither waits for frames in its sleep meanwhile."""
-    sides = {"renicd": RenicdSide(run, image, accel, offloads=True),
-             "testpmd": TestpmdSide(run, image, accel)}
+    sides = {"renicd": RenicdSide(run, image, accel, offloads=True, wire=wire),
+             "testpmd": TestpmdSide(run, image, accel, wire)}
     results = {}
     try:
         prepare(sides)
@@ -412,7 +438,7 @@ def main():
     accel = accelerator(image)
     if sys.argv[1] in ("guests", "peers"):
         measure = guests if sys.argv[1] == "guests" else peers
-        results = measure(run, image, accel, int(sys.argv[2]), float(sys.argv[3]))
+        results = measure(run, image, accel, int(sys.argv[2]), float(sys.argv[3]), *sys.argv[4:])
     else:
         results = moves(run, image, accel, int(sys.argv[2]))
     print(json.dumps({"accel": accel.split(",", maxsplit=1)[0], **results}))

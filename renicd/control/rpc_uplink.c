@@ -4,6 +4,25 @@
 #include "json_vf.h"
 #include "rpc.h"
 
+static const struct {
+	enum uplink_offload bit;
+	const char *name;
+} offloads[] = {
+	{UPLINK_IPV4_CHECKSUM, "ipv4_checksum"},
+	{UPLINK_TCP_CHECKSUM, "tcp_checksum"},
+	{UPLINK_UDP_CHECKSUM, "udp_checksum"},
+	{UPLINK_TCP_SEGMENTS, "tcp_segments"},
+};
+
+static void write_offloads(struct json_writer *w, uint32_t bits)
+{
+	jw_open(w, "offloads", '[');
+	for (size_t i = 0; i < sizeof(offloads) / sizeof(offloads[0]); i++)
+		if (bits & offloads[i].bit)
+			jw_str(w, NULL, offloads[i].name);
+	jw_close(w, ']');
+}
+
 static int uplink_get(struct rpc_call *call, struct nic_error *err)
 {
 	struct json_writer *w = call->out;
@@ -21,6 +40,7 @@ static int uplink_get(struct rpc_call *call, struct nic_error *err)
 	jw_u64(w, "mtu", info.mtu);
 	jw_u64(w, "rx_queues", info.rx_queues);
 	jw_u64(w, "tx_queues", info.tx_queues);
+	write_offloads(w, info.offloads);
 	jw_u64(w, "rx_pkts", info.rx_pkts);
 	jw_u64(w, "rx_bytes", info.rx_bytes);
 	jw_u64(w, "tx_pkts", info.tx_pkts);

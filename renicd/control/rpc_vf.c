@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* VF methods: vf_create, vf_delete, vf_set, vf_get, vf_list, vf_stats, vf_reset,
  * egress_log_get. Control thread; docs/protocol.md, "Methods". */
+#include <stdio.h>
 #include <unistd.h>
 
 #include "json_vf.h"
@@ -56,16 +57,26 @@ static int vf_delete(struct rpc_call *call, struct nic_error *err)
 	return rc;
 }
 
+/* All parameters but the VF's name can be set. */
+static int fail_nothing_to_set(struct nic_error *err)
+{
+	char names[sizeof(err->message)] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < VF_SET_PARAMS && len < sizeof(names); i++)
+		if (!vf_set_params[i].required)
+			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s",
+				len ? ", " : "", vf_set_params[i].name);
+	return nic_fail(err, RENIC_E_PARAMS, "", "nothing to set: give one of %s", names);
+}
+
 static int vf_set(struct rpc_call *call, struct nic_error *err)
 {
 	const struct vf_config *values = call->params;
 	int rc;
 
 	if (!call->given)
-		return nic_fail(err, RENIC_E_PARAMS, "",
-			"nothing to set: give one of mac, vlan, qos, proto, trust, trunks, "
-			"promisc, allmulti, spoofchk, state, max_tx_rate, min_tx_rate, mtu, "
-			"ingress_hold_pkts, hold_exempt");
+		return fail_nothing_to_set(err);
 	rc = nic_vf_set(values->name, values, call->given, err);
 	return rc ? rc : answer_vf(values->name, call, err);
 }

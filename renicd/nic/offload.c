@@ -93,12 +93,18 @@ static uint16_t pseudo_sum(const struct rte_mbuf *m, uint32_t l4_bytes)
 	}
 }
 
+static uint16_t *checksum_field(struct rte_mbuf *m)
+{
+	uint32_t at = is_udp(m) ? offsetof(struct rte_udp_hdr, dgram_cksum)
+				: offsetof(struct rte_tcp_hdr, cksum);
+
+	return rte_pktmbuf_mtod_offset(m, uint16_t *, (uint32_t)m->l2_len + m->l3_len + at);
+}
+
 void offload_checksum(struct rte_mbuf *m)
 {
 	uint32_t l4 = (uint32_t)m->l2_len + m->l3_len;
-	uint32_t at = l4 + (is_udp(m) ? offsetof(struct rte_udp_hdr, dgram_cksum)
-				      : offsetof(struct rte_tcp_hdr, cksum));
-	uint16_t *field = rte_pktmbuf_mtod_offset(m, uint16_t *, at), raw = 0;
+	uint16_t *field = checksum_field(m), raw = 0;
 	uint32_t sum;
 
 	*field = 0;
@@ -110,6 +116,37 @@ void offload_checksum(struct rte_mbuf *m)
 			*field = 0xffff;
 	}
 	m->ol_flags &= ~(RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6);
+}
+
+/* ---- for a device ---- */
+
+bool offload_suits_devices(const struct rte_mbuf *m)
+{
+	const uint8_t *l3 = rte_pktmbuf_mtod_offset(m, const uint8_t *, m->l2_len);
+	uint32_t l3_bytes = m->pkt_len - m->l2_len;
+
+	if (m->ol_flags & RTE_MBUF_F_TX_IPV4)
+		return rte_be_to_cpu_16(((const struct rte_ipv4_hdr *)l3)->total_length) ==
+		       l3_bytes;
+	return m->l3_len == sizeof(struct rte_ipv6_hdr) &&
+	       rte_be_to_cpu_16(((const struct rte_ipv6_hdr *)l3)->payload_len) ==
+		       l3_bytes - sizeof(struct rte_ipv6_hdr);
+}
+
+static void fill_ipv4_checksum(struct rte_mbuf *m)
+{
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, m->l2_len);
+
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, m->l3_len);
+}
+
+void offload_ask_again(struct rte_mbuf *m)
+{
+	*checksum_field(m) = pseudo_sum(m, m->pkt_len - m->l2_len - m->l3_len);
+	if (offload_is_tso(m) && (m->ol_flags & RTE_MBUF_F_TX_IPV4))
+		fill_ipv4_checksum(m);
+	m->ol_flags &= ~RTE_MBUF_F_TX_IP_CKSUM;
 }
 
 /* ---- segments ---- */
@@ -130,8 +167,7 @@ static void fix_ip(struct rte_mbuf *s, uint32_t index)
 		ip->total_length = rte_cpu_to_be_16(l3_bytes);
 		ip->packet_id =
 			rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(ip->packet_id) + index));
-		ip->hdr_checksum = 0;
-		ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, s->l3_len);
+		fill_ipv4_checksum(s);
 	} else {
 		struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)l3;
 

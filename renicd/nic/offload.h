@@ -55,6 +55,14 @@ enum drop_reason offload_from_guest(struct rte_mbuf *m, uint32_t max_frame_bytes
 /* Fill the checksum in. *m's bytes are the caller's to change. */
 void offload_checksum(struct rte_mbuf *m);
 
+/* Could any device fulfil the request? Not where lengths in the headers are others than the
+ * frame's, nor behind IPv6's extension headers, which drivers leave out of their sums. */
+bool offload_suits_devices(const struct rte_mbuf *m);
+
+/* The request is again as virtio wants it, where a device was to fulfil it and did not: in the
+ * checksum's field the sum of the pseudo-header. *m's headers are the caller's to change. */
+void offload_ask_again(struct rte_mbuf *m);
+
 /* How many segments the frame has; and up to max of them, from the first-th on, whole frames with
  * their checksums, of mbufs from `pool`. Returns how many: fewer when mbufs run out. */
 uint32_t offload_segments(const struct rte_mbuf *m);

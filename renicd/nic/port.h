@@ -72,8 +72,14 @@ struct uplink_ops {
 	 * lcores. */
 	bool (*poll_link)(void);
 	void (*info)(struct uplink_info *info);
+	/* Make a frame ready whose request the device is to fulfil (offloads has it); its headers
+	 * are the caller's to change, and stay so. false: the device cannot, for this frame. May be
+	 * asked again for the same frame. A data lcore. */
+	bool (*prepare)(struct rte_mbuf *m);
 	/* Longest frame that it can send, bytes without FCS. */
 	uint32_t max_frame_bytes;
+	uint32_t offloads; /* enum uplink_offload: requests that it fulfils */
+	bool own_memory;   /* it cannot send what lies outside of DPDK's memory, as the log does */
 };
 
 #endif

@@ -142,8 +142,7 @@ static void rx_fulfilled(struct vf_qp *qp, struct rte_mbuf *m)
 	uint16_t n;
 
 	if (!offload_is_tso(m)) {
-		if ((RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1) ||
-			nic_replace_by_copy(&m)) {
+		if (nic_make_writable(&m)) {
 			offload_checksum(m);
 			qp_rx_plain(qp, &m, 1);
 		} else {

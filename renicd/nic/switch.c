@@ -13,6 +13,7 @@
 #include "log.h"
 #include "merge.h"
 #include "offload.h"
+#include "offload_send.h"
 #include "switch.h"
 
 /* nic.min_claim: TSC with the VF's id plus one in its low bits. One that is not renewed is void, so
@@ -134,12 +135,6 @@ static uint16_t frame_vid(const struct rte_mbuf *m)
 	return id && eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_QINQ) ? id | VLAN_AD : id;
 }
 
-/* Make *m's bytes ours to change: frames that point into the log are not. */
-static bool make_writable(struct rte_mbuf **m)
-{
-	return (RTE_MBUF_DIRECT(*m) && rte_mbuf_refcnt_read(*m) == 1) || nic_replace_by_copy(m);
-}
-
 /* Put the tag that is held beside the frame into its bytes. */
 static bool insert_tag(struct rte_mbuf **m)
 {
@@ -147,7 +142,7 @@ static bool insert_tag(struct rte_mbuf **m)
 
 	if (!((*m)->ol_flags & RTE_MBUF_F_TX_VLAN))
 		return true;
-	if (!make_writable(m) || rte_vlan_insert(m))
+	if (!nic_make_writable(m) || rte_vlan_insert(m))
 		return false;
 	if (is_ad) {
 		(*m)->ol_flags &= ~BESIDE_8021AD;
@@ -179,7 +174,7 @@ static bool shape_for_vf(struct rte_mbuf **m, uint16_t vid, uint16_t vlan)
 		(*m)->ol_flags &= ~BESIDE_8021AD;
 		return true;
 	}
-	if (!make_writable(m))
+	if (!nic_make_writable(m))
 		return false;
 	strip_tag(*m);
 	return true;
@@ -284,57 +279,6 @@ static __rte_noinline bool must_yield(const struct vf *vf, uint64_t claim)
 	return !policy->min_rate.cost || !shaper_is_open(&vf->min_tx, &policy->min_rate, now_tsc);
 }
 
-/* The frame in segments; false: not all of them have left, and the frame comes again. */
-static bool send_segments(struct vf_qp *qp, const struct rte_mbuf *m)
-{
-	struct rte_mbuf *segments[NIC_BURST];
-	uint32_t total = offload_segments(m);
-	uint16_t n, sent;
-
-	if (qp->tso != m)
-		qp->tso_sent = 0;
-	qp->tso = m;
-	while (qp->tso_sent < total) {
-		n = offload_segment(m, qp->tso_sent, nic.pool, segments, NIC_BURST);
-		sent = n ? nic.uplink->send(segments, n, 0) : 0;
-		rte_pktmbuf_free_bulk(&segments[sent], n - sent);
-		qp->tso_sent += sent;
-		if (!n || sent < n)
-			return false;
-	}
-	qp->tso = NULL;
-	return true;
-}
-
-/* The uplink fulfils no request, so they are fulfilled here. */
-static __rte_noinline uint16_t send_offloads(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
-{
-	uint16_t done = 0, len, sent;
-
-	while (done < n) {
-		if (offload_is_tso(pkts[done])) {
-			if (!send_segments(qp, pkts[done]))
-				break;
-			rte_pktmbuf_free(pkts[done++]);
-			continue;
-		}
-		for (len = 0; done + len < n && !offload_is_tso(pkts[done + len]); len++) {
-			struct rte_mbuf **m = &pkts[done + len];
-
-			if (!offload_is_asked(*m))
-				continue;
-			if (!make_writable(m))
-				break;
-			offload_checksum(*m);
-		}
-		sent = len ? nic.uplink->send(&pkts[done], len, 0) : 0;
-		done += sent;
-		if (!len || sent < len)
-			break;
-	}
-	return done;
-}
-
 static uint64_t bytes_of(struct rte_mbuf *const *pkts, uint16_t n)
 {
 	uint64_t bytes = 0;
@@ -374,8 +318,8 @@ static uint16_t give_to_uplink(const struct switch_from *from, struct rte_mbuf *
 			n = i;
 			break;
 		}
-	if (unlikely(from->offloads) && n)
-		return send_offloads(from->qp, pkts, n);
+	if (unlikely(from->offloads || nic.uplink->own_memory) && n)
+		return offload_send(from->qp, pkts, n);
 	return n ? nic.uplink->send(pkts, n, n == all ? bytes : 0) : 0;
 }
 

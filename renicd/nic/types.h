@@ -59,11 +59,11 @@ struct vf_config {
 	uint32_t ingress_hold_pkts; /* frames kept for a suspended guest, 0..65536; default 4096 */
 	uint64_t egress_log_bytes; /* most held bytes per TX queue, 2 MiB steps; default: a share */
 	bool standby; /* a backup's VF: nothing leaves, nothing enters, until it is activated */
-	uint8_t transport;    /* enum vf_transport; default vhost-user */
-	uint16_t xen_domain;  /* TRANSPORT_XEN: the guest's domain, 1..XEN_DOMID_MAX */
-	uint16_t xen_handle;  /* TRANSPORT_XEN: which of its vifs, 0..XEN_HANDLE_MAX */
+	uint8_t transport;		   /* enum vf_transport; default vhost-user */
+	uint16_t xen_domain;		   /* TRANSPORT_XEN: the guest's domain, 1..XEN_DOMID_MAX */
+	uint16_t xen_handle;		   /* TRANSPORT_XEN: which of its vifs, 0..XEN_HANDLE_MAX */
 	char socket[NIC_PATH_SIZE];	   /* vhost-user socket; default RUN_DIR/NAME.sock. Of a
-					      * Xen guest's: xen:DOMAIN/HANDLE */
+					    * Xen guest's: xen:DOMAIN/HANDLE */
 	char hold_exempt[NIC_FILTER_SIZE]; /* pcap-filter: frames that need no holding; empty: none
 					    */
 };
@@ -226,6 +226,17 @@ struct capture_info {
 	uint64_t dropped;     /* seen, but the file could not keep up */
 };
 
+/* What the uplink's device does for frames that ask for it, bits; the rest is made good here. */
+enum uplink_offload {
+	UPLINK_IPV4_CHECKSUM = 1 << 0, /* of the IPv4 header, in segments */
+	UPLINK_TCP_CHECKSUM = 1 << 1,
+	UPLINK_UDP_CHECKSUM = 1 << 2,
+	UPLINK_TCP_SEGMENTS = 1 << 3,
+};
+
+/* Shall it? */
+enum uplink_offloads_choice { OFFLOADS_AUTO, OFFLOADS_ON, OFFLOADS_OFF, OFFLOADS_CHOICES };
+
 struct uplink_info {
 	bool present;
 	char devargs[256];
@@ -235,6 +246,7 @@ struct uplink_info {
 	bool up;
 	uint32_t speed_mbps; /* 0: unknown */
 	uint16_t mtu, rx_queues, tx_queues;
+	uint32_t offloads; /* enum uplink_offload */
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
 	uint64_t refused;	      /* times a burst was not taken whole */
 	uint64_t drops[DROP_REASONS]; /* of frames that came in through the uplink */

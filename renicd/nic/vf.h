@@ -273,6 +273,13 @@ static inline void vf_for_own_qps(
 /* Put a copy that is wholly ours in the place of *m; false: no mbufs, *m stays. A data lcore. */
 bool nic_replace_by_copy(struct rte_mbuf **m);
 
+/* Make *m's bytes, at least its first segment's, ours to change: frames that point into the log are
+ * not. false: no mbufs, *m stays. A data lcore. */
+static inline bool nic_make_writable(struct rte_mbuf **m)
+{
+	return (RTE_MBUF_DIRECT(*m) && rte_mbuf_refcnt_read(*m) == 1) || nic_replace_by_copy(m);
+}
+
 /* ingress.c: a frame of these bytes, in as many mbufs as it takes. NULL: there are none. A data
  * lcore. */
 struct rte_mbuf *nic_frame_of(const uint8_t *bytes, uint32_t len);

@@ -23,6 +23,7 @@
 #include "log.h"
 #include "switch.h"
 #include "uplink.h"
+#include "uplink_driver.h"
 
 enum {
 	RX_DESCS = 1024,
@@ -104,6 +105,13 @@ static uint16_t uplink_send(struct rte_mbuf **pkts, uint16_t n, uint64_t bytes)
 	taken = (uint16_t)rte_ring_sp_enqueue_burst(ul->ring, (void **)pkts, n, NULL);
 	lcore_wake((unsigned)lcore_self() % uplink.n_queues);
 	return taken;
+}
+
+static bool uplink_prepare(struct rte_mbuf *m)
+{
+	uint16_t queue = (uint16_t)((unsigned)lcore_self() % uplink.n_queues);
+
+	return rte_eth_tx_prepare(uplink.port_id, queue, &m, 1) == 1;
 }
 
 /* A burst of an lcore that has no TX queue: in turns, and when the queue's owner has had a try. */
@@ -213,6 +221,7 @@ static void uplink_fill_info(struct uplink_info *info)
 	info->speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
 	rte_eth_dev_get_mtu(uplink.port_id, &info->mtu);
 	info->rx_queues = info->tx_queues = uplink.n_queues;
+	info->offloads = uplink.ops.offloads;
 	for (unsigned i = 0; i < lcores_count(); i++) {
 		const struct uplink_lcore *ul = &uplink.lcores[i];
 
@@ -243,12 +252,13 @@ static int probe(const char *devargs, uint16_t *port_id)
 	return -ENODEV;
 }
 
-static int configure(uint16_t port_id, const struct rte_eth_dev_info *dev, uint16_t n_queues)
+static int configure(uint16_t port_id, const struct rte_eth_dev_info *dev, uint64_t tx_offloads,
+	uint16_t n_queues)
 {
 	const uint64_t rx_wanted = RTE_ETH_RX_OFFLOAD_SCATTER;
 	/* Not VLAN_INSERT: software devices do it by rte_vlan_insert(), which refuses frames that
 	 * point into the log. The switch inserts tags. */
-	const uint64_t tx_wanted = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	const uint64_t tx_wanted = RTE_ETH_TX_OFFLOAD_MULTI_SEGS | tx_offloads;
 	struct rte_eth_conf conf = {
 		.rxmode.offloads = dev->rx_offload_capa & rx_wanted,
 		.txmode.offloads = dev->tx_offload_capa & tx_wanted,
@@ -324,8 +334,11 @@ static int map_log_memory(const struct rte_eth_dev_info *dev)
 	return rte_errno == ENOTSUP ? 0 : -rte_errno;
 }
 
-static int start_port(uint16_t port_id, struct rte_mempool *pool, const char **step)
+static int start_port(uint16_t port_id, enum uplink_offloads_choice choice,
+	struct rte_mempool *pool, const char **step)
 {
+	const struct uplink_driver *driver;
+	uint64_t tx_offloads;
 	struct rte_eth_dev_info dev;
 	int rc;
 
@@ -336,12 +349,15 @@ static int start_port(uint16_t port_id, struct rte_mempool *pool, const char **s
 	uplink.n_queues = RTE_MIN(dev.max_rx_queues, dev.max_tx_queues);
 	uplink.n_queues = (uint16_t)RTE_MIN(lcores_count(), (unsigned)uplink.n_queues);
 	uplink.n_queues = RTE_MAX(uplink.n_queues, (uint16_t)1);
-	/* net_tap hands out the tap itself, and sees a frame only after its signal handler ran. */
-	uplink.rx_fd_level = !strcmp(dev.driver_name, "net_tap");
+	driver = uplink_driver(dev.driver_name);
+	uplink.rx_fd_level = driver->rx_fd_level;
+	uplink.ops.own_memory = driver->own_memory;
+	tx_offloads = uplink_driver_offloads(driver, &dev, choice);
 	*step = "configure";
-	rc = configure(port_id, &dev, uplink.n_queues);
+	rc = configure(port_id, &dev, tx_offloads, uplink.n_queues);
 	if (rc)
 		return rc;
+	uplink.ops.offloads = uplink_offloads_of(tx_offloads);
 	set_mtu(port_id, &dev);
 	*step = "queue set-up";
 	rc = set_up_queues(port_id, uplink.n_queues, pool);
@@ -405,20 +421,21 @@ static int give_to_lcores(void)
 	return 0;
 }
 
-const struct uplink_ops *uplink_open(
-	const char *devargs, struct rte_mempool *pool, struct nic_error *err)
+const struct uplink_ops *uplink_open(const char *devargs, enum uplink_offloads_choice offloads,
+	struct rte_mempool *pool, struct nic_error *err)
 {
 	const char *step = "probe";
 	int rc;
 
 	snprintf(uplink.devargs, sizeof(uplink.devargs), "%s", devargs);
 	uplink.ops.send = uplink_send;
+	uplink.ops.prepare = uplink_prepare;
 	uplink.ops.is_up = uplink_is_up;
 	uplink.ops.poll_link = uplink_poll_link;
 	uplink.ops.info = uplink_fill_info;
 	rc = probe(devargs, &uplink.port_id);
 	if (!rc)
-		rc = start_port(uplink.port_id, pool, &step);
+		rc = start_port(uplink.port_id, offloads, pool, &step);
 	if (!rc) {
 		step = "rings";
 		rc = give_to_lcores();

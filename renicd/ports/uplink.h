@@ -5,10 +5,11 @@
 
 #include "port.h"
 
-/* Probe, configure and start the port, and hand it to the lcores. pool: where received frames go.
- * Returns its operations, or NULL with *err. */
-const struct uplink_ops *uplink_open(
-	const char *devargs, struct rte_mempool *pool, struct nic_error *err);
+/* Probe, configure and start the port, and hand it to the lcores. What the device does of
+ * `offloads` is in the operations; pool: where received frames go. Returns its operations, or NULL
+ * with *err. */
+const struct uplink_ops *uplink_open(const char *devargs, enum uplink_offloads_choice offloads,
+	struct rte_mempool *pool, struct nic_error *err);
 
 /* The lcores let go of it, then it is stopped and removed. */
 void uplink_close(void);

@@ -122,15 +122,21 @@ static void uplink_is_shown_with_all_members(void **state)
 		.driver = "net_tap",
 		.mac = {2, 0, 0, 0, 0, 1},
 		.up = true,
+		.offloads = UPLINK_TCP_CHECKSUM | UPLINK_TCP_SEGMENTS,
 		.tx_pkts = 9,
 		.drops = {[DROP_RUNT] = 4}};
 	result = fixture_call(fd, "uplink_get", NULL);
-	assert_members(result, "present devargs driver port_id mac link speed_mbps mtu rx_queues "
-			       "tx_queues rx_pkts rx_bytes tx_pkts tx_bytes refused drops");
+	assert_members(result,
+		"present devargs driver port_id mac link speed_mbps mtu rx_queues "
+		"tx_queues offloads rx_pkts rx_bytes tx_pkts tx_bytes refused drops");
 	assert_string_equal(fixture_string(result, "devargs"), "net_tap0,iface=\"x\"");
 	assert_string_equal(fixture_string(result, "mac"), "02:00:00:00:00:01");
 	assert_string_equal(fixture_string(result, "link"), "up");
 	assert_int_equal(number(result, "tx_pkts"), 9);
+	assert_int_equal(json_array_size(json_object_get(result, "offloads")), 2);
+	assert_string_equal(
+		json_string_value(json_array_get(json_object_get(result, "offloads"), 1)),
+		"tcp_segments");
 	assert_int_equal(number(json_object_get(result, "drops"), "runt"), 4);
 	assert_int_equal(json_object_size(json_object_get(result, "drops")), DROP_REASONS);
 	json_decref(result);

@@ -15,6 +15,8 @@ from lib.raw_guest import RING_PACKED, RawGuest
 CSUM, GUEST_CSUM, GUEST_TSO4, GUEST_TSO6, HOST_TSO4, HOST_TSO6 = (
     1 << bit for bit in (0, 1, 7, 8, 11, 12))
 OFFLOADS = CSUM | GUEST_CSUM | GUEST_TSO4 | GUEST_TSO6 | HOST_TSO4 | HOST_TSO6
+TCP, UDP = 6, 17
+CHECKSUM_AT = {TCP: 16, UDP: 6}  # in the header
 REFUSED = 1 << 9 | 1 << 10 | 1 << 13 | 1 << 14  # ECN and UFO, of either side
 NEEDS_CSUM, GSO_NONE, GSO_TCPV4, GSO_UDP, GSO_TCPV6, GSO_ECN = 1, 0, 1, 3, 4, 0x80
 HEADERS, MSS, SOURCE_PORT = 14 + 20 + 20, 1000, 0x1234
@@ -31,19 +33,38 @@ def checksum(data):
 
 
 def pseudo_header(packet):
-    """Of an IPv4 packet with a 20-byte header."""
+    """Of an IP packet without options."""
+    if packet[0] >> 4 == 6:
+        return packet[8:40] + struct.pack(">II", len(packet) - 40, packet[6])
     return packet[12:20] + struct.pack(">BBH", 0, packet[9], len(packet) - 20)
 
 
-def tcp(guest, payload, to=OUTSIDE):
-    """A frame of the guest's whose TCP checksum is the pseudo-header's, as virtio wants it."""
-    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 40 + len(payload), 7, 0x4000, 64, 6, 0,
+def ip_header(version, proto, size):
+    """In front of so many bytes."""
+    if version == 6:
+        return struct.pack(">IHBB16s16s", 6 << 28, size, proto, 64, bytes(15) + b"\2",
+                           bytes(15) + b"\1")
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + size, 7, 0x4000, 64, proto, 0,
                      bytes([10, 9, 0, 2]), bytes([10, 9, 0, 1]))
-    ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
-    head = struct.pack(">HHIIBBHHH", SOURCE_PORT, 80, 1000, 1, 5 << 4, 0x18, 512, 0, 0)
+    return ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
+
+
+def datagram(guest, payload, to=OUTSIDE, version=4, proto=TCP):
+    """A frame of the guest's whose checksum is the pseudo-header's, as virtio wants it."""
+    if proto == TCP:
+        head = struct.pack(">HHIIBBHHH", SOURCE_PORT, 80, 1000, 1, 5 << 4, 0x18, 512, 0, 0)
+    else:
+        head = struct.pack(">HHHH", SOURCE_PORT, 80, 8 + len(payload), 0)
+    ip, at = ip_header(version, proto, len(head) + len(payload)), CHECKSUM_AT[proto]
     partial = ~checksum(pseudo_header(ip + head + payload)) & 0xFFFF
-    head = head[:16] + struct.pack(">H", partial) + head[18:]
-    return frame.mac_bytes(to) + frame.mac_bytes(guest.mac) + b"\x08\x00" + ip + head + payload
+    head = head[:at] + struct.pack(">H", partial) + head[at + 2:]
+    return (frame.mac_bytes(to) + frame.mac_bytes(guest.mac) +
+            (b"\x86\xdd" if version == 6 else b"\x08\x00") + ip + head + payload)
+
+
+def tcp(guest, payload, to=OUTSIDE):
+    """The same of IPv4 and TCP."""
+    return datagram(guest, payload, to)
 
 
 def header(flags=0, gso_type=GSO_NONE, hdr_len=0, gso_size=0, csum_start=0, csum_offset=0):
@@ -72,24 +93,37 @@ def raw_guest(env, daemon, features=OFFLOADS | REFUSED, number=1, **options):
     return guest
 
 
-def payload_of(capture, count):
-    """What the TCP segments on the wire carry."""
+def payload_of(capture, count, tag=b""):
+    """What the TCP segments on the wire carry, or a UDP datagram."""
     wait_until(lambda: capture.drain() is not None and len(capture.frames) >= count,
                f"{count} segments on the wire")
-    return payload_in([data for _, data in capture.frames])
+    equal(len(capture.frames), count, "segments on the wire")
+    return payload_in([data for _, data in capture.frames], tag)
 
 
-def payload_in(segments):
+def packet_in(data):
+    """Of a frame: (IP packet without padding, length of its header)."""
+    if data[0] >> 4 == 6:
+        return data[:40 + struct.unpack_from(">H", data, 4)[0]], 40
+    packet = data[:struct.unpack_from(">H", data, 2)[0]]
+    equal(checksum(packet[:20]), 0, "sum over the IP header")
+    return packet, 20
+
+
+def payload_in(segments, tag=b""):
     """What they carry, if each is whole and they follow each other."""
     carried, seq = b"", 1000
     for data in segments:
-        packet = data[14:14 + struct.unpack_from(">H", data, 16)[0]]
-        equal(checksum(packet[:20]), 0, "sum over the IP header")
-        equal(checksum(pseudo_header(packet) + packet[20:]), 0, "sum over TCP")
-        check(len(packet) <= 40 + MSS, f"a segment of {len(packet)} bytes")
-        equal(struct.unpack_from(">I", packet, 24)[0], seq, "sequence number")
-        seq += len(packet) - 40
-        carried += packet[40:]
+        equal(data[12:12 + len(tag)], tag, "tag")
+        packet, l4 = packet_in(data[14 + len(tag):])
+        is_tcp = packet[6 if l4 == 40 else 9] == TCP
+        equal(checksum(pseudo_header(packet) + packet[l4:]), 0, "sum over TCP or UDP")
+        payload = packet[l4 + (20 if is_tcp else 8):]
+        check(len(payload) <= MSS, f"a segment of {len(payload)} bytes")
+        if is_tcp:
+            equal(struct.unpack_from(">I", packet, l4 + 4)[0], seq, "sequence number")
+        seq += len(payload)
+        carried += payload
     return carried
 
 
@@ -118,6 +152,58 @@ def held_frames_leave_in_segments_after_a_kill(env, features):
     equal(daemon.vf("vf1")["held_pkts"], 1, "frames held after the restart")
     daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
     equal(payload_of(capture, 26), payload, "the payload")
+
+
+ASKED = {  # IP version, protocol, payload bytes, segments
+    "tcp4": (4, TCP, 700, 1), "udp4": (4, UDP, 701, 1), "tcp6": (6, TCP, 701, 1),
+    "udp6": (6, UDP, 700, 1), "long4": (4, TCP, 25600, 26), "long6": (6, TCP, 64999, 65)}
+CHECKSUMS = {"ipv4_checksum", "tcp_checksum", "udp_checksum"}
+
+
+def ask(guest, version, proto, size):
+    """The guest sends one frame that asks; its payload."""
+    l4, payload = 34 if version == 4 else 54, bytes(i * 7 % 251 for i in range(size))
+    head = {"flags": NEEDS_CSUM, "csum_start": l4, "csum_offset": CHECKSUM_AT[proto]}
+    if size > MSS:
+        head.update(gso_type=GSO_TCPV4 if version == 4 else GSO_TCPV6, hdr_len=l4 + 20,
+                    gso_size=MSS)
+    guest.next_at = 2 << 20
+    send(guest, header(**head), datagram(guest, payload, version=version, proto=proto))
+    return payload
+
+
+@case(rows={
+    "by-renicd": {"offloads": "auto", "inner": False, "does": set()},
+    "sums-by-tap": {"offloads": "on", "inner": False, "does": CHECKSUMS},
+    "all-by-virtio": {"offloads": "auto", "inner": True,
+                      "does": {"tcp_checksum", "udp_checksum", "tcp_segments"}}})
+def the_uplink_does_what_its_device_can(env, offloads, inner, does):
+    """Each request leaves fulfilled, at once and held, tagged and not, by whom it may be."""
+    outer, _, capture = env.renicd_on_tap(offloads)
+    daemon = env.renicd_on_virtio(outer) if inner else outer
+    guest = raw_guest(env, daemon)
+    equal(set(daemon.call("uplink_get")["offloads"]), does, "what the device does")
+    for turn in range(4):
+        held, vlan = turn & 1, 7 if turn & 2 else 0
+        daemon.call("vf_set", name="vf1", vlan=vlan)
+        if held:
+            daemon.call("protection_start", group="vf1")
+        for name, (version, proto, size, segments) in ASKED.items():
+            what = f"{name}, held {held}, vlan {vlan}"
+            capture.clear()
+            before, taken = (daemon.call("uplink_get")["tx_pkts"], daemon.stats("vf1")["tx_pkts"])
+            payload = ask(guest, version, proto, size)
+            if held:
+                daemon.wait_taken("vf1", taken + 1)
+                equal(daemon.vf("vf1")["held_pkts"], 1, what)
+                daemon.call("checkpoint_commit", group="vf1", epoch=daemon.checkpoint("vf1"))
+            tag = struct.pack(">HH", 0x8100, vlan) if vlan else b""
+            equal(payload_of(capture, segments, tag), payload, what)
+            equal(daemon.call("uplink_get")["tx_pkts"] - before,
+                  1 if "tcp_segments" in does else segments, f"{what}: frames given to the device")
+        if held:
+            daemon.call("protection_stop", group="vf1")
+    equal(daemon.drops("vf1"), {}, "drops")
 
 
 LONG = 25600

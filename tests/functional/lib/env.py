@@ -75,18 +75,18 @@ class Env:
         daemon.start()
         return daemon
 
-    def renicd_unstarted(self, **config):
+    def renicd_unstarted(self, directory=None, **config):
         """The same, not started; its end is taken care of."""
-        daemon = Renicd(RENICD, self.directory, self.huge_dir(), **config)
+        daemon = Renicd(RENICD, directory or self.directory, self.huge_dir(), **config)
         daemon.on_spawn = self.processes.append
         self.stack.callback(daemon.finish)
         return daemon
 
-    def renicd_on_tap(self, **config):
+    def renicd_on_tap(self, offloads="auto", **config):
         """A daemon with a tap in a namespace for its uplink; (daemon, namespace, capture)."""
         namespace = self.netns()
-        daemon = self.renicd(netns=namespace, uplink={"devargs": f"net_tap0,iface={TAP}"},
-                             **config)
+        uplink = {"devargs": f"net_tap0,iface={TAP}", "offloads": offloads}
+        daemon = self.renicd(netns=namespace, uplink=uplink, **config)
         self.tap_up(daemon, namespace)
         return daemon, namespace, self.capture(namespace, TAP)
 
@@ -105,6 +105,19 @@ class Env:
     def renicd_alone(self, **config):
         """A daemon without an uplink."""
         return self.renicd(**config)
+
+    def renicd_on_virtio(self, beside, **config):
+        """A daemon, in a directory of its own, whose uplink is a VF "wire" of the one beside."""
+        directory = os.path.join(self.directory, "inner")
+        os.mkdir(directory)
+        socket = self.socket_of("wire")
+        beside.call("vf_create", name="wire", role="server", socket=socket, spoofchk=False)
+        daemon = self.renicd(
+            directory=directory, name="inner", eal_args=["--single-file-segments"],
+            uplink={"devargs": f"net_virtio_user0,path={socket},queue_size=1024"}, **config)
+        self.wait_running(beside, "wire")
+        wait_until(lambda: daemon.call("uplink_get")["link"] == "up", "uplink up")
+        return daemon
 
     def capture(self, namespace, interface):
         """Capture what arrives on an interface."""

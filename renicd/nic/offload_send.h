@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Frames that ask for checksums or segments, on their way to the uplink. What its device fulfils
+ * (uplink_ops.offloads) is handed over as it is, with headers in memory of ours, as drivers write
+ * into them and the egress log's bytes are nobody's to change; the rest is fulfilled here.
+ */
+#ifndef RENICD_NIC_OFFLOAD_SEND_H
+#define RENICD_NIC_OFFLOAD_SEND_H
+
+#include <stdint.h>
+
+struct rte_mbuf;
+struct vf_qp;
+
+/* Send frames of qp's through the uplink, in order, as uplink_ops.send() does; those that are left
+ * may have become other mbufs, in the same places. The owner lcore. */
+uint16_t offload_send(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n);
+
+#endif
