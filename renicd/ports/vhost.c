@@ -33,6 +33,8 @@
 #include "vhost_conn.h"
 #include "vhost_guard.h"
 #include "vhost_packed.h"
+#include "vhost_plan.h"
+#include "vhost_put.h"
 #include "vhost_ring.h"
 
 enum { PORTS_MAX = VF_MAX, NO_DEVICE = -1 };
@@ -202,6 +204,15 @@ static void read_features(struct vhost_port *p, int vid)
 
 /* ---- logging what is written ---- */
 
+/* vhost-user's own log (VHOST_F_LOG_ALL) is the library's to write. */
+static void let_put(struct vhost_port *p)
+{
+	bool logged = RTE_VHOST_NEED_LOG(vhost_features(p));
+
+	for (uint16_t qp = 0; qp < p->n_qps; qp++)
+		vhost_rings_let(&p->rings[qp], VHOST_RINGS_LOGGED, !logged);
+}
+
 /* No lcore uses them yet. */
 static void start_rings(struct vhost_port *p, int vid)
 {
@@ -213,6 +224,7 @@ static void start_rings(struct vhost_port *p, int vid)
 		vhost_rings_look_again(&p->rings[qp]);
 		vhost_rings_reopen(&p->rings[qp]);
 	}
+	let_put(p);
 }
 
 static void each_ring(struct vhost_port *p, void (*fn)(struct vhost_rings *rings))
@@ -277,9 +289,11 @@ static int on_vring_state(int vid, uint16_t vring, int enable)
 	if (enable)
 		settle_ring(p, vid, vring);
 	vhost_rings_look_again(&p->rings[qp]);
-	if (!(vring & 1))
-		return 0; /* a pair is usable when its TX ring, the later one, is */
-	vf_frontend_queue(p->vf, qp, enable);
+	/* A pair is usable when its TX ring, the later one, is. */
+	if (vring & 1)
+		vf_frontend_queue(p->vf, qp, enable);
+	else
+		vhost_rings_let(&p->rings[qp], VHOST_RINGS_RX_OFF, enable);
 	return 0;
 }
 
@@ -309,7 +323,7 @@ static enum rte_vhost_msg_result pre_msg(int vid, void *msg)
 	p->request = m->request;
 	if (!vhost_guard_admits(&p->guard, vid, m))
 		return refuse(m);
-	if (m->request == MSG_SET_MEM_TABLE)
+	if (m->request == MSG_SET_MEM_TABLE || changes_ring(m->request))
 		each_ring(p, vhost_rings_close);
 	if (vhost_conn_is_clogged(p->conn_fd))
 		return refuse(m); /* an answer would not be read */
@@ -327,10 +341,8 @@ static enum rte_vhost_msg_result post_msg(int vid, void *msg)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	if (!vhost_guard_done(&p->guard, vid, m))
 		return RTE_VHOST_MSG_RESULT_ERR;
-	if (m->request == MSG_SET_MEM_TABLE)
+	if (m->request == MSG_SET_MEM_TABLE || changes_ring(m->request))
 		each_ring(p, vhost_rings_reopen);
-	if (changes_ring(m->request))
-		each_ring(p, vhost_rings_look_again);
 	if (m->request == MSG_SET_VRING_BASE && m->state.ring < 2u * p->n_qps)
 		p->unsettled |= 1u << m->state.ring;
 	p->request = 0;
@@ -372,6 +384,8 @@ static int on_new_connection(int vid)
 	}
 	p->request = 0;
 	p->too_many_queues = false;
+	for (uint16_t qp = 0; qp < p->n_qps; qp++)
+		vhost_rings_let(&p->rings[qp], VHOST_RINGS_RX_OFF, false);
 	set_conn_fd(p, vhost_conn_find(p->path, p->server, -1));
 	vhost_guard_watch(&p->guard, p->conn_fd);
 	if (p->conn_fd < 0 || rte_vhost_extern_callback_register(vid, &extern_ops, p) < 0) {
@@ -420,8 +434,10 @@ static int on_features_changed(int vid, uint64_t features)
 {
 	struct vhost_port *p = port_of(vid);
 
-	if (p)
-		__atomic_store_n(&p->features, features, __ATOMIC_RELAXED);
+	if (!p)
+		return 0;
+	__atomic_store_n(&p->features, features, __ATOMIC_RELAXED);
+	let_put(p);
 	return 0;
 }
 
@@ -614,36 +630,35 @@ static uint16_t vhost_from_guest(
 }
 
 /*
- * A frame for a guest with mergeable buffers may take as many of them as its ring has, if they are
- * empty; librte_vhost 22.11 notes those of a whole burst in an array of the ring's size, and does
- * not look at its end, nor whether the guest's index is within the ring. So it gets one frame at
- * a time.
+ * What vhost_put() left: to the library. A frame for a guest with mergeable buffers may take as
+ * many of them as its ring has, if they are empty; librte_vhost 22.11 notes those of a whole burst
+ * in an array of the ring's size, and does not look at its end, nor whether the guest's index is
+ * within the ring. So it gets one frame at a time.
  */
-static uint16_t enqueue(
-	struct vhost_port *p, uint16_t qp, struct rte_mbuf **pkts, uint16_t n, uint16_t at_once)
+static uint16_t enqueue(struct vhost_port *p, uint16_t qp, struct rte_mbuf **pkts, uint16_t n)
 {
-	uint16_t done = 0, want, taken;
+	uint16_t at_once = p->mergeable ? 1 : n;
 
-	do {
-		want = RTE_MIN(at_once, (uint16_t)(n - done));
-		taken = rte_vhost_enqueue_burst(p->vid, RX_VRING(qp), &pkts[done], want);
-		done += taken;
-	} while (taken && done < n);
-	return done;
+	if (dirty_log_is_on(p->dirty))
+		return vhost_plan_enqueue(
+			&p->rings[qp], p->dirty, pkts, p->packed ? n : at_once, at_once);
+	return rte_vhost_enqueue_burst(p->vid, RX_VRING(qp), pkts, at_once);
 }
 
 static uint16_t vhost_to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct vhost_port *p = port;
-	uint16_t at_once = p->mergeable ? 1 : n, done;
 	struct stopwatch watch;
+	uint16_t done = 0, taken;
 
 	if (unlikely(guest_memory_state(p->guard.memory) || is_resting(&p->slowness[qp])))
 		return 0;
 	watch = watch_begin(&p->slowness[qp]);
-	done = dirty_log_is_on(p->dirty)
-		       ? vhost_rings_enqueue(&p->rings[qp], p->dirty, pkts, n, at_once)
-		       : enqueue(p, qp, pkts, n, at_once);
+	do {
+		done += vhost_put(&p->rings[qp], p->dirty, &pkts[done], n - done);
+		taken = likely(done == n) ? 0 : enqueue(p, qp, &pkts[done], n - done);
+		done += taken;
+	} while (taken && done < n);
 	watch_end(p, &p->slowness[qp], &watch, done);
 	if (p->packed)
 		note_burst(p, qp, 0, 0);

@@ -5,65 +5,58 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_mbuf.h>
 #include <rte_pause.h>
 
 #include "vhost_ring.h"
 
-enum {
-	PARTS_MAX = 512, /* pieces of guest memory in one burst */
-	FRAMES_MAX = 32, /* frames in one burst */
-	BATCH = 4,
-	CHAIN_MAX = 1024, /* descriptors of one chain: no loops for ever */
-	CLOSED = 2,	  /* of `stale`: and guest memory must not be read */
-	STALE = 1,
-	WRAP = 1 << 15, /* of a packed ring's index, as GET_VRING_BASE has it */
-};
-
-/* A piece of guest memory that is going to be written. */
-struct part {
-	uint64_t gpa;
-	uint32_t bytes;
-};
-
-struct plan {
-	struct part parts[PARTS_MAX];
-	uint16_t n_parts;
-	uint16_t frame_end[FRAMES_MAX]; /* parts up to and with that frame */
-	uint16_t n_frames;
-};
+enum { WRAP = 1 << 15 /* of a packed ring's index, as GET_VRING_BASE has it */ };
 
 /* ---- when the rings may be looked at ---- */
 
-static bool enter(struct vhost_rings *r)
+bool vhost_rings_enter(struct vhost_rings *r)
 {
 	__atomic_store_n(&r->busy, 1, __ATOMIC_SEQ_CST);
-	if (!(__atomic_load_n(&r->stale, __ATOMIC_SEQ_CST) & CLOSED))
+	if (!(__atomic_load_n(&r->stale, __ATOMIC_SEQ_CST) & VHOST_RINGS_CLOSED))
 		return true;
-	__atomic_store_n(&r->busy, 0, __ATOMIC_RELEASE);
+	vhost_rings_leave(r);
 	return false;
 }
 
-static void leave(struct vhost_rings *r)
+void vhost_rings_leave(struct vhost_rings *r)
 {
 	__atomic_store_n(&r->busy, 0, __ATOMIC_RELEASE);
 }
 
-void vhost_rings_close(struct vhost_rings *r)
+static void wait_for_owner(const struct vhost_rings *r)
 {
-	__atomic_fetch_or(&r->stale, CLOSED | STALE, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(&r->busy, __ATOMIC_SEQ_CST))
 		rte_pause();
 }
 
+void vhost_rings_close(struct vhost_rings *r)
+{
+	__atomic_fetch_or(&r->stale, VHOST_RINGS_CLOSED | VHOST_RINGS_STALE, __ATOMIC_SEQ_CST);
+	wait_for_owner(r);
+}
+
 void vhost_rings_reopen(struct vhost_rings *r)
 {
-	__atomic_fetch_and(&r->stale, ~(uint32_t)CLOSED, __ATOMIC_SEQ_CST);
+	__atomic_fetch_and(&r->stale, ~(uint32_t)VHOST_RINGS_CLOSED, __ATOMIC_SEQ_CST);
 }
 
 void vhost_rings_look_again(struct vhost_rings *r)
 {
-	__atomic_fetch_or(&r->stale, STALE, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&r->stale, VHOST_RINGS_STALE, __ATOMIC_SEQ_CST);
+}
+
+void vhost_rings_let(struct vhost_rings *r, uint32_t why, bool may)
+{
+	if (may) {
+		__atomic_fetch_and(&r->stale, ~why, __ATOMIC_SEQ_CST);
+		return;
+	}
+	__atomic_fetch_or(&r->stale, why, __ATOMIC_SEQ_CST);
+	wait_for_owner(r);
 }
 
 void vhost_rings_fini(struct vhost_rings *r)
@@ -137,8 +130,7 @@ static void mark_entries(const struct vhost_ring *ring, uint64_t base, uint32_t 
 		dirty_log_mark(log, base, (count - first) * entry_bytes);
 }
 
-/* Entries from the index logged last up to now; a split ring's index itself too. */
-static void mark_used(
+void vhost_rings_mark_used(
 	const struct vhost_rings *r, struct vhost_ring *ring, uint16_t index, struct dirty_log *log)
 {
 	uint16_t avail_idx, used_idx, size = ring->vring.size, from, to;
@@ -168,20 +160,21 @@ static void mark_used(
 
 static bool is_current(const struct vhost_rings *r, const struct dirty_log *log)
 {
-	return r->known && !(__atomic_load_n(&r->stale, __ATOMIC_ACQUIRE) & STALE) &&
+	return r->known && !(__atomic_load_n(&r->stale, __ATOMIC_ACQUIRE) & VHOST_RINGS_STALE) &&
 	       r->log_starts == __atomic_load_n(&log->starts, __ATOMIC_RELAXED);
 }
 
-/* Between enter() and leave(). What was written to the rings as they were is logged first. */
+/* Between enter and leave. What was written to the rings as they were is logged first. */
 static bool look(struct vhost_rings *r, struct dirty_log *log)
 {
 	uint32_t starts = __atomic_load_n(&log->starts, __ATOMIC_RELAXED);
+	bool on = dirty_log_is_on(log);
 	uint64_t features = 0;
 
-	__atomic_fetch_and(&r->stale, ~(uint32_t)STALE, __ATOMIC_SEQ_CST);
-	if (r->known && r->log_starts == starts) {
-		mark_used(r, &r->rx, r->rx_vring, log);
-		mark_used(r, &r->tx, r->rx_vring + 1, log);
+	__atomic_fetch_and(&r->stale, ~(uint32_t)VHOST_RINGS_STALE, __ATOMIC_SEQ_CST);
+	if (on && r->known && r->log_starts == starts) {
+		vhost_rings_mark_used(r, &r->rx, r->rx_vring, log);
+		vhost_rings_mark_used(r, &r->tx, r->rx_vring + 1, log);
 	}
 	vhost_rings_fini(r);
 	r->log_starts = starts;
@@ -194,282 +187,32 @@ static bool look(struct vhost_rings *r, struct dirty_log *log)
 				  ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
 				  : sizeof(struct virtio_net_hdr);
 	r->known = ring_find(r, &r->rx, r->rx_vring) && ring_find(r, &r->tx, r->rx_vring + 1);
-	if (!r->known)
-		return false;
-	mark_set_up(r, &r->rx, log);
-	mark_set_up(r, &r->tx, log);
-	return true;
+	if (r->known && on) {
+		mark_set_up(r, &r->rx, log);
+		mark_set_up(r, &r->tx, log);
+	}
+	return r->known;
 }
 
-/* Look at the rings again if need be; false: they are not set up, or must not be looked at. */
-static bool find(struct vhost_rings *r, struct dirty_log *log)
+bool vhost_rings_find(struct vhost_rings *r, struct dirty_log *log)
 {
 	bool found;
 
 	if (likely(is_current(r, log)))
 		return true;
-	if (!enter(r))
+	if (!vhost_rings_enter(r))
 		return false;
 	found = look(r, log);
-	leave(r);
+	vhost_rings_leave(r);
 	return found;
 }
 
-/* ---- the buffers that a burst will fill ---- */
-
-/* Bytes of one frame that have no place yet go here. */
-static bool plan_part(struct plan *plan, uint64_t gpa, uint32_t bytes, uint32_t *left)
-{
-	uint32_t take = RTE_MIN(bytes, *left);
-
-	if (!take)
-		return true;
-	if (plan->n_parts == PARTS_MAX)
-		return false;
-	plan->parts[plan->n_parts++] = (struct part){.gpa = gpa, .bytes = take};
-	*left -= take;
-	return true;
-}
-
-/* The host's address of a table of descriptors in guest memory; NULL: not in one piece. */
-static const void *table_at(const struct vhost_rings *r, uint64_t gpa, uint32_t bytes)
-{
-	uint64_t len = bytes;
-	uint64_t hva = rte_vhost_va_from_guest_pa(r->memory, gpa, &len);
-
-	return len == bytes ? (const void *)(uintptr_t)hva : NULL;
-}
-
-static struct vring_desc read_split(const struct vring_desc *desc)
-{
-	struct vring_desc copy;
-
-	memcpy(&copy, (const void *)(uintptr_t)desc, sizeof(copy));
-	rte_compiler_barrier();
-	return copy;
-}
-
-/* One chain of a split ring, its indirect table included. */
-static bool plan_split_chain(
-	const struct vhost_rings *r, struct plan *plan, uint16_t head, uint32_t *left)
-{
-	const struct vring_desc *table = r->rx.vring.desc;
-	uint32_t size = r->rx.vring.size, next = head;
-	struct vring_desc d;
-
-	if (head >= size)
-		return false;
-	d = read_split(&table[head]);
-	if (d.flags & VRING_DESC_F_INDIRECT) {
-		size = d.len / sizeof(d);
-		table = table_at(r, d.addr, d.len);
-		next = 0;
-		if (!table || !size)
-			return false;
-		d = read_split(&table[0]);
-	}
-	for (unsigned n = 0; n < CHAIN_MAX; n++) {
-		if (!plan_part(plan, d.addr, d.len, left))
-			return false;
-		if (!(d.flags & VRING_DESC_F_NEXT))
-			return true;
-		next = d.next;
-		if (next >= size)
-			return false;
-		d = read_split(&table[next]);
-	}
-	return false;
-}
-
-/* How far the planning has come in the ring. */
-struct cursor {
-	uint16_t idx;
-	bool wrap;    /* packed */
-	uint16_t end; /* split: the guest's index */
-};
-
-static bool next_split(
-	const struct vhost_rings *r, struct cursor *at, struct plan *plan, uint32_t *left)
-{
-	const struct vring_avail *avail = r->rx.vring.avail;
-	uint16_t head;
-
-	if (at->idx == at->end)
-		return false;
-	head = __atomic_load_n(&avail->ring[at->idx & (r->rx.vring.size - 1)], __ATOMIC_RELAXED);
-	at->idx++;
-	return plan_split_chain(r, plan, head, left);
-}
-
-static bool plan_packed_table(const struct vhost_rings *r, struct plan *plan,
-	const struct vring_packed_desc *d, uint32_t *left)
-{
-	const struct vring_packed_desc *table = table_at(r, d->addr, d->len);
-	uint32_t size = d->len / sizeof(*d);
-
-	if (!table || size > CHAIN_MAX)
-		return false;
-	for (uint32_t i = 0; i < size; i++) {
-		struct vring_packed_desc copy;
-
-		memcpy(&copy, &table[i], sizeof(copy));
-		rte_compiler_barrier();
-		if (!plan_part(plan, copy.addr, copy.len, left))
-			return false;
-	}
-	return true;
-}
-
-static bool is_available(uint16_t flags, bool wrap)
-{
-	return wrap == !!(flags & (1 << VRING_PACKED_DESC_F_AVAIL)) &&
-	       wrap != !!(flags & (1 << VRING_PACKED_DESC_F_USED));
-}
-
-static bool next_packed(
-	const struct vhost_rings *r, struct cursor *at, struct plan *plan, uint32_t *left)
-{
-	const struct vring_packed_desc *ring = r->rx.vring.desc_packed;
-	uint16_t size = r->rx.vring.size, flags;
-	struct vring_packed_desc d;
-
-	if (at->idx >= size)
-		return false;
-	flags = __atomic_load_n(&ring[at->idx].flags, __ATOMIC_ACQUIRE);
-	if (!is_available(flags, at->wrap))
-		return false;
-	for (unsigned n = 0; n < size; n++) {
-		memcpy(&d, &ring[at->idx], sizeof(d));
-		rte_compiler_barrier();
-		if (++at->idx == size) {
-			at->idx = 0;
-			at->wrap = !at->wrap;
-		}
-		if (!(d.flags & VRING_DESC_F_INDIRECT ? plan_packed_table(r, plan, &d, left)
-						      : plan_part(plan, d.addr, d.len, left)))
-			return false;
-		if (!(d.flags & VRING_DESC_F_NEXT))
-			return true;
-	}
-	return false;
-}
-
-/* One frame: as many chains as it takes (one, without mergeable buffers: then it is too long for
- * the library too, and it takes no more). */
-static bool plan_frame(
-	const struct vhost_rings *r, struct cursor *at, struct plan *plan, const struct rte_mbuf *m)
-{
-	uint32_t left = m->pkt_len + r->header_bytes;
-
-	while (left)
-		if (!(r->packed ? next_packed : next_split)(r, at, plan, &left))
-			return false;
-	plan->frame_end[plan->n_frames++] = plan->n_parts;
-	return true;
-}
-
-/* Four frames that fit into four descriptors in a row the library puts there, one each, without a
- * look at their other flags (librte_vhost's batches for packed rings). */
-static bool plan_batch(
-	const struct vhost_rings *r, struct cursor *at, struct plan *plan, struct rte_mbuf **pkts)
-{
-	const struct vring_packed_desc *ring = &r->rx.vring.desc_packed[at->idx];
-	struct part parts[BATCH];
-
-	if (at->idx % BATCH || at->idx + BATCH > r->rx.vring.size ||
-		plan->n_parts + BATCH > PARTS_MAX)
-		return false;
-	for (uint16_t i = 0; i < BATCH; i++) {
-		uint16_t flags = __atomic_load_n(&ring[i].flags, __ATOMIC_ACQUIRE);
-		uint32_t bytes = pkts[i]->pkt_len + sizeof(struct virtio_net_hdr_mrg_rxbuf);
-		uint32_t len = __atomic_load_n(&ring[i].len, __ATOMIC_RELAXED);
-
-		if (pkts[i]->next || !is_available(flags, at->wrap) || len < bytes)
-			return false;
-		parts[i] = (struct part){
-			.gpa = __atomic_load_n(&ring[i].addr, __ATOMIC_RELAXED), .bytes = bytes};
-	}
-	for (uint16_t i = 0; i < BATCH; i++) {
-		plan->parts[plan->n_parts++] = parts[i];
-		plan->frame_end[plan->n_frames++] = plan->n_parts;
-	}
-	at->idx += BATCH;
-	if (at->idx == r->rx.vring.size) {
-		at->idx = 0;
-		at->wrap = !at->wrap;
-	}
-	return true;
-}
-
-static void plan_burst(const struct vhost_rings *r, struct plan *plan, struct rte_mbuf **pkts,
-	uint16_t n, bool in_batches)
-{
-	struct cursor at = {0};
-	uint16_t avail_idx, used_idx;
-
-	plan->n_parts = plan->n_frames = 0;
-	if (rte_vhost_get_vring_base(r->vid, r->rx_vring, &avail_idx, &used_idx) < 0)
-		return;
-	at.idx = avail_idx;
-	if (r->packed) {
-		at.wrap = avail_idx & WRAP;
-		at.idx = avail_idx & ~WRAP;
-	} else {
-		at.end = __atomic_load_n(&r->rx.vring.avail->idx, __ATOMIC_ACQUIRE);
-		if ((uint16_t)(at.end - at.idx) > r->rx.vring.size)
-			return; /* nonsense: the library refuses it too */
-	}
-	n = RTE_MIN(n, (uint16_t)FRAMES_MAX);
-	while (plan->n_frames < n) {
-		uint16_t i = plan->n_frames;
-
-		if (in_batches && n - i >= BATCH && plan_batch(r, &at, plan, &pkts[i]))
-			continue;
-		if (!plan_frame(r, &at, plan, pkts[i]))
-			break;
-	}
-}
-
-/* ---- bursts ---- */
-
-/* As planned; no further when the library's thread has changed something under way. */
-static uint16_t enqueue_planned(
-	struct vhost_rings *r, const struct plan *plan, struct rte_mbuf **pkts, uint16_t at_once)
-{
-	uint16_t done = 0, want, taken;
-
-	do {
-		want = RTE_MIN(at_once, (uint16_t)(plan->n_frames - done));
-		taken = rte_vhost_enqueue_burst(r->vid, r->rx_vring, &pkts[done], want);
-		done += taken;
-	} while (taken == want && done < plan->n_frames &&
-		 likely(!__atomic_load_n(&r->stale, __ATOMIC_ACQUIRE)));
-	return done;
-}
-
-uint16_t vhost_rings_enqueue(struct vhost_rings *r, struct dirty_log *log, struct rte_mbuf **pkts,
-	uint16_t n, uint16_t at_once)
-{
-	struct plan plan;
-	uint16_t done;
-
-	if (!find(r, log) || !enter(r))
-		return 0;
-	plan_burst(r, &plan, pkts, n, r->packed && at_once >= BATCH);
-	leave(r);
-	if (!plan.n_frames)
-		return 0;
-	done = enqueue_planned(r, &plan, pkts, at_once);
-	for (uint16_t i = 0; done && i < plan.frame_end[done - 1]; i++)
-		dirty_log_mark(log, plan.parts[i].gpa, plan.parts[i].bytes);
-	mark_used(r, &r->rx, r->rx_vring, log);
-	return done;
-}
+/* ---- what the library wrote ---- */
 
 void vhost_rings_dequeued(struct vhost_rings *r, struct dirty_log *log)
 {
-	if (find(r, log))
-		mark_used(r, &r->tx, r->rx_vring + 1, log);
+	if (vhost_rings_find(r, log))
+		vhost_rings_mark_used(r, &r->tx, r->rx_vring + 1, log);
 }
 
 void vhost_rings_notified(struct vhost_rings *r, struct dirty_log *log, uint64_t features)
@@ -479,7 +222,7 @@ void vhost_rings_notified(struct vhost_rings *r, struct dirty_log *log, uint64_t
 
 	if (likely(!on && !need))
 		return;
-	if (!find(r, log))
+	if (!vhost_rings_find(r, log))
 		return;
 	gpa = event_field(r, &r->tx);
 	if (on)

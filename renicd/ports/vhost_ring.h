@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a queue pair's rings look like from outside librte_vhost, so that its writes to the guest's
- * memory can be logged (nic/dirty_log.h): where the rings lie in guest physical addresses, and
- * which buffers a burst to the guest will fill.
- *
- * The library does not say what it writes. So before rte_vhost_enqueue_burst() the descriptors that
- * it is going to use are read, as it reads them; only frames whose buffers are known are given to
- * it, so that nothing is written that was not foreseen. Rings are logged by their indices, before
+ * What a queue pair's rings look like from outside librte_vhost: where they lie, for the host and
+ * for the guest, and when they may be looked at. With that frames are put into them
+ * (vhost_put.h), and what the library writes to the guest's memory is logged (nic/dirty_log.h;
+ * vhost_plan.h). The library does not say what it writes: rings are logged by their indices, before
  * and after a call.
  *
  * The guest and its front-end are hostile: every value is read once and bounded. What they change
@@ -23,7 +20,13 @@
 
 #include "nic/dirty_log.h"
 
-struct rte_mbuf;
+/* Bits of vhost_rings.stale. */
+enum {
+	VHOST_RINGS_STALE = 1,	/* look again */
+	VHOST_RINGS_CLOSED = 2, /* guest memory must not be touched */
+	VHOST_RINGS_RX_OFF = 4, /* SET_VRING_ENABLE said 0 */
+	VHOST_RINGS_LOGGED = 8, /* VHOST_F_LOG_ALL was negotiated */
+};
 
 /* A vring as it is now. */
 struct vhost_ring {
@@ -64,10 +67,20 @@ void vhost_rings_look_again(struct vhost_rings *rings);
 /* Frees what it has; no lcore uses it. */
 void vhost_rings_fini(struct vhost_rings *rings);
 
-/* The owner: give frames to the guest, and log what was written. As rte_vhost_enqueue_burst(),
- * which gets at_once of them in a call. */
-uint16_t vhost_rings_enqueue(struct vhost_rings *rings, struct dirty_log *log,
-	struct rte_mbuf **pkts, uint16_t n, uint16_t at_once);
+/* May vhost_put() use the RX ring, for all that one reason says (RX_OFF, LOGGED)? When this returns
+ * after a no, it does so no more. Any thread, whatever locks of the library it holds. */
+void vhost_rings_let(struct vhost_rings *rings, uint32_t why, bool may);
+
+/* The owner: look at the rings again if need be; false: they are not set up, or closed. */
+bool vhost_rings_find(struct vhost_rings *rings, struct dirty_log *log);
+
+/* The owner, around each look at guest memory; between them it takes no lock. false: closed. */
+bool vhost_rings_enter(struct vhost_rings *rings);
+void vhost_rings_leave(struct vhost_rings *rings);
+
+/* The owner: log used entries from the index logged last up to now; a split ring's index too. */
+void vhost_rings_mark_used(const struct vhost_rings *rings, struct vhost_ring *ring, uint16_t index,
+	struct dirty_log *log);
 
 /* The owner, after rte_vhost_dequeue_burst(): log what it wrote to the rings. */
 void vhost_rings_dequeued(struct vhost_rings *rings, struct dirty_log *log);

@@ -95,7 +95,11 @@ class VhostFrontEnd:
                                               base + 0x4000, 0))
         self.send_u64(SET_VRING_CALL, ring, [call])
         self.send_u64(SET_VRING_KICK, ring, [kick])
-        self.send(SET_VRING_ENABLE, struct.pack("<II", ring, 1))
+        self.enable(ring)
+
+    def enable(self, ring, on=True):
+        """Enable or disable a ring."""
+        self.send(SET_VRING_ENABLE, struct.pack("<II", ring, on))
 
     def setup(self):
         """From the connection to running rings."""
