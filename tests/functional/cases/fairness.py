@@ -66,3 +66,33 @@ def a_release_of_much_leaves_others_their_share_of_the_wire(env):
           f"{before} frames left before the last of {asked} small ones, {queued} of them were "
           "on the wire already")
     env.note(f"{before - queued} frames of 1500 bytes beside {asked} of 200")
+
+
+@case(rows={"while-it-lacks-it": {"min_tx_rate": 100000, "goes_first": True},
+            "once-it-has-had-it": {"min_tx_rate": 1, "goes_first": False}})
+def a_minimum_goes_before_what_others_release(env, min_tx_rate, goes_first):
+    """Both have all their frames ready when a wire that is full begins to take some again."""
+    held = 10000
+    daemon, socket = env.renicd_on_memif()
+    framegen = env.framegen()
+    guests = (env.guest(daemon, framegen, 1, min_tx_rate=min_tx_rate),
+              env.guest(daemon, framegen, 2))
+    far = env.far_end(daemon, env.framegen(), socket)
+    for number, guest in enumerate(guests, 1):
+        daemon.call("protection_start", group=f"vf{number}")
+        guest.send("ipv4", held, stream=number, size=1000, dst=OUTSIDE)
+        daemon.wait_taken(f"vf{number}", held)
+    far.rx(False)
+    for vf in ("vf2", "vf1"):
+        daemon.call("checkpoint_commit", group=vf, epoch=daemon.checkpoint(vf))
+    wait_until(lambda: daemon.call("uplink_get")["refused"] > 0, "the wire takes no more")
+    queued = held - settled(lambda: daemon.vf("vf2")["held_pkts"])
+    check(queued < held // 2, f"the wire takes {queued} frames: it is not scarce")
+    far.note()
+    far.rx(True)
+    for stream in (1, 2):
+        far.expect_whole(stream, held)
+    before = frames_before(far.arrivals(), 2, 1, held) - queued
+    check(before < held // 3 if goes_first else before > held // 3,
+          f"{before} of {held} frames of the other VF's left before the last one of the first's")
+    env.note(f"{before} of the other's {held} frames left meanwhile")

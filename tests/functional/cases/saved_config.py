@@ -118,3 +118,32 @@ def files_that_are_no_configuration_are_told(env):
     check(done.returncode == 1 and ".not" in done.stderr, f"no such file: {done}")
     done = env.renicctl(daemon, "config", "save", "/nowhere/file", check=False)
     check(done.returncode == 1 and "/nowhere/file" in done.stderr, f"no such directory: {done}")
+
+
+# what a second call of the file has; what is said of it: member, what was given, what was expected
+WRONG = [
+    ("vf_create", {"name": "b", "mac": "52:54"}, ("mac", "52:54", "a unicast MAC address")),
+    ("vf_create", {"name": "b", "vlan": 4096}, ("vlan", "4096", "0 to 4095")),
+    ("vf_create", {"name": "b", "max_tx_rate": 10, "min_tx_rate": 11}, ("min_tx_rate", "11", "10")),
+    ("vf_create", {"name": "b", "speed": 1}, ("speed",)),
+    ("vf_create", {"name": "a"}, ("name", "a")),
+    ("group_create", {"name": "g", "vfs": ["a", "nobody"]}, ("vfs[1]", "nobody")),
+]
+
+
+@case
+def a_check_names_what_is_wrong_and_changes_nothing(env):
+    daemon = env.renicd_alone()
+    daemon.call("vf_create", name="kept", role="server")
+    _, before = save(env, daemon, "before")
+    path = os.path.join(env.directory, "calls")
+    for method, params, said in WRONG:
+        calls = [{"method": "vf_create", "params": {"name": "a", "role": "server"}},
+                 {"method": method, "params": params}]
+        with open(path, "w") as file:
+            json.dump({"calls": calls}, file)
+        done = env.renicctl(daemon, "config", "load", "--check", path, check=False)
+        equal(done.returncode, 1, f"status for {params}")
+        for words in ("calls[1]", *said):
+            check(words in done.stderr, f"for {params} it said, without {words}: {done.stderr}")
+    equal(save(env, daemon, "after")[1], before, "the configuration afterwards")
