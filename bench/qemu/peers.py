@@ -5,6 +5,8 @@ What QEMU has of its own to be measured beside renic-remus. Prints one line of J
 
   peers.py colo DELAY_MS SECONDS    COLO in periodic mode, no colo-compare, no disk: pauses of
                                     the primary, checkpoints a second
+  peers.py stops SECONDS            what QEMU alone takes of a pause: stop, xen-save-devices-state and
+                                    cont in one write, 40 times a second, a guest on a tap
   peers.py buffer SECONDS           a guest on a tap whose frames wait in a filter-buffer of 5, 25
                                     and 100 ms (nothing is copied anywhere)
 
@@ -12,6 +14,7 @@ COLO's two guests are on two renicd, on which nothing is held: only its pauses a
 """
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -29,6 +32,7 @@ from lab import TapSide  # noqa: E402
 from rates import measure  # noqa: E402
 
 INTERVALS_MS = (5, 25, 100)
+STOPS_EVERY_S = 0.025
 WARM_UP = 5  # checkpoints, the first of which copy what the start left
 
 
@@ -62,6 +66,40 @@ def colo(run, image, accel, delay_ms, seconds):
             "epochs_per_s": len(pauses) / taken}
 
 
+def stops(run, image, accel, seconds):
+    """{what: value}"""
+    side = TapSide(run, image, accel)
+    state = run.join("state")
+    words = [{"execute": "stop"}, {"execute": "xen-save-devices-state",
+                                   "arguments": {"filename": state, "live": False}},
+             {"execute": "cont"}]
+    batch = b"".join(json.dumps(word).encode() + b"\n" for word in words)
+    pauses = []
+    try:
+        side.guest.wait_up()
+        side.guest.qmp.close()
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(side.guest.path("qmp"))
+            replies = sock.makefile("rb")
+            replies.readline()
+            sock.sendall(b'{"execute": "qmp_capabilities", "arguments": {"enable": ["oob"]}}\n')
+            replies.readline()
+            end = time.monotonic() + float(seconds)
+            while (begun := time.monotonic()) < end:
+                sock.sendall(batch)
+                missing = len(words)
+                while missing:
+                    message = json.loads(replies.readline())
+                    if "error" in message:
+                        raise RuntimeError(f"QEMU: {message['error']['desc']}")
+                    missing -= "return" in message
+                pauses.append((time.monotonic() - begun) * 1e3)
+                time.sleep(max(0, begun + STOPS_EVERY_S - time.monotonic()))
+    finally:
+        side.guest.kill()
+    return {"pause_p50_ms": percentile(pauses, 0.5), "pause_p99_ms": percentile(pauses, 0.99)}
+
+
 def buffer(run, image, accel, seconds):
     """{interval: {what: value}}"""
     side = TapSide(run, image, accel)
@@ -87,7 +125,7 @@ def main():
         subprocess.run([os.path.join(TESTS, "vm/guest/build.sh"), image], check=True,
                        stdout=sys.stderr)
     sandbox.enter()
-    experiment = {"colo": colo, "buffer": buffer}[sys.argv[1]]
+    experiment = {"colo": colo, "stops": stops, "buffer": buffer}[sys.argv[1]]
     run = sandbox.RunDir("renic-lab.")
     print(json.dumps(experiment(run, image, accelerator(image), *sys.argv[2:])))
     return 0
