@@ -29,6 +29,8 @@ enum {
 	POLLERS_MAX = 8192,
 	IDLE_SPIN_US = 40,  /* awake this long after the last frame */
 	SLEEP_TIMED_MS = 1, /* some port cannot signal: look at it this often */
+	SLEEP_QUIET_MS = 4, /* and this often when it has brought nothing for QUIET_MS */
+	QUIET_MS = 1000,
 	SLEEP_MAX_MS = 1000,
 };
 
@@ -38,6 +40,7 @@ struct lcore {
 	int epoll_fd;
 	bool busy;
 	bool stop;
+	unsigned quiet_ms; /* slept since a port that cannot signal brought something */
 	unsigned n_pollers;
 	struct poller **pollers;
 	struct beat beat;
@@ -106,20 +109,19 @@ static bool watch(struct lcore *lc, struct poller *p, int fd)
 	return true;
 }
 
-/* Returns how long the lcore may sleep, ms. */
-static int arm_all(struct lcore *lc)
+/* Returns whether there is one that cannot signal. */
+static bool arm_all(struct lcore *lc)
 {
-	int timeout_ms = SLEEP_MAX_MS;
+	bool is_timed = false;
 
 	for (unsigned i = 0; i < lc->n_pollers; i++) {
 		struct poller *p = lc->pollers[i];
 		int fd = p->arm ? p->arm(p->ctx) : POLLER_NO_FD;
 
 		p->is_timed = fd == POLLER_TIMED || (fd >= 0 && !watch(lc, p, fd));
-		if (p->is_timed)
-			timeout_ms = SLEEP_TIMED_MS;
+		is_timed |= p->is_timed;
 	}
-	return timeout_ms;
+	return is_timed;
 }
 
 static void disarm_all(struct lcore *lc)
@@ -137,6 +139,13 @@ static void drain_wake_fd(struct lcore *lc)
 		;
 }
 
+static int max_sleep_ms(const struct lcore *lc, bool is_timed)
+{
+	if (!is_timed)
+		return SLEEP_MAX_MS;
+	return lc->quiet_ms < QUIET_MS ? SLEEP_TIMED_MS : SLEEP_QUIET_MS;
+}
+
 /* Not longer than until the next beat; 0: it is near. */
 static int sleep_ms(const struct lcore *lc, int timeout_ms)
 {
@@ -148,26 +157,28 @@ static int sleep_ms(const struct lcore *lc, int timeout_ms)
 static void lcore_sleep(struct lcore *lc)
 {
 	struct epoll_event ev[16];
-	int timeout_ms, beat_ms, slept_ms = 0, n;
+	int timeout_ms, slept_ms = 0, n;
+	bool is_timed;
 	unsigned work;
 
 	__atomic_store_n(&lc->box.sleeping, 1, __ATOMIC_SEQ_CST);
-	timeout_ms = arm_all(lc);
+	is_timed = arm_all(lc);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	work = poll_all(lc);
 	while (!work && mailbox_is_empty(&lc->box) &&
 		!__atomic_load_n(&lc->stop, __ATOMIC_SEQ_CST)) {
-		beat_ms = sleep_ms(lc, timeout_ms);
-		if (!beat_ms)
+		timeout_ms = sleep_ms(lc, max_sleep_ms(lc, is_timed));
+		if (!timeout_ms)
 			break;
 		rte_rcu_qsbr_thread_offline(qsbr, lc->index);
-		n = epoll_wait(lc->epoll_fd, ev, RTE_DIM(ev), beat_ms);
+		n = epoll_wait(lc->epoll_fd, ev, RTE_DIM(ev), timeout_ms);
 		rte_rcu_qsbr_thread_online(qsbr, lc->index);
 		if (n > 0)
 			break;
-		slept_ms += beat_ms;
+		slept_ms += timeout_ms;
 		work = slept_ms < SLEEP_MAX_MS ? poll_timed(lc) : poll_all(lc);
 		slept_ms %= SLEEP_MAX_MS;
+		lc->quiet_ms = work ? 0 : RTE_MIN(lc->quiet_ms + timeout_ms, (unsigned)QUIET_MS);
 	}
 	__atomic_store_n(&lc->box.sleeping, 0, __ATOMIC_SEQ_CST);
 	drain_wake_fd(lc);
