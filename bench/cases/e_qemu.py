@@ -22,7 +22,7 @@ TCG = ("under software emulation the guest's own processor is the bound; both si
 @functools.lru_cache(maxsize=None)
 def lab(*words):
     """One run of the lab: its samples."""
-    for program in ("qemu-system-x86_64", "iperf3", "busybox", "dpdk-testpmd"):
+    for program in ("qemu-system-x86_64", "iperf3", "busybox", "dpdk-testpmd", "ethtool"):
         if not shutil.which(program):
             raise Skip(f"{program} is not installed (scripts/deps.sh bench installs it)")
     done = subprocess.run([sys.executable, LAB, *words], stdout=subprocess.PIPE, text=True,
