@@ -70,11 +70,11 @@ def pauses(lab, seconds):
 def rates(lab, seconds):
     """{protection: {what: value}}"""
     lab.boot()
-    results = {"unprotected": measure(GUEST_IP, seconds)}
+    results = {"unprotected": measure(lab.primary.guest, GUEST_IP, seconds)}
     lab.protect()
     for interval in INTERVALS_MS:
         lab.restart_remus({"interval_us": interval * 1000}, {})
-        results[f"{interval} ms"] = measure(GUEST_IP, seconds)
+        results[f"{interval} ms"] = measure(lab.primary.guest, GUEST_IP, seconds)
     return results
 
 

@@ -111,7 +111,7 @@ def buffer(run, image, accel, seconds):
             side.guest.qmp("object-add", **{
                 "qom-type": "filter-buffer", "id": "held", "netdev": "net", "queue": "rx",
                 "interval": interval * 1000})
-            results[f"{interval} ms"] = measure(side.guest.ip, float(seconds))
+            results[f"{interval} ms"] = measure(side.guest, side.guest.ip, float(seconds))
             side.guest.qmp("object-del", id="held")
     finally:
         side.guest.kill()
