@@ -290,24 +290,33 @@ static void a_stream_that_is_refused_is_an_error_at_once(void **state)
 
 static void a_shape_comes_back_as_it_went(void **state)
 {
-	const struct xen_shape shape = {.name = "web",
+	struct xen_shape shape = {.name = "web",
 		.vcpus = 2,
 		.max_kib = 131072,
 		.n_vifs = 2,
 		.vifs = {{0, "00:16:3e:00:00:01"}, {3, "00:16:3e:00:00:02"}}};
-	json_t *object = xen_shape_pack(&shape);
-	struct nic_error err = {0};
-	struct xen_shape back;
 
-	assert_int_equal(xen_shape_unpack(object, &back, &err), 0);
-	assert_memory_equal(&back, &shape, sizeof(shape));
-	json_decref(object);
+	for (int pvh = 0; pvh < 2; pvh++) {
+		struct nic_error err = {0};
+		struct xen_shape back;
+		json_t *object;
+
+		shape.pvh = pvh;
+		shape.paging_kib = pvh ? 2048 : 0;
+		object = xen_shape_pack(&shape);
+		assert_int_equal(xen_shape_unpack(object, &back, &err), 0);
+		assert_memory_equal(&back, &shape, sizeof(shape));
+		json_decref(object);
+	}
 }
 
 static const char *const bad_shapes[] = {
 	"[]",
 	"{}",
+	"{\"type\":\"hvm\",\"name\":\"a\",\"vcpus\":1,\"max_kib\":1,\"vifs\":[]}",
 	"{\"type\":\"pvh\",\"name\":\"a\",\"vcpus\":1,\"max_kib\":1,\"vifs\":[]}",
+	"{\"type\":\"pvh\",\"name\":\"a\",\"vcpus\":1,\"max_kib\":1,\"paging_kib\":0,\"vifs\":[]}",
+	"{\"type\":\"pv\",\"name\":\"a\",\"vcpus\":1,\"max_kib\":1,\"paging_kib\":-1,\"vifs\":[]}",
 	"{\"type\":\"pv\",\"name\":\"a/b\",\"vcpus\":1,\"max_kib\":1,\"vifs\":[]}",
 	"{\"type\":\"pv\",\"name\":\"\",\"vcpus\":1,\"max_kib\":1,\"vifs\":[]}",
 	"{\"type\":\"pv\",\"name\":\"a\",\"vcpus\":0,\"max_kib\":1,\"vifs\":[]}",

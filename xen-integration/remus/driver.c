@@ -15,7 +15,7 @@
  *   run      unpaused; its netfronts make new rings with the renicd of this host
  *
  * The stream is a struct header, that many bytes of JSON (xen_shape_pack()), then libxenguest's.
- * PV guests alone. One thread at a time.
+ * PV and PVH guests. One thread at a time.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,11 +151,12 @@ static int xen_open(const struct remus_vm_config *config, enum remus_side side,
 	if (!rc)
 		rc = side == REMUS_PRIMARY ? open_primary(vm, &options, err)
 					   : open_standby(vm, &options, err);
+	rc = about(vm, rc, err);
 	if (!rc)
 		*out = vm;
 	else
 		xen_close(vm);
-	return about(vm, rc, err);
+	return rc;
 }
 
 /* What was restored and never ran. */

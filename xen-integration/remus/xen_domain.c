@@ -100,6 +100,15 @@ static int64_t find_by_name(struct xen_domain *d, const char *name)
 	return found;
 }
 
+/* A PVH guest has a local APIC of all that a PC is made of; what else there is emulated. */
+static bool has_device_model(struct xen_domain *d, uint32_t domid)
+{
+	xc_domaininfo_t info;
+
+	return xc_domain_getinfolist(d->xch, domid, 1, &info) != 1 || info.domain != domid ||
+	       (info.arch_config.emulation_flags & ~(uint32_t)XEN_X86_EMU_LAPIC);
+}
+
 int xen_domain_find(struct xen_domain *d, const char *name, struct nic_error *err)
 {
 	int64_t domid = find_by_name(d, name);
@@ -108,9 +117,10 @@ int xen_domain_find(struct xen_domain *d, const char *name, struct nic_error *er
 	if (domid <= 0 || !get_info(d, (uint32_t)domid, &info))
 		return nic_fail(err, RENIC_E_NOT_FOUND, "domain",
 			"VM %s: there is no domain \"%s\" here", d->vm, name);
-	if (info.hvm)
+	if (info.hvm && has_device_model(d, (uint32_t)domid))
 		return nic_fail(err, RENIC_E_UNSUPPORTED, "domain",
-			"VM %s: domain \"%s\" is HVM or PVH; expected a PV guest (type = \"pv\")",
+			"VM %s: domain \"%s\" is HVM; expected a guest without a device model "
+			"(type = \"pv\" or \"pvh\")",
 			d->vm, name);
 	d->domid = (uint32_t)domid;
 	return 0;

@@ -2,7 +2,8 @@
 /*
  * What renic-remus does to a Xen domain beside copying it: find it, suspend and resume it, end it,
  * describe it to the backup, and there make one like it and give it what xenstore has for a guest
- * (public/io/xs_wire.h, docs/misc/xenstore-paths in Xen's sources). PV guests.
+ * (public/io/xs_wire.h, docs/misc/xenstore-paths in Xen's sources). PV and PVH guests: those that
+ * have no device model, whose state would have to go along.
  *
  * One thread at a time for each xen_domain.
  */
@@ -38,6 +39,8 @@ struct xen_domain {
 /* What a domain that is to take another's state is made by. */
 struct xen_shape {
 	char name[XEN_NAME_SIZE];
+	bool pvh;	     /* else PV */
+	uint64_t paging_kib; /* PVH: of hypervisor's memory for its page tables */
 	uint32_t vcpus;
 	uint64_t max_kib;
 	unsigned n_vifs;
@@ -63,7 +66,7 @@ void xen_domain_disconnect(struct xen_domain *d);
 
 /* ---- of a domain that runs ---- */
 
-/* The domain of that name, or number. 0; RENIC_E_NOT_FOUND; RENIC_E_UNSUPPORTED: no PV guest. */
+/* The domain of that name, or number. 0; RENIC_E_NOT_FOUND; RENIC_E_UNSUPPORTED: HVM. */
 int xen_domain_find(struct xen_domain *d, const char *name, struct nic_error *err);
 /* Can the hypervisor log its dirty pages? */
 int xen_domain_check_log_dirty(struct xen_domain *d, struct nic_error *err);

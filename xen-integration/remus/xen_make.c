@@ -66,6 +66,7 @@ static int read_vifs(struct xen_domain *d, struct xen_shape *shape, struct nic_e
 int xen_shape_read(struct xen_domain *d, struct xen_shape *shape, struct nic_error *err)
 {
 	char path[PATH_SIZE];
+	uint64_t paging_bytes = 0;
 	xc_dominfo_t info;
 
 	*shape = (struct xen_shape){0};
@@ -76,6 +77,12 @@ int xen_shape_read(struct xen_domain *d, struct xen_shape *shape, struct nic_err
 			"VM %s: domain %u cannot be looked at", d->vm, d->domid);
 	shape->vcpus = info.max_vcpu_id + 1;
 	shape->max_kib = info.max_memkb;
+	shape->pvh = info.hvm;
+	if (shape->pvh && xc_get_paging_mempool_size(d->xch, d->domid, &paging_bytes))
+		return nic_fail(err, RENIC_E_UNSUPPORTED, "domain",
+			"VM %s: domain %u: its paging memory cannot be read: %s", d->vm, d->domid,
+			strerror(errno));
+	shape->paging_kib = paging_bytes >> 10;
 	return read_vifs(d, shape, err);
 }
 
@@ -87,8 +94,10 @@ json_t *xen_shape_pack(const struct xen_shape *shape)
 		json_array_append_new(
 			vifs, json_pack("{s:I, s:s}", "handle", (json_int_t)shape->vifs[i].handle,
 				      "mac", shape->vifs[i].mac));
-	return json_pack("{s:s, s:s, s:I, s:I, s:o}", "type", "pv", "name", shape->name, "vcpus",
-		(json_int_t)shape->vcpus, "max_kib", (json_int_t)shape->max_kib, "vifs", vifs);
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:o}", "type", shape->pvh ? "pvh" : "pv",
+		"name", shape->name, "vcpus", (json_int_t)shape->vcpus, "max_kib",
+		(json_int_t)shape->max_kib, "paging_kib", (json_int_t)shape->paging_kib, "vifs",
+		vifs);
 }
 
 static bool is_plain(const char *text, size_t size)
@@ -125,20 +134,24 @@ static bool unpack_vifs(const json_t *vifs, struct xen_shape *shape)
 int xen_shape_unpack(const json_t *object, struct xen_shape *shape, struct nic_error *err)
 {
 	const char *type, *name;
-	json_int_t vcpus, max_kib;
+	json_int_t vcpus, max_kib, paging_kib = 0;
 	json_t *vifs;
 
 	*shape = (struct xen_shape){0};
-	if (json_unpack((json_t *)object, "{s:s, s:s, s:I, s:I, s:o}", "type", &type, "name", &name,
-		    "vcpus", &vcpus, "max_kib", &max_kib, "vifs", &vifs) ||
-		strcmp(type, "pv") || !is_plain(name, XEN_NAME_SIZE) || vcpus < 1 ||
-		vcpus > XEN_VCPUS_MAX || max_kib < 1 || max_kib > MAX_KIB ||
+	if (json_unpack((json_t *)object, "{s:s, s:s, s:I, s:I, s?I, s:o}", "type", &type, "name",
+		    &name, "vcpus", &vcpus, "max_kib", &max_kib, "paging_kib", &paging_kib, "vifs",
+		    &vifs) ||
+		(strcmp(type, "pv") && strcmp(type, "pvh")) || !is_plain(name, XEN_NAME_SIZE) ||
+		vcpus < 1 || vcpus > XEN_VCPUS_MAX || max_kib < 1 || max_kib > MAX_KIB ||
+		paging_kib < !strcmp(type, "pvh") || paging_kib > MAX_KIB ||
 		!unpack_vifs(vifs, shape))
 		return nic_fail(err, RENIC_E_PARSE, "xen",
 			"the primary's description of its domain makes no sense");
 	snprintf(shape->name, sizeof(shape->name), "%s", name);
 	shape->vcpus = (uint32_t)vcpus;
 	shape->max_kib = (uint64_t)max_kib;
+	shape->paging_kib = (uint64_t)paging_kib;
+	shape->pvh = !strcmp(type, "pvh");
 	return 0;
 }
 
@@ -162,8 +175,10 @@ static int size_domain(struct xen_domain *d, const struct xen_shape *shape,
 	if (xc_domain_max_vcpus(d->xch, d->domid, shape->vcpus))
 		return fail(d, "its vCPUs", err);
 	if (xc_domain_setmaxmem(d->xch, d->domid, shape->max_kib) ||
-		xc_domain_set_memmap_limit(d->xch, d->domid, shape->max_kib))
+		(!shape->pvh && xc_domain_set_memmap_limit(d->xch, d->domid, shape->max_kib)))
 		return fail(d, "its memory", err);
+	if (shape->pvh && xc_set_paging_mempool_size(d->xch, d->domid, shape->paging_kib << 10))
+		return fail(d, "its paging memory", err);
 	store = xc_evtchn_alloc_unbound(d->xch, d->domid, 0);
 	console = xc_evtchn_alloc_unbound(d->xch, d->domid, 0);
 	if (store < 0 || console < 0)
@@ -194,6 +209,10 @@ int xen_domain_make(struct xen_domain *d, const struct xen_shape *shape,
 	};
 	int rc;
 
+	if (shape->pvh) {
+		config.flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap;
+		config.arch.emulation_flags = XEN_X86_EMU_LAPIC;
+	}
 	if (getrandom(config.handle, sizeof(config.handle), 0) != sizeof(config.handle))
 		return fail(d, "random numbers", err);
 	memcpy(config.handle, mark, sizeof(mark));
