@@ -25,6 +25,13 @@ bool daemon_is_lost(int code)
 	       code == RENIC_E_NO_ANSWER;
 }
 
+int daemon_call_ms(uint64_t renicd_timeout_ms)
+{
+	uint64_t part = renicd_timeout_ms / 5;
+
+	return part > CALL_TIMEOUT_MS ? (int)part : CALL_TIMEOUT_MS;
+}
+
 int daemon_connect(struct daemon *d, struct nic_error *err)
 {
 	struct renic_error why;

@@ -40,6 +40,9 @@ struct daemon {
 	struct daemon_log log;
 };
 
+/* How long a call may take where renicd may be away for so long: a fifth, a second at least. */
+int daemon_call_ms(uint64_t renicd_timeout_ms);
+
 struct daemon_group {
 	char state[16]; /* "unprotected", "protected", "suspended", "standby" */
 	uint64_t term, committed_epoch, held_pkts, held_bytes;

@@ -288,7 +288,9 @@ int primary_run(const struct remus_config *config, struct role *role, struct nic
 		return nic_fail(err, RENIC_E_RESOURCES, "", "no memory");
 	p->config = config;
 	p->role = role;
-	p->daemon = (struct daemon){.path = config->renicd, .group = config->group};
+	p->daemon = (struct daemon){.path = config->renicd,
+		.group = config->group,
+		.timeout_ms = daemon_call_ms(config->renicd_timeout_ms)};
 	p->places = config->in_flight + 1;
 	rc = begin(p, err);
 	if (!rc)

@@ -208,7 +208,9 @@ int standby_run(const struct remus_config *config, struct role *role, struct nic
 		return nic_fail(err, RENIC_E_RESOURCES, "", "no memory");
 	s->config = config;
 	s->role = role;
-	s->daemon = (struct daemon){.path = config->renicd, .group = config->group};
+	s->daemon = (struct daemon){.path = config->renicd,
+		.group = config->group,
+		.timeout_ms = daemon_call_ms(config->renicd_timeout_ms)};
 	s->pulse = s->daemon;
 	s->pulse.timeout_ms = config->timeout_ms / 2; /* a turn that takes longer is late */
 	rc = begin(s, err);
