@@ -3,16 +3,17 @@
 # `make check`: all rungs of the ladder, each also when one below it failed; ends with the totals
 # of all rungs in one line. A rung is a command that prints "name: N passed, N failed"; one that
 # does not is itself one test.
-#   check.sh [rung...]      default: all of  build werror unit sanitized tsan functional vm failover first_hour
+#   check.sh [rung...]      default: all of  build werror unit sanitized tsan functional vm failover xen
+#                           first_hour
 set -uo pipefail
 . "$(dirname "$0")/common.sh"
 cd "$TOP" || exit 1
 
-RUNGS=(build werror unit sanitized tsan functional vm failover first_hour)
+RUNGS=(build werror unit sanitized tsan functional vm failover xen first_hour)
 # A rung that hangs is a failure, not a hang of the whole: how long each may take, seconds, and all
 # of them together. Some twice of what they take on two cores that do nothing else.
 declare -A LIMIT_S=([build]=400 [werror]=400 [unit]=300 [sanitized]=600 [tsan]=400
-	[functional]=900 [vm]=600 [failover]=600 [first_hour]=300)
+	[functional]=900 [vm]=600 [failover]=600 [xen]=1500 [first_hour]=300)
 TOTAL_S=3000
 HUGE_MIB=1536
 passed=0 failed=0 skipped=0
@@ -61,6 +62,7 @@ tsan() {
 functional() { python3 tests/functional/run.py; }
 vm() { python3 tests/vm/run.py; }
 failover() { python3 tests/failover/run.py; }
+xen() { python3 tests/xen/run.py; }
 first_hour() { python3 tests/vm/first_hour.py; }
 
 # Seconds that rung $1 may take: its own limit, or what is left of the whole.
@@ -99,7 +101,7 @@ rung() {
 }
 
 need_root "make check" check
-scripts/deps.sh || exit 1
+scripts/deps.sh check || exit 1
 scripts/hugepages.sh reserve "$HUGE_MIB" "$work/hugepages" || exit 1
 summary=()
 [ $# -gt 0 ] || set -- "${RUNGS[@]}"

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Install, by name, the Debian packages that are missing; nothing is fetched when all are there,
 # so that a second run is quick and works offline.
-#   deps.sh          build, demo, check
+#   deps.sh          build, demo
+#   deps.sh check    all that `make check` needs: also Xen guests and the nested Xen hosts
 #   deps.sh build    only what the compiler needs
 #   deps.sh fuzz     what the compiler and the fuzzers need
 #   deps.sh deb      what the compiler and the Debian packages need
-#   deps.sh xen      all, and what Xen guests and the nested Xen hosts need
 #   deps.sh bench    build, and the benchmarks' peers and plots
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
@@ -25,7 +25,7 @@ BENCH=(openvswitch-switch-dpdk gnuplot-nox iperf3 ethtool)
 # Packages, and a Debian to try them in: `make deb` and `make deb-check` only.
 DEB=(debhelper debootstrap fakeroot dpkg-dev)
 
-# Xen's libraries, and what builds the nested hosts' hypervisor: `make xen-demo` only.
+# Xen's libraries, and what builds the nested hosts' hypervisor: `make check` and `make xen-demo`.
 XEN=(libxen-dev dpkg-dev libc6-dev zlib1g-dev)
 
 missing() {
@@ -40,10 +40,10 @@ case ${1:-all} in
 	bench) WANT=("${BUILD[@]}" "${RUN[@]}" "${BENCH[@]}") ;;
 	fuzz) WANT=("${BUILD[@]}" "${FUZZ[@]}") ;;
 	build) WANT=("${BUILD[@]}") ;;
-	xen) WANT=("${BUILD[@]}" "${RUN[@]}" "${XEN[@]}") ;;
+	check) WANT=("${BUILD[@]}" "${RUN[@]}" "${XEN[@]}") ;;
 	deb) WANT=("${BUILD[@]}" "${DEB[@]}") ;;
 	all) WANT=("${BUILD[@]}" "${RUN[@]}") ;;
-	*) die "usage: deps.sh [build|fuzz|bench|deb|xen|all]" ;;
+	*) die "usage: deps.sh [build|check|fuzz|bench|deb|all]" ;;
 esac
 
 if ! command -v apt-get >/dev/null; then

@@ -9,7 +9,7 @@ cd "$TOP"
 
 need_root "make xen-demo" xen-demo
 title "Setting up"
-scripts/deps.sh xen
+scripts/deps.sh check
 say "build: compiling into build/ (the first time takes a minute)"
 scripts/build.sh build
 say "images: a hypervisor, a dom0 and a guest into build-xen/ (the first time takes three minutes)"

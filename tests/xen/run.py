@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The Xen rung: a real Xen host, nested in QEMU, whose guests' frames go through renicd.
+"""The Xen rung: two real Xen hosts, nested in QEMU, whose guests' frames go through renicd.
 
-  run.py [-l] [WORD...]   run the tests whose names contain one of the words (all without);
-                          -l lists them
+  run.py [-a] [-l] [WORD...]   run the tests whose names contain one of the words; without, all but
+                               those that run only on request; -a: these too; -l lists them
 
-A test is a function test_* of a test_*.py beside this file; it gets a World and its name says the
-rule. The last line is "xen: N passed, N failed".
+What a test is, says ../lib/rung.py; its world is a World (world.py) unless the module says
+otherwise. The images are made, if need be, in build-xen. Tests of different worlds run side by
+side, each class in a process of its own: most of the time they wait for their hosts. The last line
+is "xen: N passed, N failed".
 """
-import importlib
 import os
-import signal
+import re
 import subprocess
 import sys
-import time
-import traceback
+import threading
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -22,92 +22,73 @@ sys.path[:0] = [HERE, os.path.join(TOP, "tests/vm"), os.path.join(TOP, "tests/li
                 os.path.join(TOP, "xen-integration/testbed")]
 sys.dont_write_bytecode = True
 
+import rung  # noqa: E402
 import sandbox  # noqa: E402
-from pair import Pair  # noqa: E402
 from world import World  # noqa: E402
 
-TEST_TIMEOUT_S = 240
-# A world and the modules whose tests get one, all of them the same.
-WORLDS = {World: ["test_traffic", "test_protection", "test_hostile", "test_lifecycle"],
-          Pair: ["test_failover"]}
+# One host alone first; those that end a host last.
+ORDER = ["test_traffic", "test_protection", "test_hostile", "test_lifecycle", "test_replication",
+         "test_failover", "test_group", "test_debian"]
 
 
-def discover(words):
-    """(world, name, function) of each test."""
-    tests = []
-    for world, modules in WORLDS.items():
-        for module in modules:
-            tests += [(world, name[5:], function)
-                      for name, function in vars(importlib.import_module(module)).items()
-                      if name.startswith("test_")]
-    return [test for test in tests if not words or any(word in test[1] for word in words)]
+IMAGES = os.path.join(TOP, "build-xen")
+TOTALS = r"xen: (\d+) passed, (\d+) failed(?:, (\d+) skipped)?\n"
+ONLY = "RENIC_XEN_WORLD"  # in the environment of a process that has one class of worlds
 
 
-def overdue(*_):
-    raise TimeoutError("the test took too long")
+def run_world(tests):
+    """Those of one class; the exit status."""
+    sandbox.enter()
+    run = sandbox.RunDir("renic-xen.")
+    tested = rung.Rung(lambda kind: kind(run, IMAGES))
+    tested.run(tests)
+    return rung.finish("xen", tested, run)
 
 
-def run_one(function, *arguments, timeout=TEST_TIMEOUT_S):
-    """None, or what went wrong."""
-    signal.alarm(timeout)
-    try:
-        function(*arguments)
-        return None
-    except Exception as error:  # pylint: disable=broad-except
-        line = traceback.extract_tb(error.__traceback__)[-1]
-        where = " < ".join(f"{os.path.basename(f.filename)}:{f.lineno}"
-                           for f in reversed(traceback.extract_tb(error.__traceback__)))
-        return f"{type(error).__name__}: {error} ({line.name}, {where})"
-    finally:
-        signal.alarm(0)
+class Part(threading.Thread):
+    """A process with the tests of a class of worlds; it passes on what that says."""
+
+    def __init__(self, kind, words):
+        super().__init__()
+        self.name, self.passed, self.failed, self.skipped = kind, 0, 1, 0
+        self.process = subprocess.Popen([sys.executable, __file__, *words], text=True,
+                                        env=os.environ | {ONLY: kind}, stdout=subprocess.PIPE)
+        self.start()
+
+    def run(self):
+        for line in self.process.stdout:
+            if match := re.fullmatch(TOTALS, line):
+                self.passed, self.failed, self.skipped = (int(n or 0) for n in match.groups())
+            else:
+                print(line, end="", flush=True)
+        self.process.wait()
 
 
-def run_world(world, tests):
-    """How many of them passed."""
-    started = time.monotonic()
-    broken = run_one(world.start, timeout=400)
-    passed = 0
-    if broken is None:
-        print(f"hosts and guests are up after {time.monotonic() - started:.1f} s", flush=True)
-        for _, name, function in tests:
-            started = time.monotonic()
-            problem = run_one(function, world)
-            broken = run_one(world.restore)
-            problem = problem or broken and f"afterwards: {broken}"
-            print(f"{'FAILED' if problem else 'ok    '} {time.monotonic() - started:5.1f} s  "
-                  f"{name}" + (f"\n       {problem}" if problem else ""), flush=True)
-            passed += not problem
-            if broken:
-                break
-    if broken:
-        print(f"the tests that are left have no host: {broken}")
-    world.stop()
-    return passed
+def run_all(tests, words):
+    """Every class at the same time; the exit status."""
+    subprocess.run([os.path.join(TOP, "xen-integration/testbed/images.sh"), IMAGES,
+                    os.environ.get("RENICD", os.path.join(TOP, "build"))], check=True)
+    parts = [Part(kind, words) for kind in sorted({world.__name__ for _, world, *_ in tests})]
+    for part in parts:
+        part.join()
+    passed, failed, skipped = (sum(getattr(part, what) for part in parts)
+                               for what in ("passed", "failed", "skipped"))
+    print(f"xen: {passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    return 1 if failed or passed + skipped != len(tests) else 0
 
 
 def main():
     words = sys.argv[1:]
-    tests = discover([word for word in words if word != "-l"])
+    tests = rung.discover(HERE, ORDER, World, rung.words_of(words))
+    only = os.environ.get(ONLY)
     if "-l" in words:
-        print("\n".join(name for _, name, _ in tests))
+        print("\n".join(name for name, *_ in tests))
         return 0
-    images = os.path.join(TOP, "build-xen")
-    if not sandbox.inside():  # where there is a network to fetch packages from
-        subprocess.run([os.path.join(TOP, "xen-integration/testbed/images.sh"), images,
-                        os.environ.get("RENICD", os.path.join(TOP, "build"))], check=True)
-    sandbox.enter()
-    signal.signal(signal.SIGALRM, overdue)
-    run = sandbox.RunDir("renic-xen.")
-    passed = 0
-    for world in WORLDS:
-        mine = [test for test in tests if test[0] is world]
-        passed += run_world(world(run, images), mine) if mine else 0
-    failed = len(tests) - passed
-    if failed:
-        run.keep = True
-        print(f"logs of Xen, renicd and the guests: {run.path}")
-    print(f"xen: {passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+    if not tests:
+        sys.exit("no test is called so: -l lists them")
+    if only is None:
+        return run_all(tests, words)
+    return run_world([test for test in tests if test[1].__name__ == only])
 
 
 if __name__ == "__main__":

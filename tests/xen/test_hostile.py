@@ -42,4 +42,4 @@ def test_a_hostile_frontend_goes_down_with_a_reason_and_the_rest_goes_on(world):
         host.bind_netfront("db", f"{GUESTS['db'][0]}/24")
         echoed = stream.finish()
     assert echoed > 0
-    traffic.wait_reachable(world.ip("db"))
+    traffic.wait_reachable(world.ip("db"), timeout=90)

@@ -5,7 +5,7 @@ import threading
 import traffic
 from world import ADDRESS
 
-BYTES = 2_000_000
+BYTES = 1_000_000
 
 
 def test_a_guest_answers_pings_through_the_uplink(world):
@@ -28,20 +28,24 @@ def test_tcp_from_a_guest_is_byte_exact(world):
     traffic.download(world.ip(), BYTES)
 
 
-def test_tcp_passes_byte_exact_both_ways_at_once(world):
-    problems = []
+def test_tcp_passes_byte_exact_both_ways_at_once(world, name):
+    problems, ip = [], world.ip(name)
 
     def upload():
         try:
-            traffic.upload(world.ip(), BYTES)
+            traffic.upload(ip, BYTES)
         except Exception as error:  # pylint: disable=broad-except
             problems.append(error)
 
     thread = threading.Thread(target=upload)
     thread.start()
-    traffic.download(world.ip(), BYTES)
+    traffic.download(ip, BYTES)
     thread.join()
     assert not problems, problems
+
+
+# Checksums and segments left to renicd, and made by the guest.
+test_tcp_passes_byte_exact_both_ways_at_once.cases = {"offloads": "web", "no offloads": "db"}
 
 
 def test_a_large_ping_is_fragmented_and_comes_back(world):
@@ -57,7 +61,7 @@ def test_numbered_frames_arrive_once_and_in_order(world):
     sender = traffic.NumberedSender(world.ip(), 0.005)
     threading.Event().wait(3)
     sent = sender.finish()
-    tally = traffic.wait_counted(world.ip(), sent)
+    tally = traffic.wait_counted(world.ip(), sent, timeout=60)
     assert tally["received"] == sent and tally["lost"] == tally["late"] == 0, (sent, tally)
 
 
@@ -66,14 +70,14 @@ def test_a_guest_with_two_queues_sends_whole_segments(world):
     host, ip = world.host, "10.9.0.4"
     host.create("wide", f"{ip}/24", "00:16:3e:00:00:04", vcpus=2)
     try:
-        traffic.wait_reachable(ip)
+        traffic.wait_reachable(ip, timeout=90)
         rings = world.vf("wide")["rings"]
         assert [ring["enabled"] for ring in rings] == [True, True], rings
         traffic.upload(ip, BYTES)
         traffic.download(ip, BYTES)
-        before = world.stats("db")
-        host.guest_sh("db", f"agent fetch {ip} {traffic.SOURCE} {BYTES}")
-        after = world.stats("db")
+        before = world.stats()
+        host.guest_sh("web", f"agent fetch {ip} {traffic.SOURCE} {BYTES}")
+        after = world.stats()
         frames, octets = (after[key] - before[key] for key in ("rx_pkts", "rx_bytes"))
         assert octets > BYTES and octets / frames > 2000, (octets, frames)
     finally:

@@ -1,42 +1,57 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a Xen test gets: a Xen host whose wire is a tap here, and two PV guests on renicd."""
-import subprocess
+"""What a Xen test gets: two Xen hosts on one wire, and two PV guests on renicd on the first.
+
+Most tests are about the first host alone (`host`); while renic-remus runs, it alone moves guests.
+"""
+import time
 
 import traffic
-from xenhost import XenError, XenHost
+from pair import CLIENT_IP, GUEST_MB, Pair
+from xenhost import XenError
 
-ADDRESS, TAP, MAC = "10.9.0.1", "wire0", "02:00:00:00:09:01"
+ADDRESS = CLIENT_IP
 GUESTS = {"web": ("10.9.0.2", "00:16:3e:00:00:02"), "db": ("10.9.0.3", "00:16:3e:00:00:03")}
-
-# vif-renic's options: web makes its checksums and segments itself, the others leave them.
-VIFS = ["web offloads=off", "wide queues=2"]
 
 
 class World:
+    TEST_TIMEOUT_S = 400  # a hang's guard: hosts start within it, beside other load
+
     def __init__(self, run, images):
-        self.host = XenHost(run, images, "xen1", TAP)
+        self.pair = Pair(run, images)
+        self.spent = False  # a host died for good
+
+    @property
+    def host(self):
+        """Where the guests run."""
+        return self.pair.primary
 
     @staticmethod
     def ip(name="web"):
         return GUESTS[name][0]
 
     def start(self):
-        for words in (f"tuntap add dev {TAP} mode tap", f"link set {TAP} address {MAC}",
-                      f"addr add {ADDRESS}/24 dev {TAP}", f"link set {TAP} up"):
-            subprocess.run(["ip", *words.split()], check=True)
-        self.host.start()
-        self.host.wait_up()
-        self.host.start_renicd()
-        self.host.sh(f"printf '%s\\n' {' '.join(map(repr, VIFS))} >/etc/xen/renic-vifs")
-        for name, (ip, mac) in GUESTS.items():
-            self.host.create(name, f"{ip}/24", mac)
-            traffic.wait_reachable(ip)
+        self.pair.start()
+        for name in GUESTS:
+            self.create(name)
+
+    def create(self, name):
+        ip, mac = GUESTS[name]
+        self.host.create(name, f"{ip}/24", mac, memory_mb=GUEST_MB)
+        traffic.wait_reachable(ip, timeout=90)
 
     def vf(self, name="web"):
         return self.host.renicctl("vf", "get", name)
 
     def stats(self, name="web"):
         return self.host.renicctl("vf", "stats", name)
+
+    def wait_held(self, count, name="web", timeout=100):
+        """Until so many frames of the guest are held; how many there are."""
+        end = time.monotonic() + timeout
+        while (held := self.vf(name)["held_pkts"]) < count:
+            assert time.monotonic() < end, f"{held} frames are held, not {count}"
+            time.sleep(0.3)
+        return held
 
     def checkpoint(self, group="web"):
         """One checkpoint, without a VM's copy; its epoch."""
@@ -45,19 +60,26 @@ class World:
         self.host.renicctl("checkpoint", "commit", group, str(epoch))
         return epoch
 
+    def protected(self):
+        """The pair, with renic-remus at work for the guest web."""
+        if not self.pair.replicated:
+            self.pair.protect()
+        return self.pair
+
     def restore(self):
         """Back to where every test begins; raises if that cannot be."""
-        for name, (ip, mac) in GUESTS.items():
-            for words in (("checkpoint", "resume", name), ("protection", "stop", name)):
-                try:
-                    self.host.renicctl(*words)
-                except XenError:
-                    pass  # not suspended, not protected: as it should be
+        if self.pair.replicated:
+            self.pair.wait_state(self.pair.primary, "protected", 100)
+            return
+        self.host.sh("; ".join(f"renicctl {words} {name} >/dev/null 2>&1" for name in GUESTS
+                               for words in ("checkpoint resume", "protection stop")) + "; true")
+        for name, (ip, _) in GUESTS.items():
             try:
                 self.host.domid(name)
             except XenError:
-                self.host.create(name, f"{ip}/24", mac)
-            traffic.wait_reachable(ip, timeout=30)
+                self.create(name)
+            traffic.wait_reachable(ip, timeout=90)
 
     def stop(self):
-        self.host.kill()
+        self.pair.stop()
+        self.pair.remove_wire()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A Xen host inside QEMU: the real hypervisor, a dom0 with renicd, PV guests.
+"""A Xen host inside QEMU: the real hypervisor, a dom0 with renicd, PV and PVH guests.
 
 Its NIC is a tap of the caller's network namespace, the wire. Commands run in dom0 through a 9p
 share (dom0-init). Emulated in software: it shows that things work, not how fast they are.
@@ -10,11 +10,12 @@ import re
 import shlex
 import shutil
 import subprocess
+import threading
 import time
 import zlib
 
-# mwait panics Xen under emulation, smap kills dom0 in IRET, svm is not needed for PV.
-CPU = "max,-monitor,-smap,-svm"
+# mwait panics Xen under emulation, smap kills dom0 in IRET. PVH guests need svm, PV guests do not.
+CPU, CPU_SVM = "max,-monitor,-smap,-svm", "EPYC,-monitor,-smap"
 BOOT_TIMEOUT_S = 240
 GUEST_TIMEOUT_S = 120
 RENICD_CONFIG = {
@@ -29,21 +30,27 @@ class XenError(Exception):
 
 
 class XenHost:
-    def __init__(self, run, images, name, tap, xen="xen-shadow", dom0_args=""):
-        """run: a RunDir; images: the folder of images.sh; tap: an interface that is there."""
+    def __init__(self, run, images, name, tap, xen="xen-shadow", cpu=CPU):
+        """run: a RunDir; images: the folder of images.sh; tap: an interface that is there; xen:
+        the hypervisor, of images."""
         self.images, self.name, self.tap, self.xen = images, name, tap, xen
-        self.dom0_args = dom0_args
+        self.cpu = cpu
         self.folder = run.join(name)
         self.share = os.path.join(self.folder, "share")
         self.console = os.path.join(self.folder, "console.log")
         # Its own: the bridge inside takes it over, and two hosts are on one wire.
         self.mac = f"52:54:00:00:0a:{zlib.crc32(name.encode()) & 0xff:02x}"
         self.process = None
-        self.commands = self.inputs = 0
+        self.commands = self.inputs = self.lives = 0
+        self.sending = threading.Lock()
 
     # ---- the machine ----
 
     def start(self):
+        if os.path.exists(self.folder):  # it ran, and died: its logs stay
+            self.lives += 1
+            os.rename(self.folder, f"{self.folder}.{self.lives}")
+        self.commands = 0
         for folder in ("q", "consoles"):
             os.makedirs(os.path.join(self.share, folder))
         for name in ("vmlinux", "domu.cpio.gz"):
@@ -54,15 +61,15 @@ class XenHost:
             json.dump(RENICD_CONFIG, file)
         xen_args = ("com1=115200,8n1 console=com1 loglvl=all guest_loglvl=all bootscrub=0 noreboot "
                     "dom0_mem=768M,max:768M dom0_max_vcpus=1")
-        linux_args = ("console=hvc0 loglevel=6 mitigations=off nokaslr " + self.dom0_args).strip()
+        linux_args = "console=hvc0 loglevel=6 mitigations=off nokaslr"
         vmlinuz = os.path.join(self.images, "vmlinuz")
         dom0 = os.path.join(self.images, "dom0.cpio")
         self.process = subprocess.Popen(
             ["qemu-system-x86_64", "-name", self.name, "-machine", "q35",
-             "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", "2", "-m", "2G",
+             "-accel", "tcg,thread=multi", "-cpu", self.cpu, "-smp", "2", "-m", "2G",
              "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
              "-kernel", os.path.join(self.images, self.xen), "-append", xen_args,
-             "-initrd", f"{vmlinuz} {linux_args.replace(',', ',,')},{dom0}",
+             "-initrd", f"{vmlinuz} {linux_args},{dom0}",
              "-fsdev", f"local,id=share,path={self.share},security_model=none,multidevs=remap",
              "-device", "virtio-9p-pci,fsdev=share,mount_tag=share,disable-legacy=on,"
                         "iommu_platform=on",
@@ -112,12 +119,14 @@ class XenHost:
 
     def sh(self, command, timeout=60):
         """Run a command in dom0; its output, or XenError."""
-        self.commands += 1
-        n, queue = self.commands, os.path.join(self.share, "q")
-        with open(os.path.join(queue, f"new.{n}"), "w", encoding="utf-8") as file:
-            # One that does not end would keep all that come after it from running.
-            file.write(f"exec timeout -k 2 {timeout} bash -c {shlex.quote(command)}\n")
-        os.rename(os.path.join(queue, f"new.{n}"), os.path.join(queue, f"cmd.{n}"))
+        queue = os.path.join(self.share, "q")
+        with self.sending:
+            self.commands += 1
+            n = self.commands
+            with open(os.path.join(queue, f"new.{n}"), "w", encoding="utf-8") as file:
+                # One that does not end would keep all that come after it from running.
+                file.write(f"exec timeout -k 2 {timeout} bash -c {shlex.quote(command)}\n")
+            os.rename(os.path.join(queue, f"new.{n}"), os.path.join(queue, f"cmd.{n}"))
         end = time.monotonic() + timeout + 10
         done = os.path.join(queue, f"rc.{n}")
         while not os.path.exists(done):
@@ -151,11 +160,13 @@ class XenHost:
 
     # ---- guests ----
 
-    def create(self, name, address, mac, memory_mb=128, vcpus=1):
-        """xl create of a PV guest whose vif is renicd's; its domain number."""
+    def create(self, name, address, mac, memory_mb=128, vcpus=1, kind="pv",
+               script="vif-renic"):
+        """xl create of a guest, pv or pvh, whose vif is the script's; its domain number."""
         with open(os.path.join(self.share, f"{name}.cfg"), "w", encoding="ascii") as file:
             file.write(f"""name = "{name}"
-type = "pv"
+type = "{kind}"
+tsc_mode = "{'native' if kind == 'pvh' else 'default'}"
 kernel = "/tmp/vmlinux"
 ramdisk = "/tmp/domu.cpio.gz"
 extra = "console=hvc0 loglevel=4 mitigations=off ip={address}"
@@ -163,7 +174,7 @@ memory = {memory_mb}
 vcpus = {vcpus}
 on_crash = "destroy"
 on_reboot = "destroy"
-vif = [ 'mac={mac},script=vif-renic,vifname={name}' ]
+vif = [ 'mac={mac},script={script},vifname={name}' ]
 """)
         self.sh(f"xl create -q /share/{name}.cfg", timeout=GUEST_TIMEOUT_S)
         self.guest_wait(name, r"GUEST-UP", GUEST_TIMEOUT_S)
