@@ -4,16 +4,16 @@
 # of all rungs in one line. A rung is a command that prints "name: N passed, N failed"; one that
 # does not is itself one test.
 #   check.sh [rung...]      default: all of  build werror unit sanitized tsan functional vm failover xen
-#                           first_hour
+#                           first_hour deb
 set -uo pipefail
 . "$(dirname "$0")/common.sh"
 cd "$TOP" || exit 1
 
-RUNGS=(build werror unit sanitized tsan functional vm failover xen first_hour)
+RUNGS=(build werror unit sanitized tsan functional vm failover xen first_hour deb)
 # A rung that hangs is a failure, not a hang of the whole: how long each may take, seconds, and all
 # of them together. Some twice of what they take on two cores that do nothing else.
 declare -A LIMIT_S=([build]=400 [werror]=400 [unit]=300 [sanitized]=600 [tsan]=400
-	[functional]=900 [vm]=600 [failover]=600 [xen]=1500 [first_hour]=300)
+	[functional]=900 [vm]=600 [failover]=600 [xen]=1500 [first_hour]=300 [deb]=600)
 TOTAL_S=3000
 HUGE_MIB=1536
 passed=0 failed=0 skipped=0
@@ -64,6 +64,7 @@ vm() { python3 tests/vm/run.py; }
 failover() { python3 tests/failover/run.py; }
 xen() { python3 tests/xen/run.py; }
 first_hour() { python3 tests/vm/first_hour.py; }
+deb() { scripts/deps.sh deb && scripts/deb.sh check; }
 
 # Seconds that rung $1 may take: its own limit, or what is left of the whole.
 limit_s() {
