@@ -51,7 +51,7 @@ sanitized() {
 # The tests in which threads meet: docs/threads.md.
 TSAN_TESTS=(lcore log_pool qp_2_lcores switch_2_lcores vf_2_lcores protection_2_lcores
 	protection_model_2_lcores standby_2_lcores stress_device_2_lcores stress_device_3_lcores
-	ask capture_ring metrics librenic_call librenic_checkpoint librenic_event control_server remus_staging)
+	ask vhost_ring capture_ring metrics librenic_call librenic_checkpoint librenic_event control_server remus_staging)
 
 tsan() {
 	scripts/build.sh build-tsan --tests -Dbuildtype=debugoptimized -Db_sanitize=thread \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The vhost-user port of a VF (librte_vhost); see vhost.c. */
+/* The vhost-user port of a VF (librte_vhost); see vhost_port.h. */
 #ifndef RENICD_PORTS_VHOST_H
 #define RENICD_PORTS_VHOST_H
 
