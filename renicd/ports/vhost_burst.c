@@ -100,20 +100,37 @@ static uint16_t drop_burst(struct rte_mbuf **pkts, uint16_t n)
  * The front-end's log lacks a packed ring's used descriptors: librte_vhost logs them relative to
  * log_guest_addr, which QEMU sets to the device's event area, not to the descriptors.
  */
-static void log_used(const struct vhost_port *p, const struct packed_note *note, uint16_t index)
+static bool log_entries(
+	struct vhost_rings *rings, const struct packed_note *note, uint16_t from, uint16_t to)
 {
 	uint64_t bytes = sizeof(struct vring_packed_desc);
-	uint16_t from = note->index & ~PACKED_WRAP, to = index & ~PACKED_WRAP;
 
-	if (note->index == index)
+	return from >= to ||
+	       vhost_rings_log(rings, note->desc_gpa + from * bytes, (to - from) * bytes);
+}
+
+/* Where it cannot be told what was used last, it is told later that all of the ring was. */
+static void log_used(struct vhost_port *p, uint16_t qp, unsigned tx, uint16_t index)
+{
+	const struct packed_note *note = &p->notes[qp][tx];
+	uint16_t from = note->index & ~PACKED_WRAP, to = index & ~PACKED_WRAP;
+	struct vhost_rings *rings = &p->rings[qp];
+	uint8_t due = (uint8_t)(1u << tx);
+	bool told;
+
+	if (unlikely(p->log_due[qp] & due))
+		told = log_entries(rings, note, 0, note->size);
+	else if (note->index == index)
 		return;
-	if (to <= from) {
-		rte_vhost_log_write(
-			p->vid, note->desc_gpa + from * bytes, (note->size - from) * bytes);
-		from = 0;
-	}
-	if (to > from)
-		rte_vhost_log_write(p->vid, note->desc_gpa + from * bytes, (to - from) * bytes);
+	else if (to > from)
+		told = log_entries(rings, note, from, to);
+	else
+		told = log_entries(rings, note, from, note->size) &&
+		       log_entries(rings, note, 0, to);
+	if (likely(told))
+		p->log_due[qp] &= (uint8_t)~due;
+	else
+		p->log_due[qp] |= due;
 }
 
 /* Where the ring is now; frames: of how many descriptors, where one is one. */
@@ -126,7 +143,7 @@ static void note_burst(struct vhost_port *p, uint16_t qp, unsigned tx, uint16_t 
 		0)
 		return;
 	if (unlikely(RTE_VHOST_NEED_LOG(vhost_port_features(p))))
-		log_used(p, note, avail_idx);
+		log_used(p, qp, tx, avail_idx);
 	packed_note_burst(note, avail_idx, frames);
 }
 

@@ -45,6 +45,7 @@ static void start_rings(struct vhost_port *p, int vid)
 		p->rings[qp].rx_vring = RX_VRING(qp);
 		p->slowness[qp] = (struct vhost_slowness){0};
 		p->stillness[qp] = (struct vhost_stillness){0};
+		p->log_due[qp] = 0;
 		vhost_rings_look_again(&p->rings[qp]);
 		vhost_rings_reopen(&p->rings[qp]);
 	}
@@ -121,10 +122,21 @@ static int on_vring_state(int vid, uint16_t vring, int enable)
 	return 0;
 }
 
-/* NUM, ADDR and BASE. */
-static bool changes_ring(uint32_t request)
+/* Requests under which neither rings nor guest memory nor the front-end's log may be touched. */
+static bool is_exclusive(uint32_t request)
 {
-	return request >= MSG_SET_VRING_NUM && request <= MSG_SET_VRING_BASE;
+	return request == MSG_SET_MEM_TABLE || request == MSG_SET_LOG_BASE ||
+	       (request >= MSG_SET_VRING_NUM && request <= MSG_SET_VRING_BASE);
+}
+
+/* The answer to a request that disables a ring goes out before the library's callback comes. */
+static void stop_put(struct vhost_port *p, const struct vhost_message *m)
+{
+	uint32_t ring = m->state.ring;
+
+	if (m->request == MSG_SET_VRING_ENABLE && !m->state.value && ring < 2u * p->n_qps &&
+		!(ring & 1))
+		vhost_rings_let(&p->rings[ring / 2], VHOST_RINGS_RX_OFF, false);
 }
 
 /* It is not answered, but the connection ends. */
@@ -147,8 +159,9 @@ static enum rte_vhost_msg_result pre_msg(int vid, void *msg)
 	p->request = m->request;
 	if (!vhost_guard_admits(&p->guard, vid, m))
 		return refuse(m);
-	if (m->request == MSG_SET_MEM_TABLE || changes_ring(m->request))
+	if (is_exclusive(m->request))
 		each_ring(p, vhost_rings_close);
+	stop_put(p, m);
 	if (vhost_conn_is_clogged(p->conn_fd))
 		return refuse(m); /* an answer would not be read */
 	/* "Back-ends should ignore this message, or disable all rings": vhost-user.rst. */
@@ -165,7 +178,7 @@ static enum rte_vhost_msg_result post_msg(int vid, void *msg)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	if (!vhost_guard_done(&p->guard, vid, m))
 		return RTE_VHOST_MSG_RESULT_ERR;
-	if (m->request == MSG_SET_MEM_TABLE || changes_ring(m->request))
+	if (is_exclusive(m->request))
 		each_ring(p, vhost_rings_reopen);
 	if (m->request == MSG_SET_VRING_BASE && m->state.ring < 2u * p->n_qps)
 		p->unsettled |= 1u << m->state.ring;

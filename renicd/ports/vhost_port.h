@@ -75,6 +75,7 @@ struct vhost_port {
 	struct vhost_rings rings[VF_QPS_MAX]; /* each its queue pair's owner's */
 	uint32_t unsettled;		      /* vrings that were given a base (library's thread) */
 	struct packed_note *notes[VF_QPS_MAX]; /* of their RX and TX rings, where packed */
+	uint8_t log_due[VF_QPS_MAX]; /* a bit for each of these that the front-end's log lacks */
 };
 
 /* Features that were negotiated. Any thread. */

@@ -215,6 +215,15 @@ void vhost_rings_dequeued(struct vhost_rings *r, struct dirty_log *log)
 		vhost_rings_mark_used(r, &r->tx, r->rx_vring + 1, log);
 }
 
+bool vhost_rings_log(struct vhost_rings *r, uint64_t gpa, uint64_t bytes)
+{
+	if (!vhost_rings_enter(r))
+		return false;
+	rte_vhost_log_write(r->vid, gpa, bytes);
+	vhost_rings_leave(r);
+	return true;
+}
+
 void vhost_rings_notified(struct vhost_rings *r, struct dirty_log *log, uint64_t features)
 {
 	bool on = dirty_log_is_on(log), need = RTE_VHOST_NEED_LOG(features);
@@ -228,5 +237,5 @@ void vhost_rings_notified(struct vhost_rings *r, struct dirty_log *log, uint64_t
 	if (on)
 		dirty_log_mark(log, gpa, sizeof(uint32_t));
 	if (need)
-		rte_vhost_log_write(r->vid, gpa, sizeof(uint32_t));
+		vhost_rings_log(r, gpa, sizeof(uint32_t)); /* if not now, the next time */
 }

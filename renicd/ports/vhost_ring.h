@@ -82,6 +82,10 @@ void vhost_rings_leave(struct vhost_rings *rings);
 void vhost_rings_mark_used(const struct vhost_rings *rings, struct vhost_ring *ring, uint16_t index,
 	struct dirty_log *log);
 
+/* The owner: tell vhost-user's own log (VHOST_F_LOG_ALL) that bytes were written, which the library
+ * does not. false: it is being replaced, tell it later. */
+bool vhost_rings_log(struct vhost_rings *rings, uint64_t gpa, uint64_t bytes);
+
 /* The owner, after rte_vhost_dequeue_burst(): log what it wrote to the rings. */
 void vhost_rings_dequeued(struct vhost_rings *rings, struct dirty_log *log);
 

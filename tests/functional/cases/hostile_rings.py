@@ -22,7 +22,7 @@ from lib.virtio_driver import AVAIL_AT, DESCRIPTOR, INDIRECT, NEXT, TABLES_AT, U
 from lib.witness import Witness
 
 EVENT_IDX, LOG_ALL = 1 << 29, 1 << 26
-STATES, STATES_BETWEEN_STARTS = 160, 40
+STATES, STATES_BETWEEN_STARTS, LOGS = 160, 40, 300
 SIZE, BYTES = vhost.DESCRIPTORS, 4 << 20
 AVAILABLE, USED = 1 << 7, 1 << 15  # of a packed descriptor
 
@@ -189,6 +189,33 @@ def nonsense_in_rings_harms_nobody_else(env, features, mode):
     witness.end()
     stats = daemon.stats("vf1")
     env.note(f"seed {seed}; {stats['tx_pkts']} frames taken, {stats['rx_pkts']} given")
+
+
+@case(timeout=60, rows={"split": {"features": EVENT_IDX}, "packed": {"features": RING_PACKED}})
+def a_log_that_is_replaced_under_way_harms_nobody(env, features):
+    """As QEMU does when its log must grow; here for ever, which may count as too slow to serve."""
+    daemon = env.renicd_alone()
+    witness = Witness(env, daemon, rate=1500)
+    guest = RawGuest(env, daemon, 1, features, spoofchk=False)
+    flood = witness.ends[0].send("mix", 50_000_000, wait=False, stream=70, rate=3000,
+                                 dst=guest.mac)
+    sent_away = 0
+    for _ in range(LOGS):
+        try:
+            share_a_log(guest)
+            guest.offer(16)
+            guest.kick()
+        except OSError:
+            sent_away += 1
+            start_anew(guest, True)
+    flood.halt()
+    start_anew(guest, False)
+    taken = daemon.stats("vf1")["tx_pkts"]
+    guest.send(witness.ends[1].mac, 71, 0, 50)
+    daemon.wait_taken("vf1", taken + 50)
+    witness.ends[1].expect_whole(71, 50)
+    witness.end()
+    env.note(f"sent away {sent_away} times")
 
 
 def loop_of_two(guest):
