@@ -297,5 +297,11 @@ int main(int argc, char **argv)
 		MERGE_TEST(cut_anywhere_it_is_passed_on_as_it_is),
 	};
 
-	return unit_eal_init(argv[0]) ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+	int failed;
+
+	if (unit_eal_init(argv[0]))
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	unit_eal_end();
+	return failed;
 }

@@ -7,6 +7,7 @@ top of the machine's, so that nothing of it is changed.
 
 usage: RENICD=BUILD_DIR tests/vm/first_hour.py [-v]
 """
+import atexit
 import os
 import re
 import subprocess
@@ -40,6 +41,8 @@ def blocks():
 def cover(layer):
     """/etc, /run and /dev/hugepages of our own."""
     subprocess.run(["mount", "-t", "tmpfs", "layer", layer], check=True)
+    # Before the RunDir that it lies in goes: a folder with a mount on it stays.
+    atexit.register(subprocess.run, ["umount", "-l", layer], check=False)
     for name in ("upper", "work"):
         os.mkdir(os.path.join(layer, name))
     subprocess.run(["mount", "-t", "overlay", "-o", f"lowerdir=/etc,upperdir={layer}/upper,"
