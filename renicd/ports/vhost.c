@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
+
 #include "vhost.h"
 #include "vhost_port.h"
 #include "vhost_rules.h"
