@@ -3,13 +3,10 @@
  * renic-remus's driver for QEMU (replicator/driver.h). An unmodified QEMU, driven over a QMP socket
  * of its own:
  *
- *   pause    `stop` and `xen-save-devices-state` in one write; waits for the first
+ *   pause, resume_soon, state, resume   pause.h
  *   dirty    an engine of dirty.h, while QEMU saves: saving writes no guest memory, as QEMU's own
  *            migration relies on, which sends the last pages before the device state. What renicd
  *            writes is in renicd's own log
- *   resume_soon  `cont`, queued behind the save: QEMU goes on without waiting for us
- *   state    collects what the save wrote into a memfd of ours, handed over once (add-fd)
- *   resume   waits for `cont`
  *   load     the saved state through a socket to `migrate-incoming`: QEMU was started with -S
  * -incoming defer, its RAM is filled already run      `cont`
  *
@@ -26,7 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -37,6 +33,7 @@
 
 #include "dirty.h"
 #include "guest_ram.h"
+#include "pause.h"
 #include "qmp.h"
 
 enum { OPEN_TIMEOUT_MS = 5000, LOAD_TIMEOUT_MS = 5000, STOP_TIMEOUT_MS = 2000, PATH_SIZE = 108 };
@@ -50,13 +47,7 @@ struct remus_vm {
 	struct guest_ram ram;
 	struct dirty_tracker tracker; /* primary */
 	bool paused;
-	/* Device state: QEMU writes it at the offset it shares with `state_write`; we read it by
-	 * `state_map`, which is as long as the file. */
-	int state_write;
-	uint8_t *state_map;
-	char save_args[64]; /* of xen-save-devices-state */
-	uint64_t save_id;   /* of the one under way, 0: none */
-	uint64_t cont_id;   /* of the `cont` under way, 0: none */
+	struct pauser pauser; /* primary */
 	/* Standby: what apply() took last. */
 	uint8_t *blob;
 	size_t blob_bytes, blob_size;
@@ -162,6 +153,7 @@ static int check_status(struct remus_vm *vm, enum remus_side side, struct nic_er
 	if (rc < 0)
 		return rc;
 	vm->paused = !strcmp(status, "paused");
+	qmp_set_stopped(vm->qmp, vm->paused);
 	if (side == REMUS_STANDBY && strcmp(status, "inmigrate"))
 		return nic_fail(err, RENIC_E_UNSUPPORTED, "qemu",
 			"it is %s; a standby is started with -S -incoming defer", status);
@@ -194,47 +186,9 @@ static int find_process(struct remus_vm *vm, struct nic_error *err)
 	return 0;
 }
 
-/* Hand QEMU a file of ours to save the device state in. QEMU wants one that is open for writing
- * only; duplicates share its offset, which tells how much was written. */
-static int give_state_file(struct remus_vm *vm, struct nic_error *err)
-{
-	int file = memfd_create("renic-device-state", MFD_CLOEXEC);
-	char path[64];
-	json_t *result = NULL;
-	uint64_t id;
-	int rc;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-	if (file < 0 || ftruncate(file, REMUS_BLOB_MAX_BYTES) < 0)
-		rc = nic_fail(err, RENIC_E_RESOURCES, "qemu", "no memory for device state");
-	else if ((vm->state_write = open(path, O_WRONLY | O_CLOEXEC)) < 0)
-		rc = nic_fail(err, RENIC_E_IO, "qemu", "%s: %s", path, strerror(errno));
-	else
-		rc = 0;
-	if (rc == 0) {
-		vm->state_map = mmap(NULL, REMUS_BLOB_MAX_BYTES, PROT_READ, MAP_SHARED, file, 0);
-		if (vm->state_map == MAP_FAILED) {
-			vm->state_map = NULL;
-			rc = nic_fail(err, RENIC_E_RESOURCES, "qemu", "no memory for device state");
-		}
-	}
-	if (file >= 0)
-		close(file);
-	if (rc == 0)
-		rc = qmp_send(vm->qmp, "add-fd", NULL, vm->state_write, OPEN_TIMEOUT_MS, &id, err);
-	if (rc == 0)
-		rc = qmp_wait(vm->qmp, id, OPEN_TIMEOUT_MS, &result, err);
-	if (rc == 0)
-		snprintf(vm->save_args, sizeof(vm->save_args),
-			"{\"filename\":\"/dev/fdset/%lld\",\"live\":false}",
-			(long long)json_integer_value(json_object_get(result, "fdset-id")));
-	json_decref(result);
-	return rc;
-}
-
 static int open_primary(struct remus_vm *vm, const struct options *options, struct nic_error *err)
 {
-	int rc = give_state_file(vm, err);
+	int rc = pauser_open(&vm->pauser, vm->qmp, vm->timeout_ms, OPEN_TIMEOUT_MS, err);
 
 	if (rc < 0)
 		return rc;
@@ -265,11 +219,8 @@ static void qemu_close(struct remus_vm *vm)
 {
 	dirty_tracker_close(&vm->tracker);
 	guest_ram_close(&vm->ram);
+	pauser_close(&vm->pauser);
 	qmp_close(vm->qmp);
-	if (vm->state_map)
-		munmap(vm->state_map, REMUS_BLOB_MAX_BYTES);
-	if (vm->state_write >= 0)
-		close(vm->state_write);
 	if (vm->pidfd >= 0)
 		close(vm->pidfd);
 	free(vm->blob);
@@ -291,7 +242,7 @@ static int qemu_open(const struct remus_vm_config *config, enum remus_side side,
 		return nic_fail(err, RENIC_E_RESOURCES, "qemu", "no memory");
 	snprintf(vm->name, sizeof(vm->name), "%s", config->name);
 	vm->timeout_ms = config->timeout_ms;
-	vm->pidfd = vm->state_write = -1;
+	vm->pidfd = -1;
 	rc = about(vm, open_steps(vm, &options, side, err), err);
 	if (rc == 0)
 		*out = vm;
@@ -338,56 +289,33 @@ static int qemu_dirty(struct remus_vm *vm, uint64_t *bitmap, struct nic_error *e
 		vm, vm->tracker.engine->collect(vm->tracker.state, bitmap, vm->paused, err), err);
 }
 
-static int qemu_pause(struct remus_vm *vm, struct nic_error *err)
+static int qemu_prepare(struct remus_vm *vm, struct nic_error *err)
 {
-	uint64_t stop_id;
-	int rc;
+	return about(vm, pauser_prepare(&vm->pauser, err), err);
+}
 
-	vm->save_id = vm->cont_id = 0;
-	lseek(vm->state_write, 0, SEEK_SET);
-	rc = qmp_send(vm->qmp, "stop", NULL, -1, vm->timeout_ms, &stop_id, err);
-	if (rc == 0)
-		rc = qmp_send(vm->qmp, "xen-save-devices-state", vm->save_args, -1, vm->timeout_ms,
-			&vm->save_id, err);
-	if (rc == 0)
-		rc = qmp_wait(vm->qmp, stop_id, vm->timeout_ms, NULL, err);
+static int qemu_pause(struct remus_vm *vm, bool stay, struct nic_error *err)
+{
+	int rc = pauser_pause(&vm->pauser, stay, err);
+
 	vm->paused = rc == 0;
 	return about(vm, rc, err);
 }
 
-static int qemu_state(struct remus_vm *vm, struct remus_sink *sink, struct nic_error *err)
-{
-	off_t bytes;
-	int rc;
-
-	if (!vm->save_id)
-		return about(vm,
-			nic_fail(err, RENIC_E_STATE, "qemu", "no device state was asked for"), err);
-	rc = qmp_wait(vm->qmp, vm->save_id, vm->timeout_ms, NULL, err);
-	vm->save_id = 0;
-	if (rc < 0)
-		return about(vm, rc, err);
-	bytes = lseek(vm->state_write, 0, SEEK_CUR);
-	if (bytes <= 0 || bytes > REMUS_BLOB_MAX_BYTES)
-		return about(vm,
-			nic_fail(err, RENIC_E_IO, "qemu", "device state of %lld bytes",
-				(long long)bytes),
-			err);
-	return sink->write(sink, vm->state_map, bytes);
-}
-
 static int qemu_resume_soon(struct remus_vm *vm, struct nic_error *err)
 {
-	return about(
-		vm, qmp_send(vm->qmp, "cont", NULL, -1, vm->timeout_ms, &vm->cont_id, err), err);
+	return about(vm, pauser_resume_soon(&vm->pauser, err), err);
+}
+
+static int qemu_state(struct remus_vm *vm, struct remus_sink *sink, struct nic_error *err)
+{
+	return about(vm, pauser_state(&vm->pauser, sink, err), err);
 }
 
 static int qemu_resume(struct remus_vm *vm, struct nic_error *err)
 {
-	int rc = vm->cont_id ? qmp_wait(vm->qmp, vm->cont_id, vm->timeout_ms, NULL, err)
-			     : simple(vm, "cont", vm->timeout_ms, err);
+	int rc = pauser_resume(&vm->pauser, err);
 
-	vm->cont_id = 0;
 	if (rc == 0)
 		vm->paused = false;
 	return about(vm, rc, err);
@@ -534,6 +462,7 @@ const struct remus_driver remus_qemu_driver = {
 	.check = qemu_check,
 	.track = qemu_track,
 	.dirty = qemu_dirty,
+	.prepare = qemu_prepare,
 	.pause = qemu_pause,
 	.resume_soon = qemu_resume_soon,
 	.state = qemu_state,

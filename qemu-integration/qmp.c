@@ -19,22 +19,12 @@ enum { COMMAND_MAX = 4096, INPUT_INITIAL = 64 << 10, EMPTY_REPLY_MAX = 64 };
 struct qmp {
 	int fd;
 	bool closed;
-	unsigned events;
+	bool prepared; /* what was sent last is a command without its closing brace */
+	struct qmp_run run;
 	uint64_t last_id;
 	/* Input: bytes [0, used); the part before `scanned` has no newline. */
 	char *input;
 	size_t size, used, scanned;
-};
-
-static const struct {
-	const char *name;
-	enum qmp_event bit;
-} events[] = {
-	{"STOP", QMP_EVENT_STOP},
-	{"RESUME", QMP_EVENT_RESUME},
-	{"SHUTDOWN", QMP_EVENT_SHUTDOWN},
-	{"RESET", QMP_EVENT_RESET},
-	{"GUEST_PANICKED", QMP_EVENT_GUEST_PANICKED},
 };
 
 static int64_t now_ms(void)
@@ -51,17 +41,18 @@ static int end(struct qmp *qmp, struct nic_error *err, const char *why)
 	return nic_fail(err, QMP_E_CLOSED, "qmp", "QMP connection: %s", why);
 }
 
-/* Until the socket is readable (POLLIN) or writable, at most until the deadline. */
-static int await(struct qmp *qmp, short what, int64_t deadline, struct nic_error *err)
+/* Until the socket is readable (POLLIN) or writable, at most until the deadline: 0; or until
+ * another descriptor is readable, which may be -1: 1. */
+static int await(struct qmp *qmp, short what, int other_fd, int64_t deadline, struct nic_error *err)
 {
-	struct pollfd p = {.fd = qmp->fd, .events = what};
+	struct pollfd p[] = {{.fd = qmp->fd, .events = what}, {.fd = other_fd, .events = POLLIN}};
 
 	for (;;) {
 		int64_t left = deadline - now_ms();
-		int n = poll(&p, 1, left > 0 ? (int)left : 0);
+		int n = poll(p, 2, left > 0 ? (int)left : 0);
 
 		if (n > 0)
-			return 0;
+			return !p[0].revents;
 		if (n < 0 && errno != EINTR)
 			return end(qmp, err, strerror(errno));
 		if (n == 0 && left <= 0)
@@ -116,7 +107,7 @@ static int send_all(struct qmp *qmp, const char *text, size_t len, int fd, unsig
 			continue;
 		if (n < 0 && errno != EAGAIN)
 			return end(qmp, err, strerror(errno));
-		rc = await(qmp, POLLOUT, deadline, err);
+		rc = await(qmp, POLLOUT, -1, deadline, err);
 		if (rc < 0 && begun) /* half a command is none */
 			qmp->closed = true;
 		if (rc < 0)
@@ -125,19 +116,54 @@ static int send_all(struct qmp *qmp, const char *text, size_t len, int fd, unsig
 	return 0;
 }
 
+/* An unknown member: QEMU refuses the command, and nobody waits for that reply. */
+#define WITHDRAWAL ",\"withdrawn\":0}\n"
+
+/* The command but for its closing brace; what was prepared before is withdrawn. */
+static int compose(struct qmp *qmp, const char *command, const char *args, char text[COMMAND_MAX],
+	uint64_t *id, struct nic_error *err)
+{
+	int len;
+
+	*id = ++qmp->last_id;
+	len = snprintf(text, COMMAND_MAX, "%s{\"execute\":\"%s\"%s%s,\"id\":%" PRIu64,
+		qmp->prepared ? WITHDRAWAL : "", command, args ? ",\"arguments\":" : "",
+		args ? args : "", *id);
+	qmp->prepared = false;
+	return len < COMMAND_MAX - 2
+		       ? len
+		       : nic_fail(err, RENIC_E_REQUEST, "qmp", "%s: arguments too long", command);
+}
+
 int qmp_send(struct qmp *qmp, const char *command, const char *args, int fd, unsigned timeout_ms,
 	uint64_t *id, struct nic_error *err)
 {
 	char text[COMMAND_MAX];
-	int len;
+	int len = compose(qmp, command, args, text, id, err);
 
-	*id = ++qmp->last_id;
-	len = snprintf(text, sizeof(text),
-		"{\"execute\":\"%s\",\"arguments\":%s,\"id\":%" PRIu64 "}\n", command,
-		args ? args : "{}", *id);
-	if (len >= (int)sizeof(text))
-		return nic_fail(err, RENIC_E_REQUEST, "qmp", "%s: arguments too long", command);
-	return send_all(qmp, text, len, fd, timeout_ms, err);
+	if (len < 0)
+		return len;
+	memcpy(text + len, "}\n", 2);
+	return send_all(qmp, text, len + 2, fd, timeout_ms, err);
+}
+
+int qmp_prepare(struct qmp *qmp, const char *command, const char *args, unsigned timeout_ms,
+	uint64_t *id, struct nic_error *err)
+{
+	char text[COMMAND_MAX];
+	int len = compose(qmp, command, args, text, id, err);
+	int rc = len < 0 ? len : send_all(qmp, text, len, -1, timeout_ms, err);
+
+	qmp->prepared = rc == 0;
+	return rc;
+}
+
+int qmp_go(struct qmp *qmp, unsigned timeout_ms, struct nic_error *err)
+{
+	if (!qmp->prepared)
+		return nic_fail(err, RENIC_E_STATE, "qmp", "no command was prepared");
+	qmp->prepared = false;
+	return send_all(qmp, "}\n", 2, -1, timeout_ms, err);
 }
 
 /* ---- input ---- */
@@ -200,9 +226,12 @@ static void drop_line(struct qmp *qmp, size_t len)
 
 static void note_event(struct qmp *qmp, const char *name)
 {
-	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
-		if (!strcmp(events[i].name, name))
-			qmp->events |= events[i].bit;
+	bool stop = !strcmp(name, "STOP");
+
+	if (!stop && strcmp(name, "RESUME"))
+		return;
+	qmp->run.stopped = stop;
+	qmp->run.stops += stop;
 }
 
 /* Parse a line that is no reply to keep: events are noted. NULL: not JSON. */
@@ -271,27 +300,68 @@ static int take_line(
 	return rc;
 }
 
-int qmp_wait(
-	struct qmp *qmp, uint64_t id, unsigned timeout_ms, json_t **result, struct nic_error *err)
+/* Have a line taken that answers `id`, see take_reply(); 0: none is there. */
+static int take_lines(struct qmp *qmp, uint64_t id, json_t **result, struct nic_error *err)
+{
+	size_t len;
+	int rc = 0;
+
+	while (rc == 0 && (len = whole_line(qmp)) > 0)
+		rc = take_line(qmp, len, id, result, err);
+	return rc;
+}
+
+/* 0: the reply came, 1: other_fd is readable. */
+static int wait_reply(struct qmp *qmp, uint64_t id, int other_fd, unsigned timeout_ms,
+	json_t **result, struct nic_error *err)
 {
 	int64_t deadline = now_ms() + timeout_ms;
-	size_t len;
 	int rc;
 
 	if (qmp->closed)
 		return end(qmp, err, "it has ended");
 	for (;;) {
-		while ((len = whole_line(qmp)) > 0) {
-			rc = take_line(qmp, len, id, result, err);
-			if (rc != 0)
-				return rc < 0 ? rc : 0;
-		}
+		rc = take_lines(qmp, id, result, err);
+		if (rc != 0)
+			return rc < 0 ? rc : 0;
 		rc = read_some(qmp, err);
 		if (rc == 0)
-			rc = await(qmp, POLLIN, deadline, err);
-		if (rc < 0)
+			rc = await(qmp, POLLIN, other_fd, deadline, err);
+		else if (rc > 0)
+			rc = 0;
+		if (rc != 0)
 			return rc;
 	}
+}
+
+int qmp_wait(
+	struct qmp *qmp, uint64_t id, unsigned timeout_ms, json_t **result, struct nic_error *err)
+{
+	return wait_reply(qmp, id, -1, timeout_ms, result, err);
+}
+
+int qmp_wait_or(struct qmp *qmp, uint64_t id, int fd, unsigned timeout_ms, struct nic_error *err)
+{
+	return wait_reply(qmp, id, fd, timeout_ms, NULL, err);
+}
+
+int qmp_wait_stop(
+	struct qmp *qmp, uint64_t id, uint64_t stops, unsigned timeout_ms, struct nic_error *err)
+{
+	int64_t deadline = now_ms() + timeout_ms;
+	size_t len;
+	int rc = qmp->closed ? end(qmp, err, "it has ended") : 0;
+
+	while (rc == 0 && qmp->run.stops == stops) {
+		len = whole_line(qmp);
+		if (len > 0)
+			rc = take_line(qmp, len, id, NULL, err);
+		else if ((rc = read_some(qmp, err)) == 0)
+			rc = await(qmp, POLLIN, -1, deadline, err);
+		else if (rc > 0)
+			rc = 0;
+	}
+	return rc > 0 ? nic_fail(err, RENIC_E_STATE, "qmp", "QEMU did not stop its vCPUs") : rc;
 }
 
 int qmp_call(struct qmp *qmp, const char *command, json_t *args, unsigned timeout_ms,
@@ -307,26 +377,26 @@ int qmp_call(struct qmp *qmp, const char *command, json_t *args, unsigned timeou
 	return rc < 0 ? rc : qmp_wait(qmp, id, timeout_ms, result, err);
 }
 
-int qmp_events(struct qmp *qmp)
+int qmp_look(struct qmp *qmp, struct nic_error *err)
 {
-	struct nic_error err;
-	unsigned seen;
-	size_t len;
-	int rc = qmp->closed ? QMP_E_CLOSED : 0;
+	int rc = qmp->closed ? end(qmp, err, "it has ended") : 1;
 
-	while (rc >= 0) {
-		while (rc >= 0 && (len = whole_line(qmp)) > 0)
-			rc = take_line(qmp, len, 0, NULL, &err); /* 0 is no command's id */
-		if (rc >= 0)
-			rc = read_some(qmp, &err);
+	while (rc > 0) {
+		rc = take_lines(qmp, 0, NULL, err); /* 0 is no command's id */
 		if (rc == 0)
-			break;
+			rc = read_some(qmp, err);
 	}
-	if (rc < 0)
-		return rc;
-	seen = qmp->events;
-	qmp->events = 0;
-	return seen;
+	return rc;
+}
+
+struct qmp_run qmp_run(const struct qmp *qmp)
+{
+	return qmp->run;
+}
+
+void qmp_set_stopped(struct qmp *qmp, bool stopped)
+{
+	qmp->run.stopped = stopped;
 }
 
 /* ---- connection ---- */
@@ -363,7 +433,7 @@ static int greet(struct qmp *qmp, int64_t deadline, bool *oob, struct nic_error 
 	while ((len = whole_line(qmp)) == 0) {
 		rc = read_some(qmp, err);
 		if (rc == 0)
-			rc = await(qmp, POLLIN, deadline, err);
+			rc = await(qmp, POLLIN, -1, deadline, err);
 		if (rc < 0)
 			return rc;
 	}

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A client of QEMU's machine protocol (QEMU, docs/interop/qmp-spec): one connection, commands that
- * may be sent several at a time, replies by id, events as bits. Every call is bounded in time.
+ * may be sent several at a time, replies by id, and of the events those that say whether the vCPUs
+ * run. Every call is bounded in time.
+ *
+ * QEMU 7.2 reads a command byte by byte, some microseconds each: one that must begin at once is
+ * sent before all but its last byte (qmp_prepare(), qmp_go()).
  *
  * The peer is not trusted: a line that is too long or no JSON, a reply that answers nothing, ends
  * the connection with an error; late replies of commands that nobody waits for are dropped.
@@ -10,6 +14,7 @@
 #ifndef QEMU_QMP_H
 #define QEMU_QMP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -23,13 +28,10 @@ enum {
 	QMP_LINE_MAX = 4 << 20, /* bytes in a reply */
 };
 
-/* Events that somebody asks for; the rest is dropped. */
-enum qmp_event {
-	QMP_EVENT_STOP = 1 << 0,
-	QMP_EVENT_RESUME = 1 << 1,
-	QMP_EVENT_SHUTDOWN = 1 << 2,
-	QMP_EVENT_RESET = 1 << 3,
-	QMP_EVENT_GUEST_PANICKED = 1 << 4,
+/* What QEMU's events say of the vCPUs. */
+struct qmp_run {
+	uint64_t stops; /* STOP events so far. A `cont` of a VM that runs makes one too */
+	bool stopped;	/* the last event was STOP */
 };
 
 struct qmp;
@@ -56,6 +58,17 @@ int qmp_send(struct qmp *qmp, const char *command, const char *args, int fd, uns
 	uint64_t *id, struct nic_error *err);
 
 /*
+ * Send all of a command but its end; QEMU has it read when qmp_go() sends that. *id is what
+ * qmp_wait() takes, after qmp_go(). Any other command sent before withdraws it. Errors as
+ * qmp_send().
+ */
+int qmp_prepare(struct qmp *qmp, const char *command, const char *args, unsigned timeout_ms,
+	uint64_t *id, struct nic_error *err);
+
+/* The command that was prepared begins. RENIC_E_STATE: none is; else as qmp_send(). */
+int qmp_go(struct qmp *qmp, unsigned timeout_ms, struct nic_error *err);
+
+/*
  * Wait for the reply to the command of that id; replies come in the order of the commands, those
  * before it are dropped. *result (where not NULL): a new reference. RENIC_E_REQUEST: QEMU
  * refused, in its own words; RENIC_E_TIMEOUT, QMP_E_CLOSED.
@@ -63,12 +76,29 @@ int qmp_send(struct qmp *qmp, const char *command, const char *args, int fd, uns
 int qmp_wait(
 	struct qmp *qmp, uint64_t id, unsigned timeout_ms, json_t **result, struct nic_error *err);
 
+/* As qmp_wait() without a result, and until fd can be read: 1 then, and no reply was taken. */
+int qmp_wait_or(struct qmp *qmp, uint64_t id, int fd, unsigned timeout_ms, struct nic_error *err);
+
+/*
+ * Wait until there have been more than `stops` STOP events (qmp_look()), by the command `id` that
+ * stops the vCPUs. Its reply does not come before: one that does is an error, RENIC_E_STATE or
+ * RENIC_E_REQUEST, and taken. Others as qmp_wait().
+ */
+int qmp_wait_stop(
+	struct qmp *qmp, uint64_t id, uint64_t stops, unsigned timeout_ms, struct nic_error *err);
+
 /* Both. args is stolen, also on failure; NULL: none. */
 int qmp_call(struct qmp *qmp, const char *command, json_t *args, unsigned timeout_ms,
 	json_t **result, struct nic_error *err);
 
-/* Read what is there, without waiting, and return the events since the last call, as bits;
- * QMP_E_CLOSED when the connection has ended. */
-int qmp_events(struct qmp *qmp);
+/* Read what is there, without waiting; replies are dropped. QMP_E_CLOSED. */
+int qmp_look(struct qmp *qmp, struct nic_error *err);
+
+/* What has been read says of the vCPUs; what QEMU sent before a reply, that reply's wait has read.
+ */
+struct qmp_run qmp_run(const struct qmp *qmp);
+
+/* What a reply has said of it, from which the events go on. */
+void qmp_set_stopped(struct qmp *qmp, bool stopped);
 
 #endif

@@ -14,9 +14,9 @@
  *
  *    open(PRIMARY)  regions  track
  *    dirty, live              while the VM runs, as often as the first copy takes rounds
- *    pause  dirty  resume_soon  state  resume
+ *    pause  dirty  resume_soon  state  resume  prepare
  *                             every checkpoint; after pause the core calls renicd's
- *                             checkpoint_begin, before resume_soon checkpoint_resume (before resume
+ *                             checkpoint_begin, after resume_soon checkpoint_resume (before resume
  *                             where one of the group's drivers has no resume_soon)
  *    stop                     the VM must never run again (planned switch, or it is being given up)
  *    close                    whatever the VM does, it goes on doing
@@ -152,15 +152,22 @@ struct remus_driver {
 	int (*live)(
 		struct remus_vm *vm, struct remus_sink *sink, bool *done, struct nic_error *err);
 
-	/* Stop the vCPUs. When this returns, the guest's memory changes no more by its own doing.
+	/* May be NULL. The VM runs: do ahead what the next pause() then need not. An error is the
+	 * next pause()'s to meet, if it lasts. */
+	int (*prepare)(struct remus_vm *vm, struct nic_error *err);
+
+	/*
+	 * Stop the vCPUs. When this returns, the guest's memory changes no more by its own doing.
+	 * stay: a planned switch, in which they do not go on before resume(), if that is called at
+	 * all. Else, and where the group needs no resume_soon(), they may go on in state().
 	 */
-	int (*pause)(struct remus_vm *vm, struct nic_error *err);
+	int (*pause)(struct remus_vm *vm, bool stay, struct nic_error *err);
 
 	/*
 	 * May be NULL. The VM's pages have been copied: it may run again as soon as its device
 	 * state is saved, without waiting for us. For a driver that can queue its resume behind the
-	 * save; resume() then waits for it. Only where saving writes no guest memory, and where
-	 * renicd, resumed, finds no rings to touch before the VM runs.
+	 * save; state() or resume() then waits for it. Only where saving writes no guest memory.
+	 * renicd is resumed after it: what the VM sends before that waits in its rings.
 	 */
 	int (*resume_soon)(struct remus_vm *vm, struct nic_error *err);
 

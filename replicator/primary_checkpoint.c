@@ -106,11 +106,13 @@ static bool can_resume_soon(const struct primary *p)
 
 static int resume_soon(struct primary *p, bool *renicd_resumed, struct nic_error *err)
 {
-	int rc = daemon_resume(&p->daemon, err);
+	int rc = 0;
 
-	*renicd_resumed = !rc;
 	for (unsigned i = 0; i < p->config->n_vms && !rc; i++)
 		rc = p->guests[i].driver->resume_soon(p->guests[i].vm, err);
+	if (!rc)
+		rc = daemon_resume(&p->daemon, err);
+	*renicd_resumed = !rc;
 	return rc;
 }
 
@@ -136,13 +138,13 @@ static int collect(
 
 /* ---- pause and resume ---- */
 
-static int pause_vms(struct primary *p, struct nic_error *err)
+static int pause_vms(struct primary *p, bool stay, struct nic_error *err)
 {
 	int rc = 0;
 	unsigned i;
 
 	for (i = 0; i < p->config->n_vms && !rc; i++)
-		rc = p->guests[i].driver->pause(p->guests[i].vm, err);
+		rc = p->guests[i].driver->pause(p->guests[i].vm, stay, err);
 	p->paused = true;
 	return rc;
 }
@@ -159,6 +161,15 @@ int primary_resume_vms(struct primary *p, struct nic_error *err)
 	}
 	p->paused = false;
 	return rc;
+}
+
+static void prepare_vms(struct primary *p)
+{
+	struct nic_error err;
+
+	for (unsigned i = 0; i < p->config->n_vms; i++)
+		if (p->guests[i].driver->prepare)
+			p->guests[i].driver->prepare(p->guests[i].vm, &err);
 }
 
 static uint64_t us(int64_t ns)
@@ -209,7 +220,7 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 	bool begun = false, renicd_resumed = false;
 	int rc, end = 0;
 
-	rc = pause_vms(p, err);
+	rc = pause_vms(p, stay, err);
 	t.paused = now_ns();
 	if (!rc) {
 		rc = daemon_begin(&p->daemon, err);
@@ -244,5 +255,7 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 		note(p, &t, pages, p->staging.waits - waits);
 	}
 	staging_publish(&p->staging);
+	if (!p->paused)
+		prepare_vms(p);
 	return rc ? rc : end;
 }

@@ -130,8 +130,73 @@ static void commands_may_be_under_way_together(void **state)
 	assert_int_equal(qmp_send(qmp, "save", "{\"live\":false}", -1, LONG_MS, &second, &err), 0);
 	assert_int_equal(qmp_wait(qmp, first, LONG_MS, NULL, &err), 0);
 	assert_int_equal(qmp_wait(qmp, second, LONG_MS, NULL, &err), 0);
-	assert_int_equal(qmp_events(qmp), QMP_EVENT_STOP);
-	assert_int_equal(qmp_events(qmp), 0);
+	assert_int_equal(qmp_run(qmp).stops, 1);
+	assert_true(qmp_run(qmp).stopped);
+	assert_int_equal(qmp_look(qmp, &err), 0);
+	end_peer(&peer, qmp);
+}
+
+static void a_prepared_command_begins_when_told(void **state)
+{
+	static const char *const script[] = {READY, "{\"return\": {}, \"id\": 2}\r\n", NULL};
+	struct peer peer;
+	struct qmp *qmp = connected(&peer, script, true);
+	uint64_t id;
+
+	assert_int_equal(qmp_go(qmp, LONG_MS, &err), RENIC_E_STATE);
+	assert_int_equal(qmp_prepare(qmp, "stop", NULL, LONG_MS, &id, &err), 0);
+	assert_int_equal(qmp_wait(qmp, id, SOON_MS, NULL, &err), RENIC_E_TIMEOUT);
+	assert_int_equal(qmp_go(qmp, LONG_MS, &err), 0);
+	assert_int_equal(qmp_wait(qmp, id, LONG_MS, NULL, &err), 0);
+	end_peer(&peer, qmp);
+}
+
+static void another_command_withdraws_a_prepared_one(void **state)
+{
+	static const char *const script[] = {
+		READY, "{\"error\": {}, \"id\": 2}\r\n", "{\"return\": {}, \"id\": 3}\r\n", NULL};
+	struct peer peer;
+	struct qmp *qmp = connected(&peer, script, true);
+	uint64_t id;
+
+	assert_int_equal(qmp_prepare(qmp, "save", "{\"n\":1}", LONG_MS, &id, &err), 0);
+	assert_int_equal(qmp_call(qmp, "cont", NULL, LONG_MS, NULL, &err), 0);
+	assert_int_equal(qmp_go(qmp, LONG_MS, &err), RENIC_E_STATE);
+	end_peer(&peer, qmp);
+}
+
+static void a_stop_is_waited_for_without_its_reply(void **state)
+{
+	static const char *const script[] = {
+		READY, "{\"event\": \"STOP\"}\r\n", "{\"return\": {}, \"id\": 3}\r\n", NULL};
+	struct peer peer;
+	struct qmp *qmp = connected(&peer, script, true);
+	uint64_t id;
+
+	assert_int_equal(qmp_send(qmp, "save", NULL, -1, LONG_MS, &id, &err), 0);
+	assert_int_equal(qmp_wait_stop(qmp, id, 0, LONG_MS, &err), 0);
+	assert_int_equal(qmp_wait_stop(qmp, id, 1, SOON_MS, &err), RENIC_E_TIMEOUT);
+	assert_int_equal(qmp_send(qmp, "save", NULL, -1, LONG_MS, &id, &err), 0);
+	assert_int_equal(qmp_wait_stop(qmp, id, 1, LONG_MS, &err), RENIC_E_STATE);
+	end_peer(&peer, qmp);
+}
+
+static void a_reply_or_another_descriptor_is_waited_for(void **state)
+{
+	static const char *const script[] = {READY, "{\"return\": {}, \"id\": 2}\r\n", NULL};
+	struct peer peer;
+	struct qmp *qmp = connected(&peer, script, true);
+	int ends[2];
+	uint64_t id;
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	assert_int_equal(qmp_wait_or(qmp, 2, ends[0], LONG_MS, &err), 1);
+	assert_int_equal(read(ends[0], &(char){0}, 1), 1);
+	assert_int_equal(qmp_send(qmp, "save", NULL, -1, LONG_MS, &id, &err), 0);
+	assert_int_equal(qmp_wait_or(qmp, id, ends[0], LONG_MS, &err), 0);
+	close(ends[0]);
+	close(ends[1]);
 	end_peer(&peer, qmp);
 }
 
@@ -172,7 +237,8 @@ static void the_end_of_qemu_is_told(void **state)
 
 	assert_int_equal(qmp_call(qmp, "stop", NULL, LONG_MS, NULL, &err), QMP_E_CLOSED);
 	assert_int_equal(qmp_call(qmp, "stop", NULL, LONG_MS, NULL, &err), QMP_E_CLOSED);
-	assert_int_equal(qmp_events(qmp), QMP_E_CLOSED);
+	assert_int_equal(qmp_look(qmp, &err), QMP_E_CLOSED);
+	assert_int_equal(qmp_wait_stop(qmp, 3, 0, LONG_MS, &err), QMP_E_CLOSED);
 	end_peer(&peer, qmp);
 }
 
@@ -274,6 +340,10 @@ int main(void)
 		cmocka_unit_test(a_reply_is_handed_over),
 		cmocka_unit_test(the_peer_is_known),
 		cmocka_unit_test(commands_may_be_under_way_together),
+		cmocka_unit_test(a_prepared_command_begins_when_told),
+		cmocka_unit_test(another_command_withdraws_a_prepared_one),
+		cmocka_unit_test(a_stop_is_waited_for_without_its_reply),
+		cmocka_unit_test(a_reply_or_another_descriptor_is_waited_for),
 		cmocka_unit_test(a_refusal_carries_qemu_s_words),
 		cmocka_unit_test(silence_ends_a_wait_and_a_late_reply_is_dropped),
 		cmocka_unit_test(the_end_of_qemu_is_told),

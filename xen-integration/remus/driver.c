@@ -253,7 +253,7 @@ static int xen_live(struct remus_vm *vm, struct remus_sink *sink, bool *done, st
 	return rc < 0 ? about(vm, (int)rc, err) : 0;
 }
 
-static int xen_pause(struct remus_vm *vm, struct nic_error *err)
+static int xen_pause(struct remus_vm *vm, bool stay, struct nic_error *err)
 {
 	return xen_domain_suspend(&vm->domain, vm->timeout_ms, err);
 }

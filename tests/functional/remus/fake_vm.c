@@ -190,7 +190,7 @@ static int fake_dirty(struct remus_vm *vm, uint64_t *bitmap, struct nic_error *e
 	return 0;
 }
 
-static int fake_pause(struct remus_vm *vm, struct nic_error *err)
+static int fake_pause(struct remus_vm *vm, bool stay, struct nic_error *err)
 {
 	if (fake_check(vm, err))
 		return REMUS_E_VM_GONE;

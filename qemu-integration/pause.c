@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See pause.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pause.h"
+
+enum { PIPE_MODE = 0622 }; /* QEMU may run as another user, and opens it anew */
+
+/* ---- the pipe ---- */
+
+static int make_pipe(struct pauser *p, struct nic_error *err)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return nic_fail(err, RENIC_E_RESOURCES, "qemu", "no pipe for device state: %s",
+			strerror(errno));
+	p->pipe_read = ends[0];
+	p->pipe_write = ends[1];
+	return fchmod(p->pipe_write, PIPE_MODE) < 0
+		       ? nic_fail(err, RENIC_E_RESOURCES, "qemu", "pipe for device state: %s",
+				 strerror(errno))
+		       : 0;
+}
+
+/* Fill it, so that a writer waits. */
+static int plug(struct pauser *p, struct nic_error *err)
+{
+	ssize_t n;
+
+	while ((n = write(p->pipe_write, p->chunk, sizeof(p->chunk))) > 0)
+		p->plug_bytes += n;
+	return errno == EAGAIN
+		       ? 0
+		       : nic_fail(err, RENIC_E_IO, "qemu", "device state: %s", strerror(errno));
+}
+
+/* Take out what is ours; QEMU's bytes come behind. */
+static int unplug(struct pauser *p, struct nic_error *err)
+{
+	while (p->plug_bytes > 0) {
+		size_t most = p->plug_bytes < sizeof(p->chunk) ? p->plug_bytes : sizeof(p->chunk);
+		ssize_t n = read(p->pipe_read, p->chunk, most);
+
+		if (n <= 0)
+			return nic_fail(
+				err, RENIC_E_IO, "qemu", "device state: %s", strerror(errno));
+		p->plug_bytes -= n;
+	}
+	return 0;
+}
+
+/* Hand over what QEMU has written by now; sink: NULL: drop it. */
+static int drain(struct pauser *p, struct remus_sink *sink, size_t *bytes, struct nic_error *err)
+{
+	ssize_t n;
+	int rc = 0;
+
+	while (!rc && (n = read(p->pipe_read, p->chunk, sizeof(p->chunk))) > 0) {
+		*bytes += n;
+		if (sink && *bytes > REMUS_BLOB_MAX_BYTES)
+			return nic_fail(err, RENIC_E_IO, "qemu", "device state of more than %d MiB",
+				REMUS_BLOB_MAX_BYTES >> 20);
+		rc = sink ? sink->write(sink, p->chunk, n) : 0;
+	}
+	return rc;
+}
+
+/* ---- open ---- */
+
+/* QEMU opens its own descriptor anew, for writing and to wait in: what it is handed is ours to fill
+ * without waiting. */
+static int hand_over(struct pauser *p, unsigned timeout_ms, struct nic_error *err)
+{
+	json_t *result = NULL;
+	uint64_t id;
+	int rc = qmp_send(p->qmp, "add-fd", NULL, p->pipe_write, timeout_ms, &id, err);
+
+	if (rc == 0)
+		rc = qmp_wait(p->qmp, id, timeout_ms, &result, err);
+	if (rc == 0)
+		snprintf(p->save_args, sizeof(p->save_args),
+			"{\"filename\":\"/proc/self/fd/%lld\",\"live\":false}",
+			(long long)json_integer_value(json_object_get(result, "fd")));
+	json_decref(result);
+	/* QEMU makes what it is handed wait; it is the same open file. */
+	if (rc == 0 && fcntl(p->pipe_write, F_SETFL, O_NONBLOCK) < 0)
+		rc = nic_fail(
+			err, RENIC_E_IO, "qemu", "pipe for device state: %s", strerror(errno));
+	return rc;
+}
+
+static int ask_disks(struct pauser *p, unsigned timeout_ms, struct nic_error *err)
+{
+	json_t *nodes = NULL;
+	int rc = qmp_call(p->qmp, "query-named-block-nodes", NULL, timeout_ms, &nodes, err);
+
+	p->has_disks = json_array_size(nodes) > 0;
+	json_decref(nodes);
+	return rc;
+}
+
+int pauser_open(struct pauser *p, struct qmp *qmp, unsigned timeout_ms, unsigned open_timeout_ms,
+	struct nic_error *err)
+{
+	int rc;
+
+	memset(p, 0, sizeof(*p));
+	p->qmp = qmp;
+	p->timeout_ms = timeout_ms;
+	p->pipe_read = p->pipe_write = -1;
+	rc = make_pipe(p, err);
+	if (rc == 0)
+		rc = hand_over(p, open_timeout_ms, err);
+	return rc == 0 ? ask_disks(p, open_timeout_ms, err) : rc;
+}
+
+void pauser_close(struct pauser *p)
+{
+	if (!p->qmp)
+		return;
+	if (p->pipe_read >= 0)
+		close(p->pipe_read);
+	if (p->pipe_write >= 0)
+		close(p->pipe_write);
+	memset(p, 0, sizeof(*p));
+}
+
+/* ---- pause ---- */
+
+/* Nothing that a save before has left may come with this one. */
+static int clean(struct pauser *p, struct nic_error *err)
+{
+	size_t dropped = 0;
+	int rc = unplug(p, err);
+
+	return rc == 0 ? drain(p, NULL, &dropped, err) : rc;
+}
+
+int pauser_prepare(struct pauser *p, struct nic_error *err)
+{
+	int rc = p->ready ? 0 : clean(p, err);
+
+	if (p->ready || rc < 0)
+		return rc;
+	if (p->has_disks) {
+		rc = qmp_prepare(p->qmp, "stop", NULL, p->timeout_ms, &p->stop_id, err);
+	} else {
+		rc = plug(p, err);
+		if (rc == 0)
+			rc = qmp_prepare(p->qmp, "xen-save-devices-state", p->save_args,
+				p->timeout_ms, &p->save_id, err);
+	}
+	p->ready = rc == 0;
+	return rc;
+}
+
+/* The save was answered: a VM that was held runs. */
+static void save_ended(struct pauser *p)
+{
+	p->save_id = 0;
+	if (p->way == PAUSER_HELD)
+		p->way = PAUSER_NONE;
+}
+
+static int hold(struct pauser *p, struct nic_error *err)
+{
+	int rc = pauser_prepare(p, err);
+
+	if (rc == 0)
+		rc = qmp_go(p->qmp, p->timeout_ms, err);
+	p->ready = false;
+	if (rc < 0)
+		return rc;
+	p->way = PAUSER_HELD;
+	rc = qmp_wait_stop(p->qmp, p->save_id, p->stops, p->timeout_ms, err);
+	if (rc == RENIC_E_REQUEST || rc == RENIC_E_STATE) /* its reply was taken */
+		save_ended(p);
+	return rc;
+}
+
+static int step(struct pauser *p, struct nic_error *err)
+{
+	bool stop_is_ready = p->ready && p->has_disks;
+	int rc;
+
+	p->way = PAUSER_STEPS;
+	p->ready = false;
+	p->cont_id = 0;
+	rc = clean(p, err);
+	if (rc == 0 && stop_is_ready)
+		rc = qmp_go(p->qmp, p->timeout_ms, err);
+	else if (rc == 0)
+		rc = qmp_send(p->qmp, "stop", NULL, -1, p->timeout_ms, &p->stop_id, err);
+	if (rc == 0)
+		rc = qmp_send(p->qmp, "xen-save-devices-state", p->save_args, -1, p->timeout_ms,
+			&p->save_id, err);
+	return rc == 0 ? qmp_wait(p->qmp, p->stop_id, p->timeout_ms, NULL, err) : rc;
+}
+
+int pauser_pause(struct pauser *p, bool stay, struct nic_error *err)
+{
+	struct qmp_run run;
+	int rc = qmp_look(p->qmp, err);
+
+	if (rc < 0)
+		return rc;
+	run = qmp_run(p->qmp);
+	p->stops = run.stops;
+	return stay || p->has_disks || run.stopped ? step(p, err) : hold(p, err);
+}
+
+/* ---- state, and on ---- */
+
+int pauser_resume_soon(struct pauser *p, struct nic_error *err)
+{
+	if (p->way == PAUSER_HELD)
+		return unplug(p, err);
+	return qmp_send(p->qmp, "cont", NULL, -1, p->timeout_ms, &p->cont_id, err);
+}
+
+/* Read until the save is answered. */
+static int finish(struct pauser *p, struct remus_sink *sink, size_t *bytes, struct nic_error *err)
+{
+	int rc = unplug(p, err);
+
+	while (rc == 0) {
+		rc = qmp_wait_or(p->qmp, p->save_id, p->pipe_read, p->timeout_ms, err);
+		if (rc == 0 || rc == RENIC_E_REQUEST)
+			save_ended(p);
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			return drain(p, sink, bytes, err);
+		rc = drain(p, sink, bytes, err);
+	}
+	return rc;
+}
+
+/* A second STOP: somebody made it run, and stopped it, while we took it for paused. */
+static int check_alone(const struct pauser *p, struct nic_error *err)
+{
+	if (qmp_run(p->qmp).stops <= p->stops + 1)
+		return 0;
+	return nic_fail(err, RENIC_E_STATE, "qemu",
+		"somebody else paused and resumed it during the checkpoint");
+}
+
+int pauser_state(struct pauser *p, struct remus_sink *sink, struct nic_error *err)
+{
+	size_t bytes = 0;
+	int rc;
+
+	if (p->way == PAUSER_NONE || !p->save_id)
+		return nic_fail(err, RENIC_E_STATE, "qemu", "no device state was asked for");
+	rc = finish(p, sink, &bytes, err);
+	if (rc == 0)
+		rc = check_alone(p, err);
+	if (rc == 0 && bytes == 0)
+		rc = nic_fail(err, RENIC_E_IO, "qemu", "no device state");
+	return rc;
+}
+
+static int go_on(struct pauser *p, struct nic_error *err)
+{
+	int rc = 0;
+
+	if (!p->cont_id)
+		rc = qmp_send(p->qmp, "cont", NULL, -1, p->timeout_ms, &p->cont_id, err);
+	if (rc == 0)
+		rc = qmp_wait(p->qmp, p->cont_id, p->timeout_ms, NULL, err);
+	p->cont_id = 0;
+	return rc;
+}
+
+int pauser_resume(struct pauser *p, struct nic_error *err)
+{
+	size_t dropped = 0;
+	int rc;
+
+	if (p->way == PAUSER_HELD)
+		rc = finish(p, NULL, &dropped, err);
+	else if (p->way == PAUSER_STEPS)
+		rc = go_on(p, err);
+	else
+		rc = qmp_look(p->qmp, err);
+	p->way = PAUSER_NONE;
+	return rc == RENIC_E_REQUEST ? 0 : rc;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Rules of qemu-integration/pause.c, against a QEMU on a Unix socket that stops, saves and goes on
+ * as the real one does. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "pause.h"
+
+enum { LONG_MS = 20000, STATE_BYTES = 300000, SAVED_MAX = 1 << 20, LOG_SIZE = 1024 };
+
+/* The other side. Commands are done one after the other, so one that waits lets none pass. */
+struct fake_qemu {
+	int listener, fd, given;
+	pthread_t thread;
+	bool running, has_disks, refuses_save;
+	const char *before_save; /* what it says before it stops for a save */
+	char input[4096];
+	size_t used;
+	char log[LOG_SIZE]; /* the commands that were done */
+	char path[108];
+};
+
+static struct fake_qemu qemu;
+static struct pauser pauser;
+static struct qmp *qmp;
+static struct nic_error err;
+
+static void say(struct fake_qemu *q, const char *text)
+{
+	send(q->fd, text, strlen(text), MSG_NOSIGNAL);
+}
+
+static void run(struct fake_qemu *q, bool on)
+{
+	q->running = on;
+	say(q, on ? "{\"event\": \"RESUME\"}\r\n" : "{\"event\": \"STOP\"}\r\n");
+}
+
+/* As QEMU opens it: by its own name of it, and willing to wait. */
+static void write_state(struct fake_qemu *q)
+{
+	static char state[STATE_BYTES];
+	char path[64];
+	int fd;
+
+	memset(state, 's', sizeof(state));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", q->given);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0660);
+	for (size_t done = 0; done < sizeof(state);) {
+		ssize_t n = write(fd, state + done, sizeof(state) - done);
+
+		if (n <= 0)
+			break;
+		done += n;
+	}
+	close(fd);
+}
+
+static bool save(struct fake_qemu *q)
+{
+	bool was_running = q->running;
+
+	if (q->before_save)
+		say(q, q->before_save);
+	if (was_running)
+		run(q, false);
+	if (!q->refuses_save)
+		write_state(q);
+	if (was_running)
+		run(q, true);
+	return !q->refuses_save;
+}
+
+static void answer(struct fake_qemu *q, json_t *command)
+{
+	const char *name = json_string_value(json_object_get(command, "execute"));
+	char text[128], value[64] = "{}";
+	bool ok = !json_object_get(command, "withdrawn");
+
+	if (ok)
+		snprintf(q->log + strlen(q->log), LOG_SIZE - strlen(q->log), "%s ", name);
+	if (ok && !strcmp(name, "stop") && q->running)
+		run(q, false);
+	else if (ok && !strcmp(name, "cont"))
+		run(q, true);
+	else if (ok && !strcmp(name, "xen-save-devices-state"))
+		ok = save(q);
+	else if (ok && !strcmp(name, "add-fd"))
+		snprintf(value, sizeof(value), "{\"fd\": %d}", q->given);
+	else if (ok && !strcmp(name, "query-named-block-nodes"))
+		strcpy(value, q->has_disks ? "[{}]" : "[]");
+	snprintf(text, sizeof(text), "{\"%s\": %s, \"id\": %lld}\r\n", ok ? "return" : "error",
+		value, (long long)json_integer_value(json_object_get(command, "id")));
+	say(q, text);
+}
+
+static bool receive(struct fake_qemu *q)
+{
+	char control[CMSG_SPACE(sizeof(int))];
+	struct iovec part = {q->input + q->used, sizeof(q->input) - q->used};
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(q->fd, &message, 0);
+	struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+
+	if (header) {
+		memcpy(&q->given, CMSG_DATA(header), sizeof(int));
+		fcntl(q->given, F_SETFL, 0); /* as QEMU does */
+	}
+	q->used += n > 0 ? n : 0;
+	return n > 0;
+}
+
+static void *serve(void *arg)
+{
+	struct fake_qemu *q = arg;
+
+	q->fd = accept(q->listener, NULL, NULL);
+	say(q, "{\"QMP\": {\"capabilities\": [\"oob\"]}}\r\n");
+	while (receive(q)) {
+		json_error_t where;
+		json_t *command;
+
+		while (q->used &&
+			(command = json_loadb(q->input, q->used, JSON_DISABLE_EOF_CHECK, &where))) {
+			q->used -= where.position;
+			memmove(q->input, q->input + where.position, q->used);
+			answer(q, command);
+			json_decref(command);
+		}
+	}
+	close(q->fd);
+	close(q->given);
+	return NULL;
+}
+
+static int start(void **state)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+	signal(SIGPIPE, SIG_IGN); /* as QEMU does */
+	qemu = (struct fake_qemu){.running = true, .given = -1};
+	snprintf(qemu.path, sizeof(qemu.path), "/tmp/test-pause.%d", (int)getpid());
+	unlink(qemu.path);
+	strcpy(addr.sun_path, qemu.path);
+	qemu.listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(qemu.listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(qemu.listener, 1), 0);
+	assert_int_equal(pthread_create(&qemu.thread, NULL, serve, &qemu), 0);
+	return 0;
+}
+
+static void open_pauser(void)
+{
+	assert_int_equal(qmp_connect(qemu.path, LONG_MS, &qmp, &err), 0);
+	assert_int_equal(pauser_open(&pauser, qmp, LONG_MS, LONG_MS, &err), 0);
+	qemu.log[0] = '\0';
+}
+
+static int end(void **state)
+{
+	pauser_close(&pauser);
+	qmp_close(qmp);
+	pthread_join(qemu.thread, NULL);
+	close(qemu.listener);
+	unlink(qemu.path);
+	return 0;
+}
+
+struct saved {
+	struct remus_sink sink;
+	size_t bytes;
+	char text[SAVED_MAX];
+};
+
+static int take(struct remus_sink *sink, const void *data, size_t bytes)
+{
+	struct saved *s = (struct saved *)sink;
+
+	assert_true(s->bytes + bytes <= SAVED_MAX);
+	memcpy(s->text + s->bytes, data, bytes);
+	s->bytes += bytes;
+	return 0;
+}
+
+static int lose(struct remus_sink *sink, const void *data, size_t bytes)
+{
+	return -4711;
+}
+
+/* The state, and nothing else. */
+static void expect_state(void)
+{
+	static struct saved s;
+
+	s.sink.write = take;
+	s.bytes = 0;
+	assert_int_equal(pauser_state(&pauser, &s.sink, &err), 0);
+	assert_int_equal(s.bytes, STATE_BYTES);
+	for (size_t i = 0; i < STATE_BYTES; i++)
+		assert_int_equal(s.text[i], 's');
+}
+
+static void checkpoint(bool soon)
+{
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	assert_false(qemu.running);
+	if (soon)
+		assert_int_equal(pauser_resume_soon(&pauser, &err), 0);
+	expect_state();
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_true(qemu.running);
+}
+
+static void one_command_makes_a_checkpoint(void **state)
+{
+	open_pauser();
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(pauser_prepare(&pauser, &err), 0);
+		checkpoint(true);
+	}
+	checkpoint(true); /* not prepared */
+	checkpoint(false);
+	assert_string_equal(qemu.log, "xen-save-devices-state xen-save-devices-state "
+				      "xen-save-devices-state xen-save-devices-state "
+				      "xen-save-devices-state ");
+}
+
+static void a_vm_that_is_to_stay_stays(void **state)
+{
+	open_pauser();
+	assert_int_equal(pauser_prepare(&pauser, &err), 0);
+	assert_int_equal(pauser_pause(&pauser, true, &err), 0);
+	expect_state();
+	assert_false(qemu.running);
+	assert_string_equal(qemu.log, "stop xen-save-devices-state ");
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_true(qemu.running);
+	checkpoint(true);
+}
+
+static void a_vm_with_disks_is_paused_by_steps(void **state)
+{
+	qemu.has_disks = true;
+	open_pauser();
+	assert_int_equal(pauser_prepare(&pauser, &err), 0);
+	checkpoint(true);
+	checkpoint(false);
+	assert_string_equal(qemu.log, "stop xen-save-devices-state cont "
+				      "stop xen-save-devices-state cont ");
+}
+
+static void one_that_somebody_paused_is_paused_by_steps(void **state)
+{
+	open_pauser();
+	assert_int_equal(pauser_prepare(&pauser, &err), 0);
+	qemu.running = false;
+	qmp_set_stopped(qmp, true);
+	checkpoint(true);
+	assert_string_equal(qemu.log, "stop xen-save-devices-state cont ");
+}
+
+static void one_that_somebody_resumed_meanwhile_is_no_checkpoint(void **state)
+{
+	static struct saved s = {.sink.write = take};
+
+	qemu.before_save = "{\"event\": \"STOP\"}\r\n{\"event\": \"RESUME\"}\r\n";
+	open_pauser();
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	assert_int_equal(pauser_state(&pauser, &s.sink, &err), RENIC_E_STATE);
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+}
+
+static void a_checkpoint_that_is_given_up_lets_the_vm_go(void **state)
+{
+	struct remus_sink lost = {.write = lose};
+
+	open_pauser();
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_true(qemu.running);
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	assert_int_equal(pauser_state(&pauser, &lost, &err), -4711);
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_true(qemu.running);
+	checkpoint(true);
+}
+
+static void a_refused_save_is_told_and_the_vm_goes_on(void **state)
+{
+	static struct saved s = {.sink.write = take};
+
+	qemu.refuses_save = true;
+	open_pauser();
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	assert_int_equal(pauser_resume_soon(&pauser, &err), 0);
+	assert_int_equal(pauser_state(&pauser, &s.sink, &err), RENIC_E_REQUEST);
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_true(qemu.running);
+}
+
+/* A replicator that dies in a pause: its ends of the pipe close. */
+static void the_vm_goes_on_without_us(void **state)
+{
+	uint64_t save_id;
+
+	open_pauser();
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	save_id = pauser.save_id;
+	pauser_close(&pauser);
+	assert_int_equal(qmp_wait(qmp, save_id, LONG_MS, NULL, &err), 0);
+	assert_true(qemu.running);
+}
+
+int main(void)
+{
+#define RULE(name) cmocka_unit_test_setup_teardown(name, start, end)
+	const struct CMUnitTest tests[] = {
+		RULE(one_command_makes_a_checkpoint),
+		RULE(a_vm_that_is_to_stay_stays),
+		RULE(a_vm_with_disks_is_paused_by_steps),
+		RULE(one_that_somebody_paused_is_paused_by_steps),
+		RULE(one_that_somebody_resumed_meanwhile_is_no_checkpoint),
+		RULE(a_checkpoint_that_is_given_up_lets_the_vm_go),
+		RULE(a_refused_save_is_told_and_the_vm_goes_on),
+		RULE(the_vm_goes_on_without_us),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
