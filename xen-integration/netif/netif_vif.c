@@ -380,6 +380,7 @@ bool vif_step(const struct vif_env *env, struct vif *vif)
 	if (domain_died(env, vif)) {
 		if (vif->state != XenbusStateClosed)
 			close_vif(env, vif);
+		vif->domain_seen = false; /* another one of its number may come */
 		return true;
 	}
 	/* The toolstack takes the device away. */

@@ -325,6 +325,14 @@ static void put_vif(struct nodes *n, const struct xen_vif *vif, const char *home
 	put(n, 0, guest, "1", "%s/state", back); /* last: renicd goes by it */
 }
 
+static void remove_vifs(struct xen_domain *d)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "/local/domain/0/backend/vif/%u", d->domid);
+	xs_rm(d->xs, XBT_NULL, path);
+}
+
 int xen_domain_introduce(struct xen_domain *d, const struct xen_shape *shape,
 	const struct xen_channels *channels, struct nic_error *err)
 {
@@ -332,6 +340,7 @@ int xen_domain_introduce(struct xen_domain *d, const struct xen_shape *shape,
 	char home[32];
 
 	snprintf(home, sizeof(home), "/local/domain/%u", d->domid);
+	remove_vifs(d); /* xl does not know those of a domain of ours */
 	put_domain(&nodes, shape, home);
 	put_channels(&nodes, channels, home);
 	for (unsigned i = 0; i < shape->n_vifs; i++)
@@ -353,8 +362,7 @@ void xen_domain_discard(struct xen_domain *d)
 	char path[PATH_SIZE];
 
 	xc_domain_destroy(d->xch, d->domid);
-	snprintf(path, sizeof(path), "/local/domain/0/backend/vif/%u", d->domid);
-	xs_rm(d->xs, XBT_NULL, path);
+	remove_vifs(d);
 	snprintf(path, sizeof(path), "/local/domain/%u", d->domid);
 	xs_rm(d->xs, XBT_NULL, path);
 }
