@@ -49,6 +49,9 @@ static void wake(struct link *l)
 static int write_frame(struct link *l, const uint8_t *bytes, size_t n)
 {
 	l->sent += n;
+	pthread_mutex_lock(&l->lock);
+	l->view.bytes_sent = l->sent; /* a first copy is seen to go on */
+	pthread_mutex_unlock(&l->lock);
 	return conn_write(l->conn, bytes, n, (int)l->config->timeout_ms);
 }
 
@@ -298,7 +301,6 @@ static int send_all(struct link *l)
 					l, l->small, stream_put_empty(l->small, FRAME_HEARTBEAT));
 		}
 		pthread_mutex_lock(&l->lock);
-		l->view.bytes_sent = l->sent;
 		l->view.pages = l->pages;
 		pthread_mutex_unlock(&l->lock);
 	}

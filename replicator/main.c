@@ -20,7 +20,15 @@
 #include "primary.h"
 #include "standby.h"
 
-enum { EXIT_YES = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_NO_SOCKET = 3, FAILOVER_WAIT_MS = 30000 };
+enum {
+	EXIT_YES = 0,
+	EXIT_NO = 1,
+	EXIT_USAGE = 2,
+	EXIT_NO_SOCKET = 3,
+	ANSWER_WAIT_MS = 30000, /* of a command; of a first copy: for its next megabyte */
+	LOOK_MS = 500,
+	PROGRESS_BYTES = 1 << 20, /* more than heartbeats are */
+};
 
 struct options {
 	const char *config, *socket;
@@ -292,12 +300,28 @@ static bool is_one_of(const char *word, const char *const *words)
 	return *words;
 }
 
-/* Follow the events after `after` until one says how it went. A side that ends closes the socket:
- * it does that only when it has nothing more to do. */
-static int follow(struct renic_client *client, json_int_t after, const char *const *good,
-	const char *const *bad)
+/* Has it sent a piece more than when it was looked at last? */
+static bool sends(struct renic_client *client, json_int_t *sent)
 {
-	int64_t deadline = now_ns() + FAILOVER_WAIT_MS * NS_PER_MS;
+	json_t *status = ask(client, "status", NULL);
+	json_int_t now =
+		json_integer_value(json_object_get(json_object_get(status, "stats"), "bytes_sent"));
+	bool more = now >= *sent + PROGRESS_BYTES;
+
+	if (more)
+		*sent = now;
+	json_decref(status);
+	return more;
+}
+
+/* Follow the events after `after` until one says how it went; `copies`: a first copy is part of
+ * it, which takes as long as it takes. A side that ends closes the socket: it does that only when
+ * it has nothing more to do. */
+static int follow(struct renic_client *client, json_int_t after, const char *const *good,
+	const char *const *bad, bool copies)
+{
+	int64_t deadline = in_ms(ANSWER_WAIT_MS), look = in_ms(LOOK_MS);
+	json_int_t sent = 0;
 
 	while (now_ns() < deadline) {
 		struct renic_error why;
@@ -322,6 +346,11 @@ static int follow(struct renic_client *client, json_int_t after, const char *con
 			}
 		}
 		json_decref(list);
+		if (copies && now_ns() >= look) {
+			look = in_ms(LOOK_MS);
+			if (sends(client, &sent))
+				deadline = in_ms(ANSWER_WAIT_MS);
+		}
 		usleep(20000);
 	}
 	fprintf(stderr, "renic-remus: no answer yet; see renic-remus events\n");
@@ -329,7 +358,7 @@ static int follow(struct renic_client *client, json_int_t after, const char *con
 }
 
 static int command(const struct options *o, const char *method, json_t *params,
-	const char *const *good, const char *const *bad)
+	const char *const *good, const char *const *bad, bool copies)
 {
 	struct renic_client *client = connect_to(o);
 	json_int_t after;
@@ -342,7 +371,7 @@ static int command(const struct options *o, const char *method, json_t *params,
 	}
 	after = last_event(client);
 	ok = ask(client, method, params);
-	status = ok ? follow(client, after, good, bad) : EXIT_NO;
+	status = ok ? follow(client, after, good, bad, copies) : EXIT_NO;
 	json_decref(ok);
 	renic_close(client);
 	return status;
@@ -353,7 +382,7 @@ static int run_failover(const struct options *o)
 	static const char *const good[] = {"-> switched", "-> active", NULL};
 	static const char *const bad[] = {"failover_failed", "refused", NULL};
 
-	return command(o, "failover", json_pack("{s:b}", "fenced", o->fenced), good, bad);
+	return command(o, "failover", json_pack("{s:b}", "fenced", o->fenced), good, bad, false);
 }
 
 static int run_stop(const struct options *o)
@@ -361,7 +390,7 @@ static int run_stop(const struct options *o)
 	static const char *const good[] = {"-> stopped", NULL};
 	static const char *const bad[] = {"stop_failed", NULL};
 
-	return command(o, "stop", NULL, good, bad);
+	return command(o, "stop", NULL, good, bad, false);
 }
 
 static int run_protect(const struct options *o)
@@ -369,7 +398,7 @@ static int run_protect(const struct options *o)
 	static const char *const good[] = {"-> protected", NULL};
 	static const char *const bad[] = {"refused", "error", NULL};
 
-	return command(o, "protect", NULL, good, bad);
+	return command(o, "protect", NULL, good, bad, true);
 }
 
 static int parse(int argc, char **argv, struct options *o)
