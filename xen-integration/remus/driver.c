@@ -64,7 +64,7 @@ struct remus_vm {
 	struct xen_restore restore;
 	struct xen_channels channels;
 	uint64_t epochs; /* applied */
-	bool made, loaded, ran;
+	bool made, restored, ran;
 	uint8_t head[sizeof(struct header) + SHAPE_MAX_BYTES]; /* until the shape is there whole */
 	size_t head_bytes;
 };
@@ -168,7 +168,7 @@ static void forget_domain(struct remus_vm *vm)
 		xen_restore_finish(&vm->restore, &vm->channels, &ignored);
 	if (vm->made && !vm->ran)
 		xen_domain_discard(&vm->domain);
-	vm->made = vm->loaded = false;
+	vm->made = vm->restored = false;
 	vm->epochs = 0;
 	vm->head_bytes = 0;
 }
@@ -382,11 +382,12 @@ static int xen_load(struct remus_vm *vm, struct nic_error *err)
 	int rc = vm->epochs ? 0
 			    : nic_fail(err, RENIC_E_STATE, "xen", "no whole checkpoint is there");
 
-	if (!rc)
+	/* Tried again after xenstore failed, it is restored already. */
+	if (!rc && !vm->restored)
 		rc = xen_restore_finish(&vm->restore, &vm->channels, err);
+	vm->restored = vm->restored || !rc;
 	if (!rc)
 		rc = xen_domain_introduce(&vm->domain, &vm->shape, &vm->channels, err);
-	vm->loaded = !rc;
 	return about(vm, rc, err);
 }
 
