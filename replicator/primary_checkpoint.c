@@ -244,7 +244,7 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 	if (rc && p->paused && primary_resume_vms(p, &second))
 		rc = REMUS_E_VM_GONE;
 	if (rc || end) {
-		if (!rc || rc == REMUS_E_VM_GONE)
+		if (second.message[0] && (!rc || rc == REMUS_E_VM_GONE))
 			*err = second;
 		give_up(p);
 		/* Its pages are in what was given up, and not dirty any more. */

@@ -6,6 +6,8 @@
  * real thing.
  */
 #include <errno.h>
+#include <limits.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -238,6 +240,30 @@ static void it_can_be_stopped_wherever_it_stands(void **state)
 	drain(w, XEN_SAVE_RESUMING, SIZE_MAX);
 }
 
+/* Not the driver's own memory, and none of libxenguest's here. */
+static void five_thousand_epochs_leave_nothing_in_memory(void **state)
+{
+	enum { EPOCHS = 5000, WARM = 100, GROWN_MAX = 4096 };
+	struct world *w = *state;
+	size_t before = 0;
+
+	xen_save_stop(&w->save);
+	live_bytes = 1;
+	epoch_bytes = 100;
+	epochs_max = UINT_MAX;
+	assert_int_equal(xen_save_start(&w->save, 7, &w->err), 0);
+	for (unsigned i = 0; i < WARM + EPOCHS; i++) {
+		if (i == WARM)
+			before = mallinfo2().uordblks;
+		drain(w, XEN_SAVE_SUSPENDING, SIZE_MAX);
+		assert_true(w->there);
+		xen_save_go(&w->save);
+		assert_int_equal(drain(w, XEN_SAVE_RESUMING, SIZE_MAX), epoch_bytes);
+		xen_save_go(&w->save);
+	}
+	assert_true(mallinfo2().uordblks <= before + GROWN_MAX);
+}
+
 /* ---- restoring ---- */
 
 static const struct xen_channels channels = {.store_port = 3, .console_port = 4};
@@ -356,6 +382,7 @@ int main(void)
 		SAVE_TEST(a_lost_connection_ends_the_drain),
 		SAVE_TEST(a_save_that_ends_of_itself_says_why),
 		SAVE_TEST(it_can_be_stopped_wherever_it_stands),
+		SAVE_TEST(five_thousand_epochs_leave_nothing_in_memory),
 		cmocka_unit_test(whole_epochs_are_counted_and_the_end_is_the_last_one),
 		cmocka_unit_test(without_a_whole_epoch_there_is_nothing_to_run),
 		cmocka_unit_test(a_stream_that_is_refused_is_an_error_at_once),

@@ -124,6 +124,7 @@ def a_lost_vm_is_taken_over_without_a_fence(env):
         pass
     expect_taken_over(hosts)
     equal(hosts.a.remus.wait(WAIT_END_S), 0, "status of the primary")
+    check('vm_lost: VM "vm" is gone' in hosts.a.log(), f"it says why: {hosts.a.log()}")
     equal(hosts.a.daemon.call("group_get", name="vf1")["state"], "standby", "the old primary's group")
 
 
@@ -232,6 +233,17 @@ def a_checkpoint_that_outgrows_staging_is_counted_and_whole(env):
     hosts.b.wait_state("needs_fence")
     equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
     expect_taken_over(hosts)
+
+
+@case(timeout=90)
+def memory_is_flat_over_5000_checkpoints(env):
+    """On neither side anything stays of each."""
+    hosts = Hosts(env, interval_us=1000)
+    hosts.epochs(500)
+    before = [host.resident_kib() for host in (hosts.a, hosts.b)]
+    hosts.epochs(5000, timeout=80)
+    grown = [host.resident_kib() - kib for host, kib in zip((hosts.a, hosts.b), before)]
+    check(max(grown) < 1024, f"KiB that primary and standby gained: {grown}")
 
 
 # ---- the daemon is lost ----

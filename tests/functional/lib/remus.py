@@ -3,6 +3,7 @@
 says whether what was loaded is one whole checkpoint."""
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -107,6 +108,10 @@ class Host:
         return subprocess.run([REMUS, *arguments, "-c", self.path("remus.json")], timeout=40,
                               capture_output=True, text=True, check=False)
 
+    def resident_kib(self):
+        """Of its renic-remus."""
+        return int(re.search(r"VmRSS:\s*(\d+) kB", read(f"/proc/{self.remus.pid}/status"))[1])
+
     def log(self):
         """What its renic-remus said."""
         return self.remus.log()
@@ -149,8 +154,8 @@ class Hosts:
             self.a.start("primary")
             self.a.wait_state("protected")
 
-    def epochs(self, n=20):
+    def epochs(self, n=20, timeout=WAIT_S):
         """So many more checkpoints are acknowledged."""
         first = self.a.status()["acked_epoch"]
         wait_until(lambda: (self.a.status() or {}).get("acked_epoch", 0) >= first + n,
-                   f"{n} more epochs", WAIT_S)
+                   f"{n} more epochs", timeout)
