@@ -8,6 +8,7 @@
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 TESTS=$(cd "$HERE/../../tests" && pwd)
+STOPS=$(cd "$HERE/../../bench/xen" && pwd)/stops.c
 CACHE=${1:?usage: images.sh CACHE BUILD} BUILD=$(cd "${2:?usage: images.sh CACHE BUILD}" && pwd)
 mkdir -p "$CACHE"
 CACHE=$(cd "$CACHE" && pwd)
@@ -94,12 +95,13 @@ PY
 
 domu() {
 	local root=$CACHE/domu.root
-	up_to_date "$CACHE/domu.cpio.gz" "$CACHE/stage.done" "$HERE"/{images.sh,domu-init} "$TESTS"/{vm/guest/agent.c,xen/guest/hostile.c} && return
+	up_to_date "$CACHE/domu.cpio.gz" "$CACHE/stage.done" "$HERE"/{images.sh,domu-init} "$TESTS"/{vm/guest/agent.c,xen/guest/hostile.c} "$STOPS" && return
 	skeleton "$root"
 	modules "$root" xen-netfront xen-gntalloc xen-evtchn 8021q
 	${CC:-gcc} -std=gnu17 -O2 -static -s -o "$root/bin/agent" "$TESTS/vm/guest/agent.c"
 	${CC:-gcc} -std=gnu17 -D_GNU_SOURCE -O2 -static -s -o "$root/bin/hostile" "$TESTS/xen/guest/hostile.c" \
 		-lxenstore -lxengnttab -lxenevtchn -lxentoolcore -lxentoollog -lxencall
+	${CC:-gcc} -std=gnu17 -O2 -static -s -o "$root/bin/stops" "$STOPS"
 	install -m 755 "$HERE/domu-init" "$root/init"
 	pack "$root" | gzip -1 >"$CACHE/domu.new"
 	mv "$CACHE/domu.new" "$CACHE/domu.cpio.gz"

@@ -62,17 +62,20 @@ class Pair:
         self.power = []
         self.replicated = []  # names of the guests, in the order of the config
         self.switch_off = XenHost.kill  # what a host's power switch does
+        self.doors = {name: f"{address}:{PORT}" for name, address in REPLICATION_IP.items()}
 
-    def start(self):
-        """Both hosts are up, with a renicd each."""
+    def start(self, alone=False):
+        """Both hosts are up, with a renicd each; alone: the first one is."""
+        hosts = (self.a,) if alone else (self.a, self.b)
         ip("link", "add", BRIDGE, "type", "bridge", "forward_delay", "0")
         ip("link", "set", BRIDGE, "address", CLIENT_MAC, "up")
         ip("addr", "add", f"{CLIENT_IP}/24", "dev", BRIDGE)
-        for host in (self.a, self.b):
+        for host in hosts:
             ip("tuntap", "add", "dev", host.tap, "mode", "tap")
             ip("link", "set", host.tap, "master", BRIDGE, "up")
             host.start()
-        for host, other in ((self.a, self.b), (self.b, self.a)):
+        for host in hosts:
+            other = self.b if host is self.a else self.a
             self.ready(host)
             self.power.append(Power(host, lambda other=other: self.switch_off(other)))
 
@@ -100,7 +103,7 @@ class Pair:
         group = self.group
         config = REMUS | {
             "group": group, "plain": True, "listen": f"0.0.0.0:{PORT}",
-            "peer": f"{REPLICATION_IP[other.name]}:{PORT}",
+            "peer": self.doors[other.name],
             "fence": {"command": ["/share/fence"], "timeout_ms": 60000},
             "vms": [{"name": name, "driver": "xen", "vfs": [name], "timeout_ms": VM_TIMEOUT_MS,
                      "xen": {"domain": name, "domid": STANDBY_DOMID + at}}
