@@ -6,10 +6,12 @@ Most tests are about the first host alone (`host`); while renic-remus runs, it a
 import time
 
 import traffic
-from pair import CLIENT_IP, GUEST_MB, Pair
+from cable import Cable
+from pair import BRIDGE, CLIENT_IP, GUEST_MB, PORT, REPLICATION_IP, Pair, ip
 from xenhost import XenError
 
 ADDRESS = CLIENT_IP
+CABLES_IP = "10.9.1.254"
 GUESTS = {"web": ("10.9.0.2", "00:16:3e:00:00:02"), "db": ("10.9.0.3", "00:16:3e:00:00:03")}
 
 
@@ -19,6 +21,7 @@ class World:
     def __init__(self, run, images):
         self.pair = Pair(run, images)
         self.spent = False  # a host died for good
+        self.cables = {}  # to renic-remus of each host
 
     @property
     def host(self):
@@ -31,6 +34,11 @@ class World:
 
     def start(self):
         self.pair.start()
+        ip("addr", "add", f"{CABLES_IP}/24", "dev", BRIDGE)
+        for at, (name, address) in enumerate(REPLICATION_IP.items()):
+            door = CABLES_IP, PORT + at
+            self.cables[name] = Cable(door, (address, PORT))
+            self.pair.doors[name] = f"{door[0]}:{door[1]}"
         for name in GUESTS:
             self.create(name)
 
@@ -81,5 +89,7 @@ class World:
             traffic.wait_reachable(ip, timeout=90)
 
     def stop(self):
+        for cable in self.cables.values():
+            cable.close()
         self.pair.stop()
         self.pair.remove_wire()
