@@ -4,15 +4,15 @@
 renicd and renic-remus beside what Xen has of its own, in the nested testbed. Prints one line of
 JSON.
 
-  lab.py remus SECONDS     a guest copied to a second host every 200 ms: by `xl remus -F -n`, then
-                           by renic-remus: stops as the guest itself sees them, checkpoints a
-                           second, memory that the copying programs gained for each checkpoint
-  lab.py frames COUNT      datagrams between two guests: through renicd's netif port, then through
-                           xen-netback and a bridge
+  lab.py remus SECONDS     a guest copied to a second host every 200 ms: by renic-remus, then by
+                           `xl remus -F -n`: stops as the guest itself sees them, checkpoints a
+                           second, memory that the copying programs gained meanwhile
+  lab.py frames COUNT      datagrams between two guests: through renicd's netif port, and through
+                           xen-netback and a bridge, twice each
   lab.py memory COUNT      of renic-remus alone, over so many checkpoints
 
-xl's stream goes to the other host through relay.c, which costs it less than its ssh would. Everything
-is emulated in software: the ratios of one run tell something, the figures do not.
+xl's stream goes to the other host through relay.c, which costs it less than its ssh would.
+Everything is emulated in software: the ratios of one run tell something, the figures do not.
 """
 import json
 import os
@@ -131,6 +131,7 @@ def memory(pair, count):
         seen.append([pair.status(pair.primary)["stats"]["checkpoints"],
                      resident_kib(pair.primary, "renic-remus"),
                      resident_kib(pair.standby, "renic-remus")])
+        print(*seen[-1], file=sys.stderr, flush=True)
     return {"checkpoints, primary KiB, standby KiB": seen}
 
 
