@@ -165,6 +165,29 @@ static inline void egress_log_append(
 	egress_log_append_burst(log, &m, &flags, 1, now_tsc);
 }
 
+/* A frame in the memory of a guest, which may change it at any time. */
+struct egress_raw {
+	const uint8_t *at;
+	uint32_t len;
+};
+
+/* Records that are written and not yet part of the log. */
+struct egress_copied {
+	uint8_t *write; /* where the next one goes */
+	uint64_t bytes; /* of the frames */
+	uint16_t pkts;
+};
+
+/*
+ * Copy n frames into the log before anybody has looked at them, and hold the copies against `rule`
+ * (alike.h). false: they are not alike, or have no room in the tail's segment (an empty log has
+ * none); the log is as it was. Only the copies are judged. They become part of the log by
+ * egress_log_keep(), with nothing appended meanwhile, or never.
+ */
+bool egress_log_copy(struct egress_log *log, const struct egress_raw *frames, uint16_t n,
+	const struct alike_rule *rule, struct egress_copied *copied);
+void egress_log_keep(struct egress_log *log, const struct egress_copied *copied, uint64_t now_tsc);
+
 /* Open epoch `epoch`, not 0 (protection starts): what comes from now on is held. Requires that all
  * that the log has is committed (it may still be unreleased), as commit_all and discard leave it.
  */

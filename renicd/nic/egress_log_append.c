@@ -230,3 +230,75 @@ void egress_log_append_burst(struct egress_log *log, struct rte_mbuf *const *pkt
 	if (unlikely(log->state->epoch == 0))
 		egress_log_commit_tail(log);
 }
+
+/* Before anything is copied: is each of a good length, and room for all? */
+static bool may_copy(const struct egress_log *log, const struct egress_raw *frames, uint16_t n,
+	const struct alike_rule *rule)
+{
+	uint64_t need = 0, longest = 0, shortest = UINT32_MAX;
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint64_t len = frames[i].len;
+
+		longest = RTE_MAX(longest, len);
+		shortest = RTE_MIN(shortest, len);
+		need += record_bytes(frames[i].len, 0);
+	}
+	return shortest >= sizeof(alike_header) && longest <= rule->bytes_max && need <= log->room;
+}
+
+/* What one that is like this one begins with, where the rule's mask has bits. */
+static inline alike_header wanted(const struct alike_rule *rule, alike_header header)
+{
+	return (header & rule->to) | rule->own;
+}
+
+/* A mix most often shows here, before the copying. Not to be relied on: the guest may change it. */
+static inline bool may_be_alike(const struct alike_rule *rule, const struct egress_raw *first,
+	const struct egress_raw *last)
+{
+	alike_header want = wanted(rule, alike_load(first->at));
+
+	return alike_is_zero((alike_load(last->at) ^ want) & rule->mask);
+}
+
+bool egress_log_copy(struct egress_log *log, const struct egress_raw *frames, uint16_t n,
+	const struct alike_rule *rule, struct egress_copied *copied)
+{
+	alike_header differs = {0}, want = {0};
+	uint64_t epoch = log->state->epoch, bytes = 0;
+	uintptr_t next_fetch;
+	uint8_t *write;
+
+	if (unlikely(!may_copy(log, frames, n, rule) ||
+		     !may_be_alike(rule, &frames[0], &frames[n - 1])))
+		return false;
+	write = log->write;
+	next_fetch = fetch_begin(write);
+	for (uint16_t i = 0; i < n; i++) {
+		struct egress_record *record = (struct egress_record *)write;
+		uint32_t len = frames[i].len;
+		alike_header header;
+
+		*record = (struct egress_record){.len = len, .epoch = epoch};
+		rte_memcpy(record + 1, frames[i].at, len);
+		header = alike_load(record + 1);
+		if (i == 0)
+			want = wanted(rule, header);
+		differs |= header ^ want;
+		bytes += len;
+		write += record_bytes(len, 0);
+		fetch_ahead(&next_fetch, write);
+	}
+	*copied = (struct egress_copied){.write = write, .bytes = bytes, .pkts = n};
+	return alike_is_zero(differs & rule->mask);
+}
+
+void egress_log_keep(struct egress_log *log, const struct egress_copied *copied, uint64_t now_tsc)
+{
+	publish_burst(log, copied->write, 0, copied->pkts, copied->bytes);
+	if (unlikely(log->open_first_tsc == 0))
+		mark_begin(log, now_tsc);
+	if (unlikely(log->state->epoch == 0))
+		egress_log_commit_tail(log);
+}

@@ -21,6 +21,8 @@ struct rte_mbuf;
 struct rte_mempool;
 struct vf;
 
+struct egress_raw;
+
 struct vf_port_ops {
 	/* Bind a port to the VF (control thread): config->socket is where. 0 or an error. */
 	int (*create)(
@@ -30,6 +32,12 @@ struct vf_port_ops {
 	/* Take up to n frames that the guest sent on queue pair qp. */
 	uint16_t (*from_guest)(void *port, uint16_t qp, struct rte_mempool *pool,
 		struct rte_mbuf **pkts, uint16_t n);
+	/* Where the next frames lie that ask for nothing, up to n, in the guest's memory: it may
+	 * change them meanwhile. When that is more than none, took() follows at once: so many of
+	 * them are taken out of the ring, all or none; false: their memory was not to be relied
+	 * on. NULL: the port has no such. */
+	uint16_t (*look)(void *port, uint16_t qp, struct egress_raw *frames, uint16_t n);
+	bool (*took)(void *port, uint16_t qp, uint16_t n);
 	/* Give frames to the guest: their bytes are copied, the mbufs stay the caller's. */
 	uint16_t (*to_guest)(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_t n);
 	/* Has the guest put frames into queue pair qp? Cheap; reads the ring, writes nothing. */

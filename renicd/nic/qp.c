@@ -265,6 +265,33 @@ static bool may_read_guest(struct vf_qp *qp, const struct vf_policy *policy)
 	return false;
 }
 
+/* Frames that are to be held and are all alike go from the guest's memory into the log, with no
+ * mbuf in between. Returns how many. */
+static uint16_t hold_straight(struct vf_qp *qp, const struct vf_policy *policy)
+{
+	struct egress_raw frames[NIC_BURST];
+	struct egress_copied copied;
+	uint64_t now_tsc;
+	uint16_t n;
+
+	if (!qp->ops->look || !qp->log.room || !policy->alike.is_on || policy->exempt ||
+		policy->internal_pass || qp->tap)
+		return 0;
+	n = qp->ops->look(qp->port, qp->index, frames, NIC_BURST);
+	if (!n)
+		return 0;
+	if (!egress_log_copy(&qp->log, frames, n, &policy->alike, &copied))
+		n = 0;
+	if (!qp->ops->took(qp->port, qp->index, n) || !n)
+		return 0;
+	now_tsc = rte_rdtsc();
+	egress_log_keep(&qp->log, &copied, now_tsc);
+	held_time_append(&qp->held_time, qp->log.appended_pkts, now_tsc);
+	counter_add(&qp->counters.tx_pkts, n);
+	counter_add(&qp->counters.tx_bytes, copied.bytes);
+	return n;
+}
+
 static unsigned take_from_guest(struct vf_qp *qp)
 {
 	const struct vf_policy *policy = qp_policy(qp);
@@ -287,6 +314,9 @@ static unsigned take_from_guest(struct vf_qp *qp)
 		out_push(qp);
 		return n;
 	}
+	n = hold_straight(qp, policy);
+	if (n)
+		return n;
 	n = qp->ops->from_guest(qp->port, qp->index, nic.pool, pkts, burst_pkts(qp));
 	if (!n) {
 		egress_log_trim(&qp->log);

@@ -15,6 +15,7 @@
 #include "vhost_plan.h"
 #include "vhost_port.h"
 #include "vhost_put.h"
+#include "vhost_take.h"
 
 /*
  * How long the library takes over a burst. It follows chains of empty descriptors as often as a
@@ -27,11 +28,6 @@
  */
 enum { REST_US = 100, SLOW_SCORE = 4, SLOW_SCORE_MAX = 16, SUSPECTED_BURSTS = 64 };
 
-struct stopwatch {
-	uint64_t tsc;
-	uint64_t cpu_ns; /* 0: not looked at */
-};
-
 static uint64_t cpu_ns(void)
 {
 	struct timespec t;
@@ -40,14 +36,14 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static inline struct stopwatch watch_begin(const struct vhost_slowness *slow)
+static inline struct vhost_stopwatch watch_begin(const struct vhost_slowness *slow)
 {
-	return (struct stopwatch){
+	return (struct vhost_stopwatch){
 		.tsc = rte_rdtsc(), .cpu_ns = unlikely(slow->suspected) ? cpu_ns() : 0};
 }
 
 /* Returns whether it has been slow too often. */
-static bool watch_judge(struct vhost_slowness *slow, const struct stopwatch *w, bool was_slow)
+static bool watch_judge(struct vhost_slowness *slow, const struct vhost_stopwatch *w, bool was_slow)
 {
 	if (was_slow)
 		slow->suspected = SUSPECTED_BURSTS;
@@ -70,8 +66,8 @@ static inline bool is_resting(struct vhost_slowness *slow)
 	return false;
 }
 
-static inline void watch_end(
-	struct vhost_port *p, struct vhost_slowness *slow, const struct stopwatch *w, uint16_t done)
+static inline void watch_end(struct vhost_port *p, struct vhost_slowness *slow,
+	const struct vhost_stopwatch *w, uint16_t done)
 {
 	uint64_t took = rte_rdtsc() - w->tsc;
 	bool was_slow = took > p->slow_cycles;
@@ -185,18 +181,41 @@ static inline void note_stillness(struct vhost_port *p, uint16_t qp, uint16_t do
 		may_stand_still(p, qp);
 }
 
+/* The library has a frame of its own to give (SEND_RARP), and may be too busy to give it now: then
+ * it is asked again. */
+static uint16_t take_from_library(struct vhost_port *p, uint16_t qp, struct rte_mempool *pool,
+	struct rte_mbuf **pkts, uint16_t n)
+{
+	bool rarp_due = __atomic_load_n(&p->rarp_due, __ATOMIC_ACQUIRE);
+	uint16_t done;
+
+	if (unlikely(rarp_due))
+		__atomic_store_n(&p->rarp_due, false, __ATOMIC_RELAXED);
+	done = rte_vhost_dequeue_burst(p->vid, TX_VRING(qp), pool, pkts, n);
+	if (unlikely(rarp_due && !done))
+		__atomic_store_n(&p->rarp_due, true, __ATOMIC_RELAXED);
+	return done;
+}
+
+static inline bool is_rarp_due(const struct vhost_port *p)
+{
+	return unlikely(__atomic_load_n(&p->rarp_due, __ATOMIC_RELAXED));
+}
+
 uint16_t vhost_from_guest(
 	void *port, uint16_t qp, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct vhost_port *p = port;
-	struct stopwatch watch;
+	struct vhost_stopwatch watch;
 	uint16_t done;
 
 	if (unlikely(guest_memory_state(p->guard.memory) || is_resting(&p->slowness[qp])))
 		return 0;
 	mbuf_budget_begin(BURST_MBUFS);
 	watch = watch_begin(&p->slowness[qp]);
-	done = rte_vhost_dequeue_burst(p->vid, TX_VRING(qp), pool, pkts, n);
+	done = is_rarp_due(p) ? 0 : vhost_take(&p->rings[qp], p->dirty, pool, pkts, n);
+	if (!done)
+		done = take_from_library(p, qp, pool, pkts, n);
 	watch_end(p, &p->slowness[qp], &watch, done);
 	if (unlikely(mbuf_budget_end()))
 		guest_memory_shun(p->guard.memory, GUEST_MEMORY_GREEDY);
@@ -208,6 +227,32 @@ uint16_t vhost_from_guest(
 	if (unlikely(guest_memory_state(p->guard.memory) == GUEST_MEMORY_LOST))
 		return drop_burst(pkts, done);
 	return done;
+}
+
+uint16_t vhost_look(void *port, uint16_t qp, struct egress_raw *frames, uint16_t n)
+{
+	struct vhost_port *p = port;
+	struct vhost_stopwatch watch;
+
+	if (unlikely(guest_memory_state(p->guard.memory) || is_resting(&p->slowness[qp]) ||
+		     is_rarp_due(p)))
+		return 0;
+	watch = watch_begin(&p->slowness[qp]);
+	n = vhost_take_look(&p->rings[qp], p->dirty, frames, n);
+	if (n)
+		p->watches[qp] = watch; /* ends in vhost_took(): the copying counts */
+	return n;
+}
+
+bool vhost_took(void *port, uint16_t qp, uint16_t n)
+{
+	struct vhost_port *p = port;
+
+	vhost_take_took(&p->rings[qp], p->dirty, n);
+	watch_end(p, &p->slowness[qp], &p->watches[qp], 1); /* it brought something, if not this */
+	if (n)
+		note_stillness(p, qp, n);
+	return guest_memory_state(p->guard.memory) != GUEST_MEMORY_LOST;
 }
 
 /*
@@ -229,7 +274,7 @@ static uint16_t enqueue(struct vhost_port *p, uint16_t qp, struct rte_mbuf **pkt
 uint16_t vhost_to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct vhost_port *p = port;
-	struct stopwatch watch;
+	struct vhost_stopwatch watch;
 	uint16_t done = 0, taken;
 
 	if (unlikely(guest_memory_state(p->guard.memory) || is_resting(&p->slowness[qp])))

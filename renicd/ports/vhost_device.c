@@ -114,11 +114,9 @@ static int on_vring_state(int vid, uint16_t vring, int enable)
 	if (enable)
 		settle_ring(p, vid, vring);
 	vhost_rings_look_again(&p->rings[qp]);
-	/* A pair is usable when its TX ring, the later one, is. */
-	if (vring & 1)
+	vhost_rings_let(&p->rings[qp], vring & 1 ? VHOST_RINGS_TX_OFF : VHOST_RINGS_RX_OFF, enable);
+	if (vring & 1) /* the later one: with it the pair is usable */
 		vf_frontend_queue(p->vf, qp, enable);
-	else
-		vhost_rings_let(&p->rings[qp], VHOST_RINGS_RX_OFF, enable);
 	return 0;
 }
 
@@ -134,9 +132,9 @@ static void stop_put(struct vhost_port *p, const struct vhost_message *m)
 {
 	uint32_t ring = m->state.ring;
 
-	if (m->request == MSG_SET_VRING_ENABLE && !m->state.value && ring < 2u * p->n_qps &&
-		!(ring & 1))
-		vhost_rings_let(&p->rings[ring / 2], VHOST_RINGS_RX_OFF, false);
+	if (m->request == MSG_SET_VRING_ENABLE && !m->state.value && ring < 2u * p->n_qps)
+		vhost_rings_let(&p->rings[ring / 2],
+			ring & 1 ? VHOST_RINGS_TX_OFF : VHOST_RINGS_RX_OFF, false);
 }
 
 /* It is not answered, but the connection ends. */
@@ -182,6 +180,8 @@ static enum rte_vhost_msg_result post_msg(int vid, void *msg)
 		each_ring(p, vhost_rings_reopen);
 	if (m->request == MSG_SET_VRING_BASE && m->state.ring < 2u * p->n_qps)
 		p->unsettled |= 1u << m->state.ring;
+	if (m->request == MSG_SEND_RARP)
+		__atomic_store_n(&p->rarp_due, true, __ATOMIC_RELEASE);
 	p->request = 0;
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
@@ -212,7 +212,7 @@ static int on_new_connection(int vid)
 	p->request = 0;
 	p->too_many_queues = false;
 	for (uint16_t qp = 0; qp < p->n_qps; qp++)
-		vhost_rings_let(&p->rings[qp], VHOST_RINGS_RX_OFF, false);
+		vhost_rings_let(&p->rings[qp], VHOST_RINGS_RX_OFF | VHOST_RINGS_TX_OFF, false);
 	vhost_port_set_conn_fd(p, vhost_conn_find(p->path, p->server, -1));
 	vhost_guard_watch(&p->guard, p->conn_fd);
 	if (p->conn_fd < 0 || rte_vhost_extern_callback_register(vid, &extern_ops, p) < 0) {

@@ -49,6 +49,12 @@ struct vhost_stillness {
 	uint8_t looks;	     /* that found something there, and it not moved */
 };
 
+/* When a burst began. */
+struct vhost_stopwatch {
+	uint64_t tsc;
+	uint64_t cpu_ns; /* 0: not looked at */
+};
+
 struct vhost_port {
 	struct vf *vf;
 	char path[NIC_PATH_SIZE];
@@ -64,10 +70,12 @@ struct vhost_port {
 	uint64_t sent_away;   /* front-ends, for an error */
 	uint64_t features;    /* atomic: negotiated */
 	bool packed;	      /* constant while running */
+	bool rarp_due;	      /* atomic: the library has a frame of its own to give */
 	bool mergeable;	      /* constant while running: VIRTIO_NET_F_MRG_RXBUF */
 	struct vhost_guard guard;
 	uint64_t slow_cycles;
 	struct vhost_slowness slowness[VF_QPS_MAX];
+	struct vhost_stopwatch watches[VF_QPS_MAX]; /* between vhost_look() and vhost_took() */
 	struct vhost_stillness stillness[VF_QPS_MAX];
 	pthread_mutex_t base_lock; /* between control thread and library's thread */
 	struct ring_base bases[VF_QPS_MAX];
@@ -101,6 +109,8 @@ extern const struct rte_vhost_device_ops vhost_device_ops;
 /* Of struct vf_port_ops (nic/vf.h): the lcore that owns the queue pair. */
 uint16_t vhost_from_guest(
 	void *port, uint16_t qp, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n);
+uint16_t vhost_look(void *port, uint16_t qp, struct egress_raw *frames, uint16_t n);
+bool vhost_took(void *port, uint16_t qp, uint16_t n);
 uint16_t vhost_to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_t n);
 bool vhost_has_frames(void *port, uint16_t qp);
 int vhost_arm(void *port, uint16_t qp);

@@ -9,8 +9,6 @@
 
 #include "vhost_put.h"
 
-enum { BURST_MAX = 32 };
-
 #define OFFLOADS                                                                                   \
 	(RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG |                   \
 		RTE_MBUF_F_TX_IP_CKSUM)
@@ -25,21 +23,6 @@ struct place {
 static inline bool is_simple(const struct rte_mbuf *m)
 {
 	return !m->next && !(m->ol_flags & OFFLOADS);
-}
-
-/* The bytes that begin there, if they are in one region. Guests have one or two regions. */
-static inline uint8_t *to_host(const struct rte_vhost_memory *memory, uint64_t gpa, uint32_t bytes)
-{
-	for (uint32_t i = 0; i < memory->nregions; i++) {
-		const struct rte_vhost_mem_region *region = &memory->regions[i];
-		uint64_t offset = gpa - region->guest_phys_addr;
-
-		if (offset < region->size)
-			return bytes <= region->size - offset
-				       ? (uint8_t *)(uintptr_t)(region->host_user_addr + offset)
-				       : NULL;
-	}
-	return NULL;
 }
 
 /* The guest's next buffer, if one descriptor has the frame whole. */
@@ -58,7 +41,7 @@ static inline bool find_place(
 	if (unlikely(d.flags != VRING_DESC_F_WRITE || d.len < bytes))
 		return false;
 	place->gpa = d.addr;
-	place->at = to_host(r->memory, d.addr, bytes);
+	place->at = vhost_to_host(r->memory, d.addr, bytes);
 	return likely(place->at != NULL);
 }
 
@@ -117,13 +100,13 @@ static void write_frames(const struct vhost_rings *r, uint16_t used_idx,
 static uint16_t put(
 	struct vhost_rings *r, struct rte_mbuf *const *pkts, uint16_t n, struct dirty_log *log)
 {
-	struct place places[BURST_MAX];
+	struct place places[VHOST_BURST_MAX];
 	uint16_t avail_idx, used_idx;
 
-	if (__atomic_load_n(&r->stale, __ATOMIC_ACQUIRE) ||
+	if (__atomic_load_n(&r->stale, __ATOMIC_ACQUIRE) & ~(uint32_t)VHOST_RINGS_TX_OFF ||
 		rte_vhost_get_vring_base(r->vid, r->rx_vring, &avail_idx, &used_idx) < 0)
 		return 0;
-	n = find_places(r, avail_idx, pkts, RTE_MIN(n, (uint16_t)BURST_MAX), places);
+	n = find_places(r, avail_idx, pkts, RTE_MIN(n, (uint16_t)VHOST_BURST_MAX), places);
 	if (!n)
 		return 0;
 	write_frames(r, used_idx, pkts, n, places, log);

@@ -2,8 +2,8 @@
 /*
  * Frames put into a guest's split RX ring here, not by librte_vhost: those in one mbuf, without
  * offloads, for a buffer that one descriptor has whole. That is what nearly all frames are; the
- * library gets the others. It would take them one at a time (vhost_burst.c, enqueue()), and have its
- * descriptors read twice for the DMA dirty log.
+ * library gets the others. It would take them one at a time (vhost_burst.c, enqueue()), and have
+ * its descriptors read twice for the DMA dirty log.
  *
  * The library's indices are kept in step (rte_vhost_set_vring_base()), so that GET_VRING_BASE,
  * snapshots and the library's own bursts go on from there, and it signals the guest. With

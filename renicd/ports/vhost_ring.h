@@ -22,11 +22,14 @@
 
 /* Bits of vhost_rings.stale. */
 enum {
-	VHOST_RINGS_STALE = 1,	/* look again */
-	VHOST_RINGS_CLOSED = 2, /* guest memory must not be touched */
-	VHOST_RINGS_RX_OFF = 4, /* SET_VRING_ENABLE said 0 */
-	VHOST_RINGS_LOGGED = 8, /* VHOST_F_LOG_ALL was negotiated */
+	VHOST_RINGS_STALE = 1,	 /* look again */
+	VHOST_RINGS_CLOSED = 2,	 /* guest memory must not be touched */
+	VHOST_RINGS_RX_OFF = 4,	 /* SET_VRING_ENABLE said 0 */
+	VHOST_RINGS_LOGGED = 8,	 /* VHOST_F_LOG_ALL was negotiated */
+	VHOST_RINGS_TX_OFF = 16, /* likewise */
 };
+
+enum { VHOST_BURST_MAX = 32 };
 
 /* A vring as it is now. */
 struct vhost_ring {
@@ -48,7 +51,26 @@ struct vhost_rings {
 	uint32_t busy;	     /* atomic: the owner reads the guest's memory */
 	struct rte_vhost_memory *memory;
 	struct vhost_ring rx, tx;
+	struct {
+		uint16_t avail_idx, used_idx, heads[VHOST_BURST_MAX];
+	} looked; /* between vhost_take_look() and vhost_take_took() */
 };
+
+/* The bytes that begin there, if they are in one region. Guests have one or two regions. */
+static inline uint8_t *vhost_to_host(
+	const struct rte_vhost_memory *memory, uint64_t gpa, uint32_t bytes)
+{
+	for (uint32_t i = 0; i < memory->nregions; i++) {
+		const struct rte_vhost_mem_region *region = &memory->regions[i];
+		uint64_t offset = gpa - region->guest_phys_addr;
+
+		if (offset < region->size)
+			return bytes <= region->size - offset
+				       ? (uint8_t *)(uintptr_t)(region->host_user_addr + offset)
+				       : NULL;
+	}
+	return NULL;
+}
 
 /* The guest physical address of what lies there; false: it is not in the guest's memory. */
 bool vhost_to_gpa(const struct rte_vhost_memory *memory, const void *address, uint64_t *gpa);
@@ -67,8 +89,9 @@ void vhost_rings_look_again(struct vhost_rings *rings);
 /* Frees what it has; no lcore uses it. */
 void vhost_rings_fini(struct vhost_rings *rings);
 
-/* May vhost_put() use the RX ring, for all that one reason says (RX_OFF, LOGGED)? When this returns
- * after a no, it does so no more. Any thread, whatever locks of the library it holds. */
+/* May vhost_put() and vhost_take() use the rings, for all that one reason says (RX_OFF, TX_OFF: one
+ * of them; LOGGED: neither)? When this returns after a no, they do so no more. Any thread, whatever
+ * locks of the library it holds. */
 void vhost_rings_let(struct vhost_rings *rings, uint32_t why, bool may);
 
 /* The owner: look at the rings again if need be; false: they are not set up, or closed. */

@@ -99,7 +99,8 @@ static void nothing_leaves_before_its_commit_on_vlans(void **state)
 
 static void only_committed_epochs_leave(void **state)
 {
-	vf_add('a', 0);
+	struct fake_port *a = vf_add('a', 0);
+
 	protect("a");
 	for (uint32_t epoch = 0; epoch < 5; epoch++) {
 		guest_sends_many(FRAME('a', TO_NOBODY, epoch * 10), 10);
@@ -126,6 +127,41 @@ static void only_committed_epochs_leave(void **state)
 	wire_gets_many(FRAME('a', TO_NOBODY, 40), 10);
 	wire_gets_nothing();
 	assert_int_equal(info_of('a').held_pkts, 10);
+	/* Into a log that has some already, as it should be nearly always. */
+	assert_true(fake_port_taken_straight(a) > 0);
+}
+
+static void frames_of_every_kind_leave_in_the_order_of_the_ring(void **state)
+{
+	struct fake_port *a = vf_add('a', 0);
+	uint32_t n = 0;
+
+	protect("a");
+	guest_sends(FRAME('a', TO_NOBODY, n++));
+	settle();
+	for (unsigned round = 0; round < 40; round++) {
+		guest_sends_many(FRAME('a', TO_NOBODY, n), 32); /* alike: straight into the log */
+		n += 32;
+		if (round % 4 == 1)
+			settle();
+		guest_sends(FRAME('a', TO_NOBODY, n++, .type = 0x86dd));
+		guest_sends(FRAME('a', TO_NOBODY, n++, .len = LONG));
+		if (round % 4 == 3)
+			checkpoint("a");
+	}
+	settle();
+	wire_gets_nothing();
+	commit("a", checkpoint("a"));
+	settle();
+	assert_true(fake_port_taken_straight(a) > 0 && fake_port_taken_straight(a) < n);
+	assert_int_equal(info_of('a').counters.tx_pkts, n);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t of_round = i ? (i - 1) % 34 : 0;
+
+		wire_gets(FRAME('a', TO_NOBODY, i, .type = of_round == 32 ? 0x86dd : 0x0800,
+			.len = of_round == 33 ? LONG : LEN_DEFAULT));
+	}
+	wire_gets_nothing();
 }
 
 static void frames_in_the_ring_at_begin_belong_to_the_next_epoch(void **state)
@@ -1020,6 +1056,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(nothing_leaves_before_its_commit_whatever_the_ethertype),
 		DEVICE_TEST(nothing_leaves_before_its_commit_on_vlans),
 		DEVICE_TEST(only_committed_epochs_leave),
+		DEVICE_TEST(frames_of_every_kind_leave_in_the_order_of_the_ring),
 		DEVICE_TEST(frames_in_the_ring_at_begin_belong_to_the_next_epoch),
 		DEVICE_TEST(begin_tells_what_the_group_holds),
 		DEVICE_TEST(a_group_is_sealed_and_committed_as_one),

@@ -17,6 +17,7 @@
 
 #include "fake_port.h"
 #include "lcore.h"
+#include "nic/egress_log.h"
 
 enum { NO_OWNER = -1 };
 
@@ -42,6 +43,7 @@ struct fake_port {
 	bool suspended;			/* atomic */
 	bool pretend_frames;		/* atomic */
 	bool hold_round, round_is_held; /* atomic */
+	uint64_t taken_straight;	/* atomic: frames by took() */
 	struct queue queues[];
 };
 
@@ -121,6 +123,11 @@ uint64_t fake_port_moved(void)
 	return __atomic_load_n(&moved, __ATOMIC_RELAXED);
 }
 
+uint64_t fake_port_taken_straight(const struct fake_port *p)
+{
+	return __atomic_load_n(&p->taken_straight, __ATOMIC_RELAXED);
+}
+
 void fake_port_set_suspended(struct fake_port *p, bool suspended)
 {
 	__atomic_store_n(&p->suspended, suspended, __ATOMIC_RELEASE);
@@ -148,6 +155,16 @@ static struct rte_mbuf *make_mbuf(struct rte_mempool *pool, const struct guest_f
 	return NULL;
 }
 
+/* A test may ask the owner to wait at a known place. */
+static void wait_where_asked(struct fake_port *p)
+{
+	while (__atomic_load_n(&p->hold_round, __ATOMIC_ACQUIRE)) {
+		__atomic_store_n(&p->round_is_held, true, __ATOMIC_RELEASE);
+		sched_yield();
+	}
+	__atomic_store_n(&p->round_is_held, false, __ATOMIC_RELEASE);
+}
+
 static uint16_t from_guest(
 	void *port, uint16_t qp, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -157,11 +174,7 @@ static uint16_t from_guest(
 	uint16_t done = 0;
 
 	touch(p, qp, "from_guest");
-	while (__atomic_load_n(&p->hold_round, __ATOMIC_ACQUIRE)) {
-		__atomic_store_n(&p->round_is_held, true, __ATOMIC_RELEASE);
-		sched_yield();
-	}
-	__atomic_store_n(&p->round_is_held, false, __ATOMIC_RELEASE);
+	wait_where_asked(p);
 	for (; done < n && (f = ring_first(tx)); done++) {
 		pkts[done] = make_mbuf(pool, f);
 		if (!pkts[done])
@@ -171,6 +184,37 @@ static uint16_t from_guest(
 	}
 	__atomic_fetch_add(&moved, done, __ATOMIC_RELAXED);
 	return done;
+}
+
+static uint16_t look(void *port, uint16_t qp, struct egress_raw *frames, uint16_t n)
+{
+	struct fake_port *p = port;
+	const struct ring *tx = &p->queues[qp].tx;
+
+	touch(p, qp, "look");
+	wait_where_asked(p);
+	n = (uint16_t)RTE_MIN((uint32_t)n, ring_count(tx));
+	for (uint16_t i = 0; i < n; i++) {
+		const struct guest_frame *f = tx->slots[(tx->head + i) % FAKE_RING_SIZE];
+
+		frames[i] = (struct egress_raw){.at = f->bytes, .len = f->len};
+	}
+	return n;
+}
+
+static bool took(void *port, uint16_t qp, uint16_t n)
+{
+	struct fake_port *p = port;
+	struct ring *tx = &p->queues[qp].tx;
+
+	touch(p, qp, "took");
+	for (uint16_t i = 0; i < n; i++) {
+		free(ring_first(tx));
+		ring_drop_first(tx);
+	}
+	__atomic_fetch_add(&moved, n, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&p->taken_straight, n, __ATOMIC_RELAXED);
+	return true;
 }
 
 static uint16_t to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_t n)
@@ -287,6 +331,8 @@ const struct vf_port_ops fake_port_ops = {
 	.create = create,
 	.destroy = destroy,
 	.from_guest = from_guest,
+	.look = look,
+	.took = took,
 	.to_guest = to_guest,
 	.has_frames = has_frames,
 	.arm = arm,

@@ -67,5 +67,7 @@ void fake_port_set_suspended(struct fake_port *p, bool suspended);
 void fake_port_check(void);
 /* Grows with every frame that went through any port. */
 uint64_t fake_port_moved(void);
+/* Frames that the device copied out of the ring itself: look() and took(). */
+uint64_t fake_port_taken_straight(const struct fake_port *p);
 
 #endif

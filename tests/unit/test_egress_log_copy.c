@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Frames that go into the egress log straight from a guest's memory: egress_log_copy(), _keep(). */
+#include "egress_fixture.h"
+
+enum { SEGMENTS = 4, LOG_INDEX = 1, FRAMES = 32, BYTES_MAX = 2048 };
+
+static const struct rte_ether_addr own = {{2, 0, 0, 0, 0, 1}};
+static struct log_pool *pool;
+static struct egress_log the_log, *const log_ = &the_log;
+static struct alike_rule rule;
+static uint8_t guest[FRAMES][BYTES_MAX];
+static struct egress_raw frames[FRAMES];
+static struct egress_copied copied;
+
+static void frame_set(unsigned i, uint32_t len)
+{
+	struct rte_ether_hdr *eth = (struct rte_ether_hdr *)guest[i];
+
+	for (uint32_t at = 0; at < len; at++)
+		guest[i][at] = (uint8_t)(i * 31 + at * 7);
+	memset(&eth->dst_addr, 0x22, sizeof(eth->dst_addr));
+	eth->src_addr = own;
+	eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	frames[i] = (struct egress_raw){.at = guest[i], .len = len};
+}
+
+static int setup(void **state)
+{
+	pool = log_pool_create(unit_path("log_copy"), SEGMENTS, 1, false);
+	if (!pool || egress_log_init(log_, pool, LOG_INDEX, SEGMENTS * (uint64_t)LOG_SEGMENT_BYTES))
+		return -1;
+	alike_rule_set(&rule, &own, true, 1518);
+	for (unsigned i = 0; i < FRAMES; i++)
+		frame_set(i, 60 + 37 * i);
+	egress_log_open(log_, 1);
+	if (!egress_log_reserve(log_, FRAMES, BYTES_MAX))
+		return -1;
+	frame_append(log_, &(struct frame){.len = 100}, 1, 1000); /* an empty log takes none */
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	egress_log_fini(log_);
+	log_pool_destroy(pool);
+	pools_check();
+	return 0;
+}
+
+static uint16_t release_and_check(uint16_t want)
+{
+	struct rte_mbuf *pkts[PEEK_MAX];
+	uint16_t flags[PEEK_MAX], n;
+
+	n = egress_log_peek(log_, data_pool, attach_pool, pkts, flags, PEEK_MAX);
+	assert_int_equal(n, want ? 1 + want : 0); /* the first one is setup()'s */
+	for (uint16_t i = 0; i < want; i++) {
+		const struct rte_mbuf *m = pkts[1 + i];
+
+		assert_int_equal(m->pkt_len, frames[i].len);
+		assert_memory_equal(rte_pktmbuf_mtod(m, void *), guest[i], frames[i].len);
+		assert_int_equal(flags[1 + i], 0);
+	}
+	rte_pktmbuf_free_bulk(pkts, n);
+	egress_log_advance(log_, n);
+	return n;
+}
+
+static void what_is_kept_is_held_and_leaves_with_its_commit(void **state)
+{
+	assert_true(egress_log_copy(log_, frames, FRAMES, &rule, &copied));
+	egress_log_keep(log_, &copied, 1000);
+	assert_int_equal(egress_log_held_pkts(log_), 1 + FRAMES);
+	assert_int_equal(egress_log_held_bytes(log_), 100 + copied.bytes);
+	release_and_check(0);
+	egress_log_seal(log_);
+	egress_log_commit(log_, 1);
+	release_and_check(FRAMES);
+	assert_true(egress_log_is_empty(log_));
+}
+
+static void without_an_epoch_it_leaves_at_once(void **state)
+{
+	egress_log_commit_all(log_);
+	assert_true(egress_log_copy(log_, frames, 3, &rule, &copied));
+	egress_log_keep(log_, &copied, 1000);
+	release_and_check(3);
+}
+
+static void what_is_not_kept_was_never_there(void **state)
+{
+	uint32_t room = log_->room;
+
+	assert_true(egress_log_copy(log_, frames, FRAMES, &rule, &copied));
+	assert_int_equal(egress_log_held_pkts(log_), 1);
+	assert_int_equal(log_->room, room);
+	assert_true(egress_log_copy(log_, frames, 1, &rule, &copied));
+	egress_log_keep(log_, &copied, 1000);
+	egress_log_commit_all(log_);
+	release_and_check(1);
+}
+
+/* Frame `odd` of a burst is changed so that they are not alike. */
+static void refused(unsigned odd, void (*change)(struct rte_ether_hdr *eth, uint32_t *len))
+{
+	change((struct rte_ether_hdr *)guest[odd], &frames[odd].len);
+	assert_false(egress_log_copy(log_, frames, FRAMES, &rule, &copied));
+	assert_int_equal(egress_log_held_pkts(log_), 1);
+	frame_set(odd, 60 + 37 * odd);
+}
+
+static void to_another(struct rte_ether_hdr *eth, uint32_t *len)
+{
+	eth->dst_addr.addr_bytes[5] ^= 1;
+}
+
+static void from_another(struct rte_ether_hdr *eth, uint32_t *len)
+{
+	eth->src_addr.addr_bytes[0] ^= 4;
+}
+
+static void tagged(struct rte_ether_hdr *eth, uint32_t *len)
+{
+	eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_VLAN);
+}
+
+static void too_short(struct rte_ether_hdr *eth, uint32_t *len)
+{
+	*len = RTE_ETHER_HDR_LEN - 1;
+}
+
+static void too_long(struct rte_ether_hdr *eth, uint32_t *len)
+{
+	*len = 1519;
+}
+
+static void frames_that_are_not_alike_are_refused_all(void **state)
+{
+	static const unsigned odds[] = {0, 1, FRAMES / 2, FRAMES - 1};
+	void (*const changes[])(struct rte_ether_hdr *, uint32_t *) = {
+		to_another, from_another, tagged, too_short, too_long};
+
+	for (unsigned o = 0; o < RTE_DIM(odds); o++)
+		for (unsigned c = 0; c < RTE_DIM(changes); c++)
+			refused(odds[o], changes[c]);
+	assert_true(egress_log_copy(log_, frames, FRAMES, &rule, &copied));
+}
+
+static void a_burst_that_would_cross_a_segments_end_is_refused(void **state)
+{
+	unsigned bursts = 0;
+
+	while (egress_log_copy(log_, frames, FRAMES, &rule, &copied)) {
+		egress_log_keep(log_, &copied, 1000);
+		bursts++;
+	}
+	assert_true(bursts > 10);
+	assert_true(log_->room < copied.bytes + FRAMES * 32);
+	assert_int_equal(egress_log_held_pkts(log_), 1 + (uint64_t)bursts * FRAMES);
+}
+
+static void an_empty_log_takes_none(void **state)
+{
+	struct rte_mbuf *m;
+	uint16_t flags;
+
+	egress_log_commit_all(log_);
+	assert_int_equal(egress_log_peek(log_, data_pool, attach_pool, &m, &flags, 1), 1);
+	rte_pktmbuf_free(m);
+	egress_log_advance(log_, 1);
+	assert_true(egress_log_reserve(log_, FRAMES, BYTES_MAX));
+	assert_false(egress_log_copy(log_, frames, FRAMES, &rule, &copied));
+	egress_log_trim(log_);
+	assert_int_equal(log_pool_free_count(pool), SEGMENTS);
+}
+
+#define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		LOG_TEST(what_is_kept_is_held_and_leaves_with_its_commit),
+		LOG_TEST(without_an_epoch_it_leaves_at_once),
+		LOG_TEST(what_is_not_kept_was_never_there),
+		LOG_TEST(frames_that_are_not_alike_are_refused_all),
+		LOG_TEST(an_empty_log_takes_none),
+		LOG_TEST(a_burst_that_would_cross_a_segments_end_is_refused),
+	};
+	int failed;
+
+	if (unit_eal_init(argv[0]) < 0 || pools_make() < 0)
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	pools_free();
+	unit_eal_end();
+	return failed;
+}
