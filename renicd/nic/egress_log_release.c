@@ -22,6 +22,7 @@ enum {
 	PEEK_CHUNK = 64, /* records looked at together; all in one segment */
 	PEEK_AHEAD = 40, /* records, of the size of this one, to prefetch ahead: the next burst's */
 	RECORD_MIN = 32, /* header and the least frame */
+	RUN_MIN = 8,	 /* records that are worth a loop of their own */
 };
 
 /* Mbufs of one kind at hand for one chunk, taken from the front. */
@@ -201,6 +202,86 @@ static inline struct rte_mbuf *peek_mbuf(
 	return stock_take(stock);
 }
 
+/* What the header says of the frame, all in one word: its length, and nothing that travels with it
+ * where the flags are 0. */
+static inline uint64_t header_word(const uint8_t *record)
+{
+	uint64_t word;
+
+	memcpy(&word, record, sizeof(word));
+	return word;
+}
+
+/* How many of at most `max` records from this one on are small frames of one length with plain
+ * headers, as most are. */
+static uint16_t run_length(const uint8_t *record, uint64_t bytes_left, uint16_t max)
+{
+	const struct egress_record *first = (const void *)record;
+	uint32_t bytes = record_bytes(first->len, 0);
+	uint64_t word = header_word(record);
+	uint16_t n = 0;
+
+	if (first->flags || first->len > EGRESS_COPY_MAX)
+		return 0;
+	max = (uint16_t)RTE_MIN((uint64_t)max, bytes_left / bytes);
+	while (n < max && header_word(record + (size_t)n * bytes) == word)
+		n++;
+	return n;
+}
+
+/* Fill the mbufs, one a record of the run; returns in what the frames' first bytes differ. */
+static alike_header build_run(
+	struct rte_mbuf **pkts, const uint8_t *record, uint32_t len, uint16_t n)
+{
+	const alike_header first = alike_load(record + sizeof(struct egress_record));
+	uint32_t bytes = record_bytes(len, 0);
+	alike_header differ = {0};
+
+	for (uint16_t i = 0; i < n; i++, record += bytes) {
+		const uint8_t *frame = record + sizeof(struct egress_record);
+
+		mbuf_set(pkts[i], RTE_PKTMBUF_HEADROOM, len, 0);
+		differ |= alike_load(frame) ^ first;
+		copy_padded(rte_pktmbuf_mtod(pkts[i], uint8_t *), frame, len);
+	}
+	return differ;
+}
+
+/* The bits of a frame's first 16 bytes that say for whom it is, and of which type. */
+static alike_header what_counts(void)
+{
+	struct rte_ether_hdr bits[2] = {{.ether_type = UINT16_MAX}};
+
+	memset(&bits->dst_addr, 0xff, sizeof(bits->dst_addr));
+	return alike_load(bits);
+}
+
+/* A chunk of records that are all alike in length; 0: peek_chunk() must look at each. */
+static uint16_t peek_run(
+	struct peek *peek, struct rte_mbuf **pkts, uint16_t *flags, uint16_t max, bool is_first)
+{
+	const struct egress_record *record = record_at(peek->log, &peek->offset);
+	uint64_t end = run_end(peek->offset, peek->log->state->committed);
+	uint16_t n = run_length((const uint8_t *)record, end - peek->offset, max);
+	uint32_t bytes = record_bytes(record->len, 0);
+	const uint8_t *later = (const uint8_t *)record + PEEK_AHEAD * bytes;
+	alike_header differ;
+
+	if (n < RUN_MIN || rte_mempool_get_bulk(peek->small.pool, (void **)pkts, n) < 0)
+		return 0;
+	for (uint32_t at = 0; at < n * bytes; at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(later + at);
+	differ = build_run(pkts, (const uint8_t *)record, record->len, n);
+	memset(flags, 0, n * sizeof(*flags));
+	if (is_first)
+		peek->first = first_bytes(record);
+	peek->differs |= differs(record, peek->first) | !alike_is_zero(differ & what_counts());
+	peek->longest = RTE_MAX(peek->longest, (uint64_t)record->len);
+	peek->frame_bytes += (uint64_t)n * record->len;
+	peek->offset += (uint64_t)n * bytes;
+	return n;
+}
+
 /* One chunk of at most max records; peek->offset is moved past what was built. */
 static uint16_t peek_chunk(
 	struct peek *peek, struct rte_mbuf **pkts, uint16_t *flags, uint16_t max, bool is_first)
@@ -265,8 +346,13 @@ uint16_t egress_log_peek(struct egress_log *log, struct rte_mempool *data_pool,
 	peek.frame_bytes = peek.differs = 0;
 	peek.longest = 0;
 	peek.short_of_mbufs = false;
-	while (built < n && peek.offset < log->state->committed && !peek.short_of_mbufs)
-		built += peek_chunk(&peek, &pkts[built], &flags[built], n - built, !built);
+	while (built < n && peek.offset < log->state->committed && !peek.short_of_mbufs) {
+		uint16_t got = peek_run(&peek, &pkts[built], &flags[built], n - built, !built);
+
+		if (unlikely(!got))
+			got = peek_chunk(&peek, &pkts[built], &flags[built], n - built, !built);
+		built += got;
+	}
 	log->peeked = (struct egress_peeked){.from = log->state->released,
 		.end = peek.offset,
 		.alike = {.bytes = peek.frame_bytes,
