@@ -47,6 +47,7 @@ struct remus_vm {
 	struct guest_ram ram;
 	struct dirty_tracker tracker; /* primary */
 	bool paused;
+	bool may_have_run;    /* when it was taken for paused: pages may have been missed */
 	struct pauser pauser; /* primary */
 	/* Standby: what apply() took last. */
 	uint8_t *blob;
@@ -285,8 +286,18 @@ static int qemu_track(struct remus_vm *vm, struct nic_error *err)
 
 static int qemu_dirty(struct remus_vm *vm, uint64_t *bitmap, struct nic_error *err)
 {
-	return about(
-		vm, vm->tracker.engine->collect(vm->tracker.state, bitmap, vm->paused, err), err);
+	int rc = vm->tracker.engine->collect(vm->tracker.state, bitmap, vm->paused, err);
+
+	if (rc == 0 && vm->may_have_run) {
+		for (unsigned i = 0, first = 0; i < vm->ram.n_parts; i++) {
+			uint64_t pages = vm->ram.parts[i].bytes >> REMUS_PAGE_SHIFT;
+
+			dirty_mark_run(bitmap, first, pages);
+			first += pages;
+		}
+		vm->may_have_run = false;
+	}
+	return about(vm, rc, err);
 }
 
 static int qemu_prepare(struct remus_vm *vm, struct nic_error *err)
@@ -302,14 +313,22 @@ static int qemu_pause(struct remus_vm *vm, bool stay, struct nic_error *err)
 	return about(vm, rc, err);
 }
 
+/* What an engine reads and clears in two steps may have changed between the two. */
+static int doubt(struct remus_vm *vm, int rc, struct nic_error *err)
+{
+	if (rc == RENIC_E_REQUEST || rc == RENIC_E_STATE)
+		vm->may_have_run = true;
+	return about(vm, rc, err);
+}
+
 static int qemu_resume_soon(struct remus_vm *vm, struct nic_error *err)
 {
-	return about(vm, pauser_resume_soon(&vm->pauser, err), err);
+	return doubt(vm, pauser_resume_soon(&vm->pauser, err), err);
 }
 
 static int qemu_state(struct remus_vm *vm, struct remus_sink *sink, struct nic_error *err)
 {
-	return about(vm, pauser_state(&vm->pauser, sink, err), err);
+	return doubt(vm, pauser_state(&vm->pauser, sink, err), err);
 }
 
 static int qemu_resume(struct remus_vm *vm, struct nic_error *err)

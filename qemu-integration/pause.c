@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pause.h"
@@ -55,6 +57,16 @@ static int unplug(struct pauser *p, struct nic_error *err)
 	return 0;
 }
 
+/* Nothing but ours is in the pipe: QEMU, which cannot end its save without writing, waits. */
+static int check_held(const struct pauser *p, struct nic_error *err)
+{
+	int bytes = 0;
+
+	if (ioctl(p->pipe_read, FIONREAD, &bytes) == 0 && (size_t)bytes == p->plug_bytes)
+		return 0;
+	return nic_fail(err, RENIC_E_STATE, "qemu", "it may not have waited for the checkpoint");
+}
+
 /* Hand over what QEMU has written by now; sink: NULL: drop it. */
 static int drain(struct pauser *p, struct remus_sink *sink, size_t *bytes, struct nic_error *err)
 {
@@ -63,7 +75,7 @@ static int drain(struct pauser *p, struct remus_sink *sink, size_t *bytes, struc
 
 	while (!rc && (n = read(p->pipe_read, p->chunk, sizeof(p->chunk))) > 0) {
 		*bytes += n;
-		if (sink && *bytes > REMUS_BLOB_MAX_BYTES)
+		if (*bytes > REMUS_BLOB_MAX_BYTES)
 			return nic_fail(err, RENIC_E_IO, "qemu", "device state of more than %d MiB",
 				REMUS_BLOB_MAX_BYTES >> 20);
 		rc = sink ? sink->write(sink, p->chunk, n) : 0;
@@ -178,7 +190,7 @@ static int hold(struct pauser *p, struct nic_error *err)
 	if (rc < 0)
 		return rc;
 	p->way = PAUSER_HELD;
-	rc = qmp_wait_stop(p->qmp, p->save_id, p->stops, p->timeout_ms, err);
+	rc = qmp_wait_stop(p->qmp, p->save_id, p->before.stops, p->timeout_ms, err);
 	if (rc == RENIC_E_REQUEST || rc == RENIC_E_STATE) /* its reply was taken */
 		save_ended(p);
 	return rc;
@@ -191,7 +203,7 @@ static int step(struct pauser *p, struct nic_error *err)
 
 	p->way = PAUSER_STEPS;
 	p->ready = false;
-	p->cont_id = 0;
+	p->save_id = 0;
 	rc = clean(p, err);
 	if (rc == 0 && stop_is_ready)
 		rc = qmp_go(p->qmp, p->timeout_ms, err);
@@ -205,32 +217,41 @@ static int step(struct pauser *p, struct nic_error *err)
 
 int pauser_pause(struct pauser *p, bool stay, struct nic_error *err)
 {
-	struct qmp_run run;
 	int rc = qmp_look(p->qmp, err);
 
 	if (rc < 0)
 		return rc;
-	run = qmp_run(p->qmp);
-	p->stops = run.stops;
-	return stay || p->has_disks || run.stopped ? step(p, err) : hold(p, err);
+	p->before = qmp_run(p->qmp);
+	return stay || p->has_disks || p->before.stopped ? step(p, err) : hold(p, err);
 }
 
 /* ---- state, and on ---- */
 
 int pauser_resume_soon(struct pauser *p, struct nic_error *err)
 {
-	if (p->way == PAUSER_HELD)
-		return unplug(p, err);
-	return qmp_send(p->qmp, "cont", NULL, -1, p->timeout_ms, &p->cont_id, err);
+	int rc = p->way == PAUSER_HELD ? check_held(p, err) : 0;
+
+	return rc == 0 && p->way == PAUSER_HELD ? unplug(p, err) : rc;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
 /* Read until the save is answered. */
 static int finish(struct pauser *p, struct remus_sink *sink, size_t *bytes, struct nic_error *err)
 {
+	int64_t deadline = now_ms() + p->timeout_ms;
 	int rc = unplug(p, err);
 
 	while (rc == 0) {
-		rc = qmp_wait_or(p->qmp, p->save_id, p->pipe_read, p->timeout_ms, err);
+		int64_t left = deadline - now_ms();
+
+		rc = qmp_wait_or(p->qmp, p->save_id, p->pipe_read, left > 0 ? left : 0, err);
 		if (rc == 0 || rc == RENIC_E_REQUEST)
 			save_ended(p);
 		if (rc < 0)
@@ -242,53 +263,70 @@ static int finish(struct pauser *p, struct remus_sink *sink, size_t *bytes, stru
 	return rc;
 }
 
-/* A second STOP: somebody made it run, and stopped it, while we took it for paused. */
-static int check_alone(const struct pauser *p, struct nic_error *err)
+/* Nobody else made it run, and it did not stop by itself, while we took it for paused. What came
+ * before the save's reply has been read; by steps, what has come since counts too. */
+static int check_alone(struct pauser *p, bool was_held, struct nic_error *err)
 {
-	if (qmp_run(p->qmp).stops <= p->stops + 1)
+	int rc = was_held ? 0 : qmp_look(p->qmp, err);
+	struct qmp_run now = qmp_run(p->qmp);
+	uint64_t stops = now.stops - p->before.stops, resumes = now.resumes - p->before.resumes;
+
+	if (rc < 0)
+		return rc;
+	if (was_held ? stops == 1 && resumes == 1 && !now.stopped : stops <= 1 && resumes == 0)
 		return 0;
 	return nic_fail(err, RENIC_E_STATE, "qemu",
-		"somebody else paused and resumed it during the checkpoint");
+		"somebody else paused or resumed it during the checkpoint");
 }
 
 int pauser_state(struct pauser *p, struct remus_sink *sink, struct nic_error *err)
 {
+	bool was_held = p->way == PAUSER_HELD;
 	size_t bytes = 0;
-	int rc;
+	int rc = 0;
 
 	if (p->way == PAUSER_NONE || !p->save_id)
 		return nic_fail(err, RENIC_E_STATE, "qemu", "no device state was asked for");
-	rc = finish(p, sink, &bytes, err);
+	if (p->plug_bytes > 0)
+		rc = check_held(p, err);
 	if (rc == 0)
-		rc = check_alone(p, err);
+		rc = finish(p, sink, &bytes, err);
+	if (rc == 0)
+		rc = check_alone(p, was_held, err);
 	if (rc == 0 && bytes == 0)
 		rc = nic_fail(err, RENIC_E_IO, "qemu", "no device state");
 	return rc;
 }
 
+/* A save that nobody has read keeps QEMU from all that follows. */
+static int drop_state(struct pauser *p, struct nic_error *err)
+{
+	size_t dropped = 0;
+	int rc = finish(p, NULL, &dropped, err);
+
+	return rc == RENIC_E_REQUEST ? 0 : rc;
+}
+
 static int go_on(struct pauser *p, struct nic_error *err)
 {
-	int rc = 0;
+	uint64_t id;
+	int rc = p->save_id ? drop_state(p, err) : 0;
 
-	if (!p->cont_id)
-		rc = qmp_send(p->qmp, "cont", NULL, -1, p->timeout_ms, &p->cont_id, err);
 	if (rc == 0)
-		rc = qmp_wait(p->qmp, p->cont_id, p->timeout_ms, NULL, err);
-	p->cont_id = 0;
-	return rc;
+		rc = qmp_send(p->qmp, "cont", NULL, -1, p->timeout_ms, &id, err);
+	return rc == 0 ? qmp_wait(p->qmp, id, p->timeout_ms, NULL, err) : rc;
 }
 
 int pauser_resume(struct pauser *p, struct nic_error *err)
 {
-	size_t dropped = 0;
 	int rc;
 
 	if (p->way == PAUSER_HELD)
-		rc = finish(p, NULL, &dropped, err);
+		rc = drop_state(p, err);
 	else if (p->way == PAUSER_STEPS)
 		rc = go_on(p, err);
 	else
 		rc = qmp_look(p->qmp, err);
 	p->way = PAUSER_NONE;
-	return rc == RENIC_E_REQUEST ? 0 : rc;
+	return rc;
 }

@@ -8,8 +8,9 @@
  *    vCPUs stopped, until we empty it. When we die, the write fails and the VM runs on. QEMU has
  *    read the command before all but its last byte.
  *  - by steps: `stop`, `xen-save-devices-state`, `cont`. For a VM that is to stay paused, one that
- *    somebody else paused, and one with disks: what they still read into guest memory is there
- *    when `stop` is answered, not when its event says that the vCPUs stand.
+ *    somebody else paused or that sleeps (S3), and one with disks when it was opened: what they
+ *    still read into guest memory is there when `stop` is answered, not when its event says that
+ *    the vCPUs stand.
  *
  * One thread at a time; nothing is allocated between pauser_pause() and the end of
  * pauser_resume(). Errors are those of qmp.h.
@@ -37,9 +38,9 @@ struct pauser {
 	char save_args[64];
 	enum pauser_way way; /* of the pause under way */
 	bool ready;
-	/* Commands that are prepared or whose reply is awaited; save and cont: 0: none is. */
-	uint64_t stop_id, save_id, cont_id;
-	uint64_t stops; /* before this pause, see struct qmp_run */
+	/* Commands that are prepared or whose reply is awaited; save: 0: none is. */
+	uint64_t stop_id, save_id;
+	struct qmp_run before; /* this pause */
 	char chunk[PAUSER_CHUNK_BYTES];
 };
 
@@ -58,7 +59,8 @@ int pauser_prepare(struct pauser *p, struct nic_error *err);
  * changes no more, and QEMU saves its state. */
 int pauser_pause(struct pauser *p, bool stay, struct nic_error *err);
 
-/* The VM may go on when its state is saved. */
+/* The VM may go on when its state is saved. RENIC_E_STATE: it may have run already. By steps it
+ * waits for pauser_resume(). */
 int pauser_resume_soon(struct pauser *p, struct nic_error *err);
 
 /* Hand the state to the sink. RENIC_E_STATE: somebody else made the VM run meanwhile. */

@@ -129,30 +129,43 @@ static int compose(struct qmp *qmp, const char *command, const char *args, char 
 	len = snprintf(text, COMMAND_MAX, "%s{\"execute\":\"%s\"%s%s,\"id\":%" PRIu64,
 		qmp->prepared ? WITHDRAWAL : "", command, args ? ",\"arguments\":" : "",
 		args ? args : "", *id);
+	if (len >= COMMAND_MAX - 2)
+		return nic_fail(err, RENIC_E_REQUEST, "qmp", "%s: arguments too long", command);
 	qmp->prepared = false;
-	return len < COMMAND_MAX - 2
-		       ? len
-		       : nic_fail(err, RENIC_E_REQUEST, "qmp", "%s: arguments too long", command);
+	return len;
+}
+
+/* What goes on where a command was half sent: if it cannot, no other can be sent either. */
+static int send_rest(struct qmp *qmp, bool half, const char *text, size_t len, int fd,
+	unsigned timeout_ms, struct nic_error *err)
+{
+	int rc = send_all(qmp, text, len, fd, timeout_ms, err);
+
+	if (rc < 0 && half)
+		qmp->closed = true;
+	return rc;
 }
 
 int qmp_send(struct qmp *qmp, const char *command, const char *args, int fd, unsigned timeout_ms,
 	uint64_t *id, struct nic_error *err)
 {
+	bool half = qmp->prepared;
 	char text[COMMAND_MAX];
 	int len = compose(qmp, command, args, text, id, err);
 
 	if (len < 0)
 		return len;
 	memcpy(text + len, "}\n", 2);
-	return send_all(qmp, text, len + 2, fd, timeout_ms, err);
+	return send_rest(qmp, half, text, len + 2, fd, timeout_ms, err);
 }
 
 int qmp_prepare(struct qmp *qmp, const char *command, const char *args, unsigned timeout_ms,
 	uint64_t *id, struct nic_error *err)
 {
+	bool half = qmp->prepared;
 	char text[COMMAND_MAX];
 	int len = compose(qmp, command, args, text, id, err);
-	int rc = len < 0 ? len : send_all(qmp, text, len, -1, timeout_ms, err);
+	int rc = len < 0 ? len : send_rest(qmp, half, text, len, -1, timeout_ms, err);
 
 	qmp->prepared = rc == 0;
 	return rc;
@@ -163,7 +176,7 @@ int qmp_go(struct qmp *qmp, unsigned timeout_ms, struct nic_error *err)
 	if (!qmp->prepared)
 		return nic_fail(err, RENIC_E_STATE, "qmp", "no command was prepared");
 	qmp->prepared = false;
-	return send_all(qmp, "}\n", 2, -1, timeout_ms, err);
+	return send_rest(qmp, true, "}\n", 2, -1, timeout_ms, err);
 }
 
 /* ---- input ---- */
@@ -224,14 +237,15 @@ static void drop_line(struct qmp *qmp, size_t len)
 	qmp->scanned = 0;
 }
 
+/* A guest that sleeps (ACPI S3) stands still as well; a `stop` of it makes no event. */
 static void note_event(struct qmp *qmp, const char *name)
 {
-	bool stop = !strcmp(name, "STOP");
+	bool stop = !strcmp(name, "STOP"), sleep = !strcmp(name, "SUSPEND");
+	bool resume = !strcmp(name, "RESUME") || !strcmp(name, "WAKEUP");
 
-	if (!stop && strcmp(name, "RESUME"))
-		return;
-	qmp->run.stopped = stop;
+	qmp->run.stopped = (qmp->run.stopped || stop || sleep) && !resume;
 	qmp->run.stops += stop;
+	qmp->run.resumes += resume;
 }
 
 /* Parse a line that is no reply to keep: events are noted. NULL: not JSON. */

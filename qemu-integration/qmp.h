@@ -30,8 +30,9 @@ enum {
 
 /* What QEMU's events say of the vCPUs. */
 struct qmp_run {
-	uint64_t stops; /* STOP events so far. A `cont` of a VM that runs makes one too */
-	bool stopped;	/* the last event was STOP */
+	uint64_t stops;	  /* STOP events so far. A `cont` of a VM that runs makes one too */
+	uint64_t resumes; /* RESUME and WAKEUP events so far */
+	bool stopped;	  /* the last event was STOP, or the guest sleeps */
 };
 
 struct qmp;

@@ -25,8 +25,9 @@ enum { LONG_MS = 20000, STATE_BYTES = 300000, SAVED_MAX = 1 << 20, LOG_SIZE = 10
 struct fake_qemu {
 	int listener, fd, given;
 	pthread_t thread;
-	bool running, has_disks, refuses_save;
+	bool running, has_disks, refuses_save, refuses_cont;
 	const char *before_save; /* what it says before it stops for a save */
+	const char *after_save;	 /* and between a save and its reply */
 	char input[4096];
 	size_t used;
 	char log[LOG_SIZE]; /* the commands that were done */
@@ -81,6 +82,8 @@ static bool save(struct fake_qemu *q)
 		write_state(q);
 	if (was_running)
 		run(q, true);
+	if (q->after_save)
+		say(q, q->after_save);
 	return !q->refuses_save;
 }
 
@@ -94,7 +97,7 @@ static void answer(struct fake_qemu *q, json_t *command)
 		snprintf(q->log + strlen(q->log), LOG_SIZE - strlen(q->log), "%s ", name);
 	if (ok && !strcmp(name, "stop") && q->running)
 		run(q, false);
-	else if (ok && !strcmp(name, "cont"))
+	else if (ok && !strcmp(name, "cont") && (ok = !q->refuses_cont))
 		run(q, true);
 	else if (ok && !strcmp(name, "xen-save-devices-state"))
 		ok = save(q);
@@ -301,6 +304,85 @@ static void a_checkpoint_that_is_given_up_lets_the_vm_go(void **state)
 	checkpoint(true);
 }
 
+/* A save that fills the pipe must not keep QEMU from going on. */
+static void one_by_steps_that_is_given_up_lets_the_vm_go(void **state)
+{
+	qemu.has_disks = true;
+	open_pauser();
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_true(qemu.running);
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	assert_int_equal(pauser_resume_soon(&pauser, &err), 0);
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_true(qemu.running);
+	checkpoint(true);
+}
+
+static void a_vm_that_cannot_go_on_is_told(void **state)
+{
+	qemu.has_disks = qemu.refuses_cont = true;
+	open_pauser();
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	expect_state();
+	assert_int_equal(pauser_resume(&pauser, &err), RENIC_E_REQUEST);
+}
+
+static void one_that_ran_while_its_pages_were_copied_is_no_checkpoint(void **state)
+{
+	static struct saved s = {.sink.write = take};
+
+	qemu.has_disks = true;
+	qemu.after_save = "{\"event\": \"RESUME\"}\r\n";
+	open_pauser();
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	assert_int_equal(pauser_state(&pauser, &s.sink, &err), RENIC_E_STATE);
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+}
+
+static void one_that_did_not_go_on_by_itself_is_no_checkpoint(void **state)
+{
+	static struct saved s = {.sink.write = take};
+
+	qemu.after_save = "{\"event\": \"STOP\"}\r\n";
+	open_pauser();
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	assert_int_equal(pauser_state(&pauser, &s.sink, &err), RENIC_E_STATE);
+}
+
+/* Somebody made room: QEMU may have gone on while we copied. */
+static void a_pipe_that_was_not_full_is_no_checkpoint(void **state)
+{
+	char some[4096];
+
+	open_pauser();
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	for (size_t left = pauser.plug_bytes; left > 0; left -= sizeof(some))
+		assert_int_equal(read(pauser.pipe_read, some, sizeof(some)), sizeof(some));
+	assert_int_equal(pauser_resume_soon(&pauser, &err), RENIC_E_STATE);
+	pauser.plug_bytes = 0;
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_true(qemu.running);
+}
+
+/* `stop` makes no event then, and a save would have nothing to hold. */
+static void a_guest_that_sleeps_is_paused_by_steps(void **state)
+{
+	open_pauser();
+	assert_int_equal(pauser_prepare(&pauser, &err), 0);
+	qemu.running = false;
+	say(&qemu, "{\"event\": \"SUSPEND\"}\r\n");
+	while (!qmp_run(qmp).stopped)
+		assert_int_equal(qmp_look(qmp, &err), 0);
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	expect_state();
+	assert_string_equal(qemu.log, "stop xen-save-devices-state ");
+	qemu.running = true;
+	say(&qemu, "{\"event\": \"WAKEUP\"}\r\n");
+	while (qmp_run(qmp).stopped)
+		assert_int_equal(qmp_look(qmp, &err), 0);
+}
+
 static void a_refused_save_is_told_and_the_vm_goes_on(void **state)
 {
 	static struct saved s = {.sink.write = take};
@@ -337,6 +419,12 @@ int main(void)
 		RULE(one_that_somebody_paused_is_paused_by_steps),
 		RULE(one_that_somebody_resumed_meanwhile_is_no_checkpoint),
 		RULE(a_checkpoint_that_is_given_up_lets_the_vm_go),
+		RULE(one_by_steps_that_is_given_up_lets_the_vm_go),
+		RULE(a_vm_that_cannot_go_on_is_told),
+		RULE(one_that_ran_while_its_pages_were_copied_is_no_checkpoint),
+		RULE(one_that_did_not_go_on_by_itself_is_no_checkpoint),
+		RULE(a_pipe_that_was_not_full_is_no_checkpoint),
+		RULE(a_guest_that_sleeps_is_paused_by_steps),
 		RULE(a_refused_save_is_told_and_the_vm_goes_on),
 		RULE(the_vm_goes_on_without_us),
 	};
