@@ -9,7 +9,7 @@ one line of JSON: {experiment: {side: [value of each turn]}}.
                                  QEMU's filter-buffer), and host CPU for each Gbit
   lab.py peers TURNS SECONDS [WIRE]  TCP both ways, on a VF and on testpmd's net_vhost, each with
                                  a net_tap, or (WIRE af_packet) a net_af_packet on a veth pair
-  lab.py moves TURNS             the client's silence during a live migration
+  lab.py moves TURNS             the client's silence during a live migration (moves.py)
 
 The ReNIC paper's comparisons (ACM TACO 2012) with the means at hand: under software emulation (TCG) the
 guest is the slowest part by far, so CPU is counted without the threads that emulate its processors.
@@ -19,48 +19,23 @@ import json
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../../tests/vm"), os.path.join(HERE, "../../tests/lib")]
 
 # pylint: disable=wrong-import-position
-import hosts  # noqa: E402
+import moves  # noqa: E402
 import sandbox  # noqa: E402
-import test_migration  # noqa: E402
 import traffic  # noqa: E402
 from daemon import Daemon  # noqa: E402
 from guest import Guest, accelerator  # noqa: E402
+from tap_guest import PlainGuest, TapGuest  # noqa: E402
 
 EPOCH_US = 25000
 ECHO_BYTES = 64
-# Beside a filter-buffer both sides move frames of the MTU that are complete. testpmd forwards a guest's
-# requests for checksums and segments to nobody: its guest must not make any.
-PLAIN = ",".join(f"{feature}=off" for feature in (
-    "csum", "guest_csum", "gso", "guest_tso4", "guest_tso6", "guest_ecn", "guest_ufo",
-    "host_tso4", "host_tso6", "host_ecn", "host_ufo"))
-
-
-class PlainGuest(Guest):
-    """A guest that leaves nothing to its NIC."""
-
-    def nic(self):
-        return f"{super().nic()},{PLAIN}"
-
-
-class TapGuest(PlainGuest):
-    """A guest on QEMU's virtio-net and a tap."""
-
-    def __init__(self, *arguments, tap, **options):
-        super().__init__(*arguments, **options)
-        self.tap = tap
-
-    def netdev(self):
-        return ["-netdev", f"tap,id=net,ifname={self.tap},script=no,downscript=no"]
 
 
 def ip(*words):
@@ -306,133 +281,15 @@ def guests(run, image, accel, turns, seconds):
     return results
 
 
-# ---- live migration ----
-
-class Silence(threading.Thread):
-    """The client: hears datagrams of the guest; longest() says how long it heard none, ms."""
-
-    def __init__(self, address):
-        super().__init__(daemon=True)
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind((address, 0))
-        self.port = self.sock.getsockname()[1]
-        self.sock.settimeout(0.1)
-        self.times, self.numbers, self.ending = [], [], False
-        self.start()
-
-    def run(self):
-        while not self.ending:
-            try:
-                data = self.sock.recv(2048)
-            except socket.timeout:
-                continue
-            self.times.append(time.monotonic())
-            self.numbers.append(struct.unpack_from(">I", data)[0])
-
-    def longest(self):
-        """Ends it."""
-        self.ending = True
-        self.join()
-        self.sock.close()
-        gaps = [(b - a) * 1000 for a, b in zip(self.times, self.times[1:])]
-        lost = (max(self.numbers) + 1 - len(set(self.numbers))) if self.numbers else 0
-        return max(gaps, default=float("inf")), lost
-
-
-def heard_while(guest, address, move):
-    """Silence and datagrams lost while `move` moves the guest, which sends one a millisecond."""
-    client = Silence(address)
-    guest.sh(f"agent count {address} {client.port} 6000 1000 >/dev/null 2>&1 &")
-    time.sleep(1)
-    move()
-    time.sleep(1.5)
-    return client.longest()
-
-
-def move_renicd(run, image, accel, turn):
-    """From one renicd to another, as docs/protocol.md has it."""
-    world = hosts.TwoHosts(run, image, accel)
-    world.number = turn  # its folders are new ones
-    world.start()
-    try:
-        world.prepare()
-
-        def move():
-            test_migration.migrate(world)
-            world.b.guest.qmp("cont")
-
-        return heard_while(world.a.guest, Daemon.ADDRESS, move)
-    finally:
-        world.stop()
-
-
-class TapHosts:
-    """Two QEMUs, each on a tap in one bridge: what test_migration.wait_passes and others want."""
-
-    def __init__(self, run, image, accel):
-        self.run = run
-        hosts.ip("link", "add", hosts.BRIDGE, "type", "bridge")
-        hosts.ip("link", "set", hosts.BRIDGE, "address", Daemon.MAC, "up")
-        hosts.ip("addr", "add", f"{Daemon.ADDRESS}/24", "dev", hosts.BRIDGE)
-        self.a, self.b = (TapGuest(run, image, name, "", hosts.ADDRESS, hosts.MAC, accel,
-                                   tap=f"tap-{name}", incoming=name == "b") for name in "ab")
-        for guest in (self.a, self.b):
-            hosts.ip("tuntap", "add", guest.tap, "mode", "tap")
-            hosts.ip("link", "set", guest.tap, "master", hosts.BRIDGE, "up")
-            guest.start()
-        self.a.wait_up()
-        self.b.attach()
-        self.a.sh(f"arp -s {Daemon.ADDRESS} {Daemon.MAC}")
-        traffic.wait_reachable(self.a.ip)
-
-    def move(self):
-        """With the same limits as the other side has."""
-        uri = f"unix:{self.run.join('migration')}"
-        self.b.qmp("migrate-incoming", uri=uri)
-        self.a.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 26, "downtime-limit": 1})
-        self.a.qmp("migrate", uri=uri)
-        test_migration.wait_passes(self.a, test_migration.PASSES)
-        self.a.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 33, "downtime-limit": 300})
-        while (status := self.a.qmp("query-migrate")["status"]) != "completed":
-            if status in ("failed", "cancelled"):
-                raise RuntimeError(f"the migration is {status}")
-            time.sleep(0.001)
-        self.b.qmp("cont")
-
-    def stop(self):
-        """End all."""
-        for guest in (self.a, self.b):
-            guest.kill()
-            hosts.ip("link", "del", guest.tap)
-        hosts.ip("link", "del", hosts.BRIDGE)
-
-
-def move_tap(run, image, accel, turn):
-    """QEMU's own virtio-net, from tap to tap."""
-    world = TapHosts(run.folder(f"tapmove{turn}"), image, accel)
-    try:
-        return heard_while(world.a, Daemon.ADDRESS, world.move)
-    finally:
-        world.stop()
-
-
-def moves(run, image, accel, turns):
-    """Both ways in turn."""
-    results = {"silence_ms": {}, "lost": {}}
-    for turn in range(turns):
-        for name, move in (("renicd", move_renicd), ("QEMU tap", move_tap)):
-            silence, lost = move(run, image, accel, turn)
-            results["silence_ms"].setdefault(name, []).append(silence)
-            results["lost"].setdefault(name, []).append(lost)
-    return results
-
-
 def main():
     """Command line."""
     image = os.path.join(sandbox.TOP, "build-vm")
     if not sandbox.inside():
-        subprocess.run([os.path.join(HERE, "../../tests/vm/guest/build.sh"), image], check=True,
-                       stdout=sys.stderr)
+        build = os.path.join(HERE, "../../tests/vm/guest/build.sh")
+        subprocess.run([build, image], check=True, stdout=sys.stderr)
+        if sys.argv[1] == "moves":
+            subprocess.run([build, os.path.join(image, moves.OTHER_KERNEL), moves.OTHER_KERNEL],
+                           check=True, stdout=sys.stderr)
     sandbox.enter()
     run = sandbox.RunDir("renic-lab.")
     accel = accelerator(image)
@@ -440,7 +297,7 @@ def main():
         measure = guests if sys.argv[1] == "guests" else peers
         results = measure(run, image, accel, int(sys.argv[2]), float(sys.argv[3]), *sys.argv[4:])
     else:
-        results = moves(run, image, accel, int(sys.argv[2]))
+        results = moves.measure(run, image, accel, int(sys.argv[2]))
     print(json.dumps({"accel": accel.split(",", maxsplit=1)[0], **results}))
     return 0
 

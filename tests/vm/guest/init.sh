@@ -21,7 +21,8 @@ cat >/bin/nic <<'NIC'
 #!/bin/sh
 case $1 in
 up)
-	for m in failover net_failover virtio_net; do
+	for m in failover net_failover virtio_net e1000; do
+		[ -e /lib/modules/$m.ko ] || continue
 		[ -d /sys/module/$m ] || insmod /lib/modules/$m.ko || echo "GUEST-ERROR insmod $m"
 	done
 	n=0
