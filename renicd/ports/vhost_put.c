@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See vhost_put.h. */
 #include <linux/virtio_net.h>
-#include <linux/virtio_ring.h>
-#include <string.h>
 
 #include <rte_mbuf.h>
 #include <rte_memcpy.h>
@@ -29,16 +27,10 @@ static inline bool is_simple(const struct rte_mbuf *m)
 static inline bool find_place(
 	const struct vhost_rings *r, uint16_t avail_idx, uint32_t bytes, struct place *place)
 {
-	const struct rte_vhost_vring *ring = &r->rx.vring;
 	struct vring_desc d;
 
-	place->head =
-		__atomic_load_n(&ring->avail->ring[avail_idx & (ring->size - 1)], __ATOMIC_RELAXED);
-	if (unlikely(place->head >= ring->size))
-		return false;
-	memcpy(&d, &ring->desc[place->head], sizeof(d));
-	rte_compiler_barrier();
-	if (unlikely(d.flags != VRING_DESC_F_WRITE || d.len < bytes))
+	if (unlikely(!vhost_ring_desc(&r->rx, avail_idx, &place->head, &d) ||
+		     d.flags != VRING_DESC_F_WRITE || d.len < bytes))
 		return false;
 	place->gpa = d.addr;
 	place->at = vhost_to_host(r->memory, d.addr, bytes);
@@ -49,14 +41,11 @@ static inline bool find_place(
 static uint16_t find_places(const struct vhost_rings *r, uint16_t avail_idx,
 	struct rte_mbuf *const *pkts, uint16_t n, struct place *places)
 {
-	uint16_t end = __atomic_load_n(&r->rx.vring.avail->idx, __ATOMIC_ACQUIRE);
-	uint16_t left = (uint16_t)(end - avail_idx), i;
+	uint16_t i;
 
-	if (unlikely(left > r->rx.vring.size))
-		return 0; /* nonsense */
-	n = RTE_MIN(n, left);
+	n = RTE_MIN(n, vhost_ring_count(&r->rx, avail_idx));
 	for (i = 0; i < n; i++) {
-		uint32_t bytes = pkts[i]->pkt_len + r->header_bytes;
+		uint32_t bytes = pkts[i]->data_len + r->header_bytes;
 
 		if (unlikely(!is_simple(pkts[i])) ||
 			!find_place(r, (uint16_t)(avail_idx + i), bytes, &places[i]))

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See vhost_ring.h. */
 #include <linux/virtio_net.h>
-#include <linux/virtio_ring.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <rte_pause.h>
 

@@ -13,9 +13,12 @@
 #ifndef RENICD_PORTS_VHOST_RING_H
 #define RENICD_PORTS_VHOST_RING_H
 
+#include <linux/virtio_ring.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_vhost.h>
 
 #include "nic/dirty_log.h"
@@ -70,6 +73,31 @@ static inline uint8_t *vhost_to_host(
 				       : NULL;
 	}
 	return NULL;
+}
+
+/* How many heads the guest has put into its split ring from avail_idx on; 0 also where its index is
+ * nonsense. */
+static inline uint16_t vhost_ring_count(const struct vhost_ring *ring, uint16_t avail_idx)
+{
+	uint16_t end = __atomic_load_n(&ring->vring.avail->idx, __ATOMIC_ACQUIRE);
+	uint16_t count = (uint16_t)(end - avail_idx);
+
+	return likely(count <= ring->vring.size) ? count : 0;
+}
+
+/* A head of those and its descriptor, each read once; false: it has none. */
+static inline bool vhost_ring_desc(
+	const struct vhost_ring *ring, uint16_t avail_idx, uint16_t *head, struct vring_desc *desc)
+{
+	const struct rte_vhost_vring *vring = &ring->vring;
+
+	*head = __atomic_load_n(
+		&vring->avail->ring[avail_idx & (vring->size - 1)], __ATOMIC_RELAXED);
+	if (unlikely(*head >= vring->size))
+		return false;
+	memcpy(desc, &vring->desc[*head], sizeof(*desc));
+	rte_compiler_barrier();
+	return true;
 }
 
 /* The guest physical address of what lies there; false: it is not in the guest's memory. */

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See vhost_take.h. */
-#include <linux/virtio_ring.h>
-#include <string.h>
-
 #include <rte_mbuf.h>
 #include <rte_memcpy.h>
 
@@ -21,16 +18,10 @@ struct place {
 /* The guest's next frame, if it lies in one descriptor. */
 static inline bool find_place(const struct vhost_rings *r, uint16_t avail_idx, struct place *place)
 {
-	const struct rte_vhost_vring *ring = &r->tx.vring;
 	struct vring_desc d;
 
-	place->head =
-		__atomic_load_n(&ring->avail->ring[avail_idx & (ring->size - 1)], __ATOMIC_RELAXED);
-	if (unlikely(place->head >= ring->size))
-		return false;
-	memcpy(&d, &ring->desc[place->head], sizeof(d));
-	rte_compiler_barrier();
-	if (unlikely(d.flags || d.len <= r->header_bytes || d.len > FRAME_MAX_BYTES))
+	if (unlikely(!vhost_ring_desc(&r->tx, avail_idx, &place->head, &d) || d.flags ||
+		     d.len <= r->header_bytes || d.len > FRAME_MAX_BYTES))
 		return false;
 	place->bytes = d.len;
 	place->at = vhost_to_host(r->memory, d.addr, d.len);
@@ -50,12 +41,9 @@ static inline void fetch_used(const struct rte_vhost_vring *ring, uint16_t used_
 static uint16_t find_places(const struct vhost_rings *r, uint16_t avail_idx, uint16_t used_idx,
 	uint16_t n, struct place *places)
 {
-	uint16_t end = __atomic_load_n(&r->tx.vring.avail->idx, __ATOMIC_ACQUIRE);
-	uint16_t left = (uint16_t)(end - avail_idx), i;
+	uint16_t i;
 
-	if (unlikely(left > r->tx.vring.size))
-		return 0; /* nonsense */
-	n = RTE_MIN(n, left);
+	n = RTE_MIN(n, vhost_ring_count(&r->tx, avail_idx));
 	fetch_used(&r->tx.vring, used_idx, n);
 	for (i = 0; i < n; i++) {
 		if (!find_place(r, (uint16_t)(avail_idx + i), &places[i]))
