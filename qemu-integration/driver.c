@@ -18,6 +18,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "control/params.h"
 #include "driver.h"
 
@@ -289,12 +291,7 @@ static int qemu_dirty(struct remus_vm *vm, uint64_t *bitmap, struct nic_error *e
 	int rc = vm->tracker.engine->collect(vm->tracker.state, bitmap, vm->paused, err);
 
 	if (rc == 0 && vm->may_have_run) {
-		for (unsigned i = 0, first = 0; i < vm->ram.n_parts; i++) {
-			uint64_t pages = vm->ram.parts[i].bytes >> REMUS_PAGE_SHIFT;
-
-			dirty_mark_run(bitmap, first, pages);
-			first += pages;
-		}
+		dirty_mark_run(bitmap, 0, vm->ram.bytes >> REMUS_PAGE_SHIFT);
 		vm->may_have_run = false;
 	}
 	return about(vm, rc, err);
@@ -379,14 +376,6 @@ static int qemu_reset(struct remus_vm *vm, struct nic_error *err)
 	return 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 /* Send the blob, as fast as QEMU reads it. */
 static int feed(struct remus_vm *vm, int fd, int64_t deadline, struct nic_error *err)
 {
@@ -396,7 +385,7 @@ static int feed(struct remus_vm *vm, int fd, int64_t deadline, struct nic_error 
 	while (done < vm->blob_bytes) {
 		ssize_t n = send(
 			fd, vm->blob + done, vm->blob_bytes - done, MSG_NOSIGNAL | MSG_DONTWAIT);
-		int64_t left = deadline - now_ms();
+		int left = ms_until(deadline, INT_MAX);
 
 		if (n > 0) {
 			done += n;
@@ -405,7 +394,7 @@ static int feed(struct remus_vm *vm, int fd, int64_t deadline, struct nic_error 
 		if (errno != EAGAIN && errno != EINTR)
 			return nic_fail(
 				err, RENIC_E_IO, "qemu", "device state: %s", strerror(errno));
-		if (left <= 0)
+		if (left == 0)
 			return nic_fail(err, RENIC_E_TIMEOUT, "qemu",
 				"QEMU does not read its device state");
 		poll(&p, 1, left);
@@ -426,7 +415,7 @@ static int wait_loaded(struct remus_vm *vm, int64_t deadline, struct nic_error *
 			return rc;
 		if (strcmp(status, "inmigrate"))
 			return nic_fail(err, RENIC_E_IO, "qemu", "after the load it is %s", status);
-		if (now_ms() >= deadline)
+		if (now_ns() >= deadline)
 			return nic_fail(err, RENIC_E_TIMEOUT, "qemu", "device state is not loaded");
 		nanosleep(&nap, NULL);
 	}
@@ -435,7 +424,7 @@ static int wait_loaded(struct remus_vm *vm, int64_t deadline, struct nic_error *
 static int load_from(struct remus_vm *vm, const int fds[2], struct nic_error *err)
 {
 	static const char name[] = "{\"fdname\":\"renic-state\"}";
-	int64_t deadline = now_ms() + LOAD_TIMEOUT_MS;
+	int64_t deadline = in_ms(LOAD_TIMEOUT_MS);
 	uint64_t getfd_id, load_id;
 	int rc = qmp_send(vm->qmp, "getfd", name, fds[0], vm->timeout_ms, &getfd_id, err);
 

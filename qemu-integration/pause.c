@@ -2,13 +2,14 @@
 /* See pause.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "pause.h"
 
 enum { PIPE_MODE = 0622 }; /* QEMU may run as another user, and opens it anew */
@@ -229,29 +230,23 @@ int pauser_pause(struct pauser *p, bool stay, struct nic_error *err)
 
 int pauser_resume_soon(struct pauser *p, struct nic_error *err)
 {
-	int rc = p->way == PAUSER_HELD ? check_held(p, err) : 0;
+	int rc;
 
-	return rc == 0 && p->way == PAUSER_HELD ? unplug(p, err) : rc;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+	if (p->way != PAUSER_HELD)
+		return 0;
+	rc = check_held(p, err);
+	return rc == 0 ? unplug(p, err) : rc;
 }
 
 /* Read until the save is answered. */
 static int finish(struct pauser *p, struct remus_sink *sink, size_t *bytes, struct nic_error *err)
 {
-	int64_t deadline = now_ms() + p->timeout_ms;
+	int64_t deadline = in_ms(p->timeout_ms);
 	int rc = unplug(p, err);
 
 	while (rc == 0) {
-		int64_t left = deadline - now_ms();
-
-		rc = qmp_wait_or(p->qmp, p->save_id, p->pipe_read, left > 0 ? left : 0, err);
+		rc = qmp_wait_or(
+			p->qmp, p->save_id, p->pipe_read, ms_until(deadline, INT_MAX), err);
 		if (rc == 0 || rc == RENIC_E_REQUEST)
 			save_ended(p);
 		if (rc < 0)

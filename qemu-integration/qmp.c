@@ -2,6 +2,7 @@
 /* QMP client; see qmp.h. The socket is non-blocking, every wait is a poll() with a deadline. */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,9 +10,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "qmp.h"
 
 enum { COMMAND_MAX = 4096, INPUT_INITIAL = 64 << 10, EMPTY_REPLY_MAX = 64 };
@@ -27,14 +28,6 @@ struct qmp {
 	size_t size, used, scanned;
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 static int end(struct qmp *qmp, struct nic_error *err, const char *why)
 {
 	qmp->closed = true;
@@ -48,14 +41,14 @@ static int await(struct qmp *qmp, short what, int other_fd, int64_t deadline, st
 	struct pollfd p[] = {{.fd = qmp->fd, .events = what}, {.fd = other_fd, .events = POLLIN}};
 
 	for (;;) {
-		int64_t left = deadline - now_ms();
-		int n = poll(p, 2, left > 0 ? (int)left : 0);
+		int left = ms_until(deadline, INT_MAX);
+		int n = poll(p, 2, left);
 
 		if (n > 0)
 			return !p[0].revents;
 		if (n < 0 && errno != EINTR)
 			return end(qmp, err, strerror(errno));
-		if (n == 0 && left <= 0)
+		if (n == 0 && left == 0)
 			return nic_fail(err, RENIC_E_TIMEOUT, "qmp", "QEMU does not answer");
 	}
 }
@@ -87,7 +80,7 @@ static ssize_t send_some(struct qmp *qmp, const char *text, size_t len, int fd)
 static int send_all(struct qmp *qmp, const char *text, size_t len, int fd, unsigned timeout_ms,
 	struct nic_error *err)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = in_ms(timeout_ms);
 	bool begun = false;
 	int rc;
 
@@ -329,7 +322,7 @@ static int take_lines(struct qmp *qmp, uint64_t id, json_t **result, struct nic_
 static int wait_reply(struct qmp *qmp, uint64_t id, int other_fd, unsigned timeout_ms,
 	json_t **result, struct nic_error *err)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = in_ms(timeout_ms);
 	int rc;
 
 	if (qmp->closed)
@@ -362,7 +355,7 @@ int qmp_wait_or(struct qmp *qmp, uint64_t id, int fd, unsigned timeout_ms, struc
 int qmp_wait_stop(
 	struct qmp *qmp, uint64_t id, uint64_t stops, unsigned timeout_ms, struct nic_error *err)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = in_ms(timeout_ms);
 	size_t len;
 	int rc = qmp->closed ? end(qmp, err, "it has ended") : 0;
 
@@ -475,7 +468,7 @@ static int dial(struct qmp *qmp, const char *path, struct nic_error *err)
 int qmp_connect(const char *path, unsigned timeout_ms, struct qmp **out, struct nic_error *err)
 {
 	struct qmp *qmp = calloc(1, sizeof(*qmp));
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = in_ms(timeout_ms);
 	bool oob = false;
 	int rc;
 

@@ -3,14 +3,10 @@
 The ReNIC paper's comparisons, with QEMU guests (bench/qemu/lab.py): host CPU, TCP and
 request/response while what the guest sends is held, the client's silence in a live migration.
 """
-import functools
-import json
 import os
-import shutil
-import subprocess
-import sys
 
-from harness.case import Skip, case, ratio_at_least
+from harness.case import case, ratio_at_least
+from harness.lab import need, run
 
 LAB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../qemu/lab.py")
 RENICD, TAP, TESTPMD = "renicd", "QEMU tap", "testpmd"
@@ -20,24 +16,19 @@ TCG = ("under software emulation the guest's own processor is the bound; both si
        "MTU, without offloads")
 
 
-@functools.lru_cache(maxsize=None)
 def lab(*words):
     """One run of the lab: its samples."""
-    for program in ("qemu-system-x86_64", "iperf3", "busybox", "dpdk-testpmd", "ethtool"):
-        if not shutil.which(program):
-            raise Skip(f"{program} is not installed (scripts/deps.sh bench installs it)")
-    done = subprocess.run([sys.executable, LAB, *words], stdout=subprocess.PIPE, text=True,
-                          check=True, timeout=240)
-    return json.loads(done.stdout.splitlines()[-1])
+    need(("qemu-system-x86_64", "iperf3", "busybox", "dpdk-testpmd", "ethtool"), " bench")
+    return run(LAB, *words, timeout=240)
 
 
 def samples(words, experiment, scale=1.0, peers=(TAP,)):
     """Sides whose turns are the lab's, one after the other."""
     def side(name):
-        def run(world):
+        def turn(world):
             words_now = ["1" if world.quick and word.isdigit() else word for word in words[1:]]
             return lab(words[0], *words_now)[experiment][name].pop(0) / scale
-        return run
+        return turn
     return {name: side(name) for name in (RENICD, *peers)}
 
 

@@ -5,14 +5,12 @@ replicator's CPU; throughput and latency by interval; from the kill to the guest
 host. Beside it (bench/qemu/peers.py) QEMU's own: COLO in periodic mode, and a filter-buffer on a
 tap, which holds frames by the clock and copies nothing.
 """
-import functools
-import json
 import os
-import shutil
 import subprocess
-import sys
 
+from harness import lab
 from harness.case import Skip, case, value_at_least, value_at_most
+from harness.lab import need
 
 QEMU = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../qemu")
 COLO_MS = 25  # between its checkpoints
@@ -21,15 +19,10 @@ KILLS = 5
 TCG = "under software emulation, on two cores for two hosts and the client"
 
 
-@functools.lru_cache(maxsize=None)
 def run(program, *words):
     """One run of a lab: its results."""
-    for needed in ("qemu-system-x86_64", "busybox"):
-        if not shutil.which(needed):
-            raise Skip(f"{needed} is not installed (scripts/deps.sh installs it)")
-    done = subprocess.run([sys.executable, os.path.join(QEMU, program), *words],
-                          stdout=subprocess.PIPE, text=True, check=True, timeout=230)
-    return json.loads(done.stdout.splitlines()[-1])
+    need(("qemu-system-x86_64", "busybox"), "")
+    return lab.run(os.path.join(QEMU, program), *words, timeout=230)
 
 
 def colo_side(what):

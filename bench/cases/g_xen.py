@@ -4,30 +4,23 @@ Xen (bench/xen/lab.py): renic-remus beside `xl remus`, renicd's netif port besid
 bridge, on two hosts nested in QEMU. All of it is software emulation: only the ratios tell
 something.
 """
-import functools
-import json
 import os
-import shutil
-import subprocess
-import sys
 
+from harness import lab
 from harness.case import Budget, Skip, case, ratio_at_least
+from harness.lab import need
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 LAB = os.path.join(TOP, "bench/xen/lab.py")
 EMULATED = "nested, emulated in software"
 
 
-@functools.lru_cache(maxsize=None)
 def run(*words):
     """One run of the lab: its results."""
-    if not shutil.which("qemu-system-x86_64"):
-        raise Skip("qemu-system-x86_64 is not installed (scripts/deps.sh check installs it)")
+    need(("qemu-system-x86_64",), " check")
     if not os.path.exists(os.path.join(TOP, "build-xen/dom0.cpio")):  # minutes
         raise Skip("no images (xen-integration/testbed/images.sh build-xen build makes them)")
-    done = subprocess.run([sys.executable, LAB, *words], stdout=subprocess.PIPE, text=True,
-                          check=True, timeout=235)
-    return json.loads(done.stdout.splitlines()[-1])
+    return lab.run(LAB, *words, timeout=235)
 
 
 def remus_sides(what):

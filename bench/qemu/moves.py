@@ -61,10 +61,9 @@ def heard_while(guest, address, move):
     return client.longest()
 
 
-def move_renicd(run, image, accel, turn):
+def move_renicd(run, image, accel, _turn):
     """From one renicd to another, as docs/protocol.md has it."""
     world = hosts.TwoHosts(run, image, accel)
-    world.number = turn  # its folders are new ones
     world.start()
     try:
         world.prepare()
