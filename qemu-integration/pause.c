@@ -12,7 +12,10 @@
 #include "clock.h"
 #include "pause.h"
 
-enum { PIPE_MODE = 0622 }; /* QEMU may run as another user, and opens it anew */
+enum {
+	PIPE_MODE = 0622, /* QEMU may run as another user, and opens it anew */
+	PLUG_BYTE = 0xa5, /* QEMU's state begins with another: QEMU_VM_FILE_MAGIC */
+};
 
 /* ---- the pipe ---- */
 
@@ -36,6 +39,7 @@ static int plug(struct pauser *p, struct nic_error *err)
 {
 	ssize_t n;
 
+	memset(p->chunk, PLUG_BYTE, sizeof(p->chunk));
 	while ((n = write(p->pipe_write, p->chunk, sizeof(p->chunk))) > 0)
 		p->plug_bytes += n;
 	return errno == EAGAIN
@@ -43,7 +47,20 @@ static int plug(struct pauser *p, struct nic_error *err)
 		       : nic_fail(err, RENIC_E_IO, "qemu", "device state: %s", strerror(errno));
 }
 
-/* Take out what is ours; QEMU's bytes come behind. */
+/* What is left in the pipe is no longer known for ours; it goes where the save's bytes go. */
+static int not_held(struct pauser *p, struct nic_error *err)
+{
+	p->plug_bytes = 0;
+	p->slipped = true;
+	return nic_fail(err, RENIC_E_STATE, "qemu", "it may not have waited for the checkpoint");
+}
+
+static bool is_ours(const unsigned char *bytes, size_t n)
+{
+	return bytes[0] == PLUG_BYTE && !memcmp(bytes, bytes + 1, n - 1);
+}
+
+/* Take out what is ours; QEMU's bytes come behind, and are not among it if QEMU waited. */
 static int unplug(struct pauser *p, struct nic_error *err)
 {
 	while (p->plug_bytes > 0) {
@@ -53,19 +70,21 @@ static int unplug(struct pauser *p, struct nic_error *err)
 		if (n <= 0)
 			return nic_fail(
 				err, RENIC_E_IO, "qemu", "device state: %s", strerror(errno));
+		if (!is_ours(p->chunk, n))
+			return not_held(p, err);
 		p->plug_bytes -= n;
 	}
 	return 0;
 }
 
-/* Nothing but ours is in the pipe: QEMU, which cannot end its save without writing, waits. */
-static int check_held(const struct pauser *p, struct nic_error *err)
+/* No more than ours is in the pipe: QEMU, which cannot end its save without writing, waits. */
+static int check_held(struct pauser *p, struct nic_error *err)
 {
 	int bytes = 0;
 
 	if (ioctl(p->pipe_read, FIONREAD, &bytes) == 0 && (size_t)bytes == p->plug_bytes)
 		return 0;
-	return nic_fail(err, RENIC_E_STATE, "qemu", "it may not have waited for the checkpoint");
+	return not_held(p, err);
 }
 
 /* Hand over what QEMU has written by now; sink: NULL: drop it. */
@@ -223,6 +242,7 @@ int pauser_pause(struct pauser *p, bool stay, struct nic_error *err)
 	if (rc < 0)
 		return rc;
 	p->before = qmp_run(p->qmp);
+	p->slipped = false;
 	return stay || p->has_disks || p->before.stopped ? step(p, err) : hold(p, err);
 }
 
@@ -282,8 +302,8 @@ int pauser_state(struct pauser *p, struct remus_sink *sink, struct nic_error *er
 
 	if (p->way == PAUSER_NONE || !p->save_id)
 		return nic_fail(err, RENIC_E_STATE, "qemu", "no device state was asked for");
-	if (p->plug_bytes > 0)
-		rc = check_held(p, err);
+	if (p->slipped || p->plug_bytes > 0)
+		rc = p->slipped ? not_held(p, err) : check_held(p, err);
 	if (rc == 0)
 		rc = finish(p, sink, &bytes, err);
 	if (rc == 0)

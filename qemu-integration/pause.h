@@ -37,11 +37,12 @@ struct pauser {
 	size_t plug_bytes; /* of ours in the pipe, before any of QEMU's */
 	char save_args[64];
 	enum pauser_way way; /* of the pause under way */
+	bool slipped;	     /* it may not have waited in that */
 	bool ready;
 	/* Commands that are prepared or whose reply is awaited; save: 0: none is. */
 	uint64_t stop_id, save_id;
 	struct qmp_run before; /* this pause */
-	char chunk[PAUSER_CHUNK_BYTES];
+	unsigned char chunk[PAUSER_CHUNK_BYTES];
 };
 
 /* Make the pipe and hand it to QEMU; ask whether the VM has disks. timeout_ms: of each command
