@@ -45,6 +45,8 @@ static void command_run(
 
 /* ---- on the lcores ---- */
 
+enum { LATE_SHARE = 4 };
+
 static void qp_start_hold(struct vf_qp *qp, void *epoch)
 {
 	egress_log_open(&qp->log, *(uint64_t *)epoch);
@@ -63,9 +65,14 @@ static void qp_resume(struct vf_qp *qp, void *epoch)
 	qp->suspended = false;
 }
 
+/* What is left of the epochs before may be a share of the new one, since epochs differ. */
 static void qp_commit(struct vf_qp *qp, void *epoch)
 {
+	const struct egress_log *log = &qp->log;
+	uint64_t before = log->committed_pkts, left = before - log->released_pkts;
+
 	egress_log_commit(&qp->log, *(uint64_t *)epoch);
+	qp->is_late = left > (log->committed_pkts - before) / LATE_SHARE;
 }
 
 static void qp_release_all(struct vf_qp *qp, void *epoch)

@@ -17,9 +17,8 @@
 #include "switch.h"
 
 enum {
-	RELEASE_ROUNDS = 2, /* bursts released for each burst taken from the guest */
-	LONG_BURST = 16,    /* frames of 64 KiB in a burst that is held */
-	LOG_LOW_SHARE = 4,  /* the log's segments are short when less than a quarter is free */
+	LONG_BURST = 16,   /* frames of 64 KiB in a burst that is held */
+	LOG_LOW_SHARE = 4, /* the log's segments are short when less than a quarter is free */
 };
 
 static uint64_t bytes_of(struct rte_mbuf *const *pkts, uint16_t n)
@@ -122,12 +121,15 @@ static bool ask_offloads(const uint16_t *flags, uint16_t n)
 	return true;
 }
 
-/* Let committed frames leave, in order, until the log or the destination says stop. */
+/* Let committed frames leave, in order, until the log or the destination says stop: a burst for
+ * each that is taken from the guest, so that its ring is looked at as often after a commit as
+ * before the next; two while what has left is less than what was taken. */
 static unsigned release(struct vf_qp *qp)
 {
 	unsigned work = 0;
+	int rounds = unlikely(qp->is_late) ? 2 : 1;
 
-	for (int round = 0; round < RELEASE_ROUNDS; round++) {
+	for (int round = 0; round < rounds; round++) {
 		if (!egress_log_has_committed(&qp->log))
 			break;
 		qp->out.from_log = true;

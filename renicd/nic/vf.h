@@ -123,6 +123,7 @@ struct vf_qp {
 	bool sends_long;     /* it may ask for segments */
 	bool log_full;	     /* the guest's ring is left unread: no room for what it may send */
 	bool waits_for_link; /* what is next in `out` is for the uplink, which is down */
+	bool is_late;	     /* much of what was committed before had not left at the last commit */
 	bool rx_behind;	     /* frames kept over a suspend or stop are not all delivered yet */
 	uint16_t index;	     /* queue pair number */
 	uint16_t lcore;

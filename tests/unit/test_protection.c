@@ -560,6 +560,71 @@ static void an_aborted_checkpoints_frames_leave_with_the_next_commit(void **stat
 	wire_gets_many(FRAME('a', TO_NOBODY, 0), 20);
 }
 
+/* What some rounds in a row, with nothing between, take from a's guest and let out. */
+struct pace {
+	struct vf_qp *qp;
+	unsigned rounds;
+	uint32_t taken, left;
+};
+
+static void play_rounds(void *arg)
+{
+	struct pace *pace = arg;
+	const struct fake_port *a = pace->qp->port;
+	uint32_t unread = fake_port_unread(a, 0), out;
+
+	__atomic_store_n(&pace->qp->enabled, 1, __ATOMIC_RELAXED);
+	fake_uplink_set_credits(FAKE_UPLINK_ENDLESS);
+	qp_poll(pace->qp); /* what the uplink has refused; then as always */
+	out = fake_uplink_count();
+	for (unsigned i = 1; i < pace->rounds; i++)
+		qp_poll(pace->qp);
+	pace->left = fake_uplink_count() - out;
+	pace->taken = unread - fake_port_unread(a, 0);
+}
+
+/* `left`: frames that were committed before and have not left. 320 more are committed, and the
+ * guest's ring is full. */
+static struct pace pace_with(uint32_t left)
+{
+	struct fake_port *a = vf_add('a', 0);
+	struct pace pace = {.qp = vf_find("a")->qps[0], .rounds = 5};
+
+	protect("a");
+	fake_uplink_set_credits(0);
+	guest_sends_many(FRAME('a', TO_NOBODY, 0), left);
+	settle();
+	commit("a", checkpoint("a"));
+	guest_sends_many(FRAME('a', TO_NOBODY, left), 10 * NIC_BURST);
+	settle();
+	commit("a", checkpoint("a"));
+	settle();
+	fake_port_enable(a, 0, false);
+	settle();
+	guest_sends_many(FRAME('a', TO_NOBODY, left + 10 * NIC_BURST), 10 * NIC_BURST);
+	lcore_call(pace.qp->lcore, play_rounds, &pace);
+	unprotect("a", false);
+	settle();
+	wire_gets_many(FRAME('a', TO_NOBODY, 0), left + 20 * NIC_BURST);
+	return pace;
+}
+
+static void while_committed_frames_leave_as_many_are_taken(void **state)
+{
+	struct pace pace = pace_with(2 * NIC_BURST);
+
+	assert_int_equal(pace.taken, 5 * NIC_BURST);
+	assert_int_equal(pace.left, 4 * NIC_BURST);
+}
+
+static void late_frames_leave_faster_than_others_are_taken(void **state)
+{
+	struct pace pace = pace_with(4 * NIC_BURST);
+
+	assert_int_equal(pace.taken, 5 * NIC_BURST);
+	assert_int_equal(pace.left, 8 * NIC_BURST);
+}
+
 static void stop_release_lets_all_leave_in_order_and_later_frames_at_once(void **state)
 {
 	vf_add('a', 0);
@@ -1073,6 +1138,8 @@ int main(int argc, char **argv)
 		DEVICE_TEST(what_comes_behind_kept_ingress_is_kept_within_the_same_bound),
 		DEVICE_TEST(frames_between_vfs_wait_for_a_suspended_receiver),
 		DEVICE_TEST(an_aborted_checkpoints_frames_leave_with_the_next_commit),
+		DEVICE_TEST(while_committed_frames_leave_as_many_are_taken),
+		DEVICE_TEST(late_frames_leave_faster_than_others_are_taken),
 		DEVICE_TEST(stop_release_lets_all_leave_in_order_and_later_frames_at_once),
 		DEVICE_TEST(stop_discard_drops_the_uncommitted_and_counts_them),
 		DEVICE_TEST(protection_starts_again_while_released_frames_wait),
