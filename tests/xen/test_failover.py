@@ -92,5 +92,5 @@ def test_a_connection_outlives_ten_failovers_also_of_whole_hosts(world):
 
 
 test_a_connection_outlives_failovers_at_random_instants.timeout_s = 600
-test_a_connection_outlives_ten_failovers_also_of_whole_hosts.timeout_s = 1200
+test_a_connection_outlives_ten_failovers_also_of_whole_hosts.timeout_s = 2400
 test_a_connection_outlives_ten_failovers_also_of_whole_hosts.on_request = True
