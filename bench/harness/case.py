@@ -79,6 +79,7 @@ class Case:
     plot: Optional[dict] = None  # {"group": name of the plot, "x": position or label}
     note: str = ""
     prepare: Optional[Callable] = None
+    timeout_s: int = 240  # a hang's guard
     extra: dict = field(default_factory=dict)
 
 

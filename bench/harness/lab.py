@@ -17,8 +17,19 @@ def need(programs, how):
 
 
 @functools.lru_cache(maxsize=None)
+def outcome(path, words, timeout):
+    """The lab's results, and None; or None, and what went wrong: it would again."""
+    try:
+        done = subprocess.run([sys.executable, path, *words], stdout=subprocess.PIPE, text=True,
+                              check=True, timeout=timeout)
+        return json.loads(done.stdout.splitlines()[-1]), None
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as problem:
+        return None, str(problem)
+
+
 def run(path, *words, timeout):
     """One run of a lab serves all cases that ask for the same: its results."""
-    done = subprocess.run([sys.executable, path, *words], stdout=subprocess.PIPE, text=True,
-                          check=True, timeout=timeout)
-    return json.loads(done.stdout.splitlines()[-1])
+    results, problem = outcome(path, words, timeout)
+    if problem is not None:
+        raise RuntimeError(problem)
+    return results

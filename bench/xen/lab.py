@@ -9,7 +9,8 @@ JSON.
                            second, memory that the copying programs gained meanwhile
   lab.py frames COUNT      datagrams between two guests: through renicd's netif port, and through
                            xen-netback and a bridge, twice each
-  lab.py memory COUNT      of renic-remus alone, over so many checkpoints
+  lab.py both SECONDS COUNT    these two, of hosts that were started once
+  lab.py memory COUNT      of renic-remus alone, over so many checkpoints, one soon after the other
 
 xl's stream goes to the other host through relay.c, which costs it less than its ssh would.
 Everything is emulated in software: the ratios of one run tell something, the figures do not.
@@ -33,7 +34,13 @@ from pair import GUEST, GUEST_IP, GUEST_MAC, GUEST_MB, REMUS, REPLICATION_IP, Pa
 
 XL_PORT = 7500
 WARM_UP_S = 5
+MEMORY_INTERVAL_US = 10000  # so many checkpoints are to be soon
+STARTED = time.monotonic()
 OTHER, OTHER_IP, OTHER_MAC = "db", "10.9.0.3", "00:16:3e:00:00:03"
+
+
+def say(what):
+    print(f"{time.monotonic() - STARTED:5.0f} s: {what}", file=sys.stderr, flush=True)
 
 
 def median(values):
@@ -105,7 +112,7 @@ def by_renic(pair, seconds):
     pair.protect(timeout=200)
     time.sleep(WARM_UP_S)
     result = watch(pair, seconds, ["renic-remus"])
-    print(pair.primary.sh("renic-remus status -c /run/remus.json"), file=sys.stderr)
+    say(pair.primary.sh("renic-remus status -c /run/remus.json"))
     pair.unprotect()
     pair.standby.sh(f"renicctl vf delete {GUEST} --force")
     return result
@@ -116,13 +123,16 @@ def remus(pair, seconds):
     result = {}
     for name, by in (("renic", by_renic), ("xl", by_xl)):
         pair.boot_guest()
+        say("a guest is up")
         result[name] = by(pair, int(seconds))
+        say(f"{name}: {result[name]}")
         pair.primary.sh(f"xl destroy {GUEST} || true")
     return result
 
 
 def memory(pair, count):
     """[checkpoints, KiB] from time to time."""
+    REMUS["interval_us"] = MEMORY_INTERVAL_US
     pair.boot_guest()
     pair.protect(timeout=200)
     seen = []
@@ -131,7 +141,7 @@ def memory(pair, count):
         seen.append([pair.status(pair.primary)["stats"]["checkpoints"],
                      resident_kib(pair.primary, "renic-remus"),
                      resident_kib(pair.standby, "renic-remus")])
-        print(*seen[-1], file=sys.stderr, flush=True)
+        say(seen[-1])
     return {"checkpoints, primary KiB, standby KiB": seen}
 
 
@@ -161,19 +171,24 @@ def frames(pair, count):
                 host.sh("modprobe xen-netback")
             two_guests(host, script)
             rates[name] += [measure_frames(host, count) for _ in range(3)]
+            say(f"{name}: {rates[name]}")
             host.sh(f"xl destroy {GUEST}; xl destroy {OTHER}; sleep 1")
             if name == "netback":
                 host.sh("modprobe -r xen-netback")
                 host.start_renicd()
-    print(rates, file=sys.stderr)
     return {name: median(values) for name, values in rates.items()}
 
 
-EXPERIMENTS = {"remus": remus, "frames": frames, "memory": memory}
+def both(pair, seconds, count):
+    return {"frames": frames(pair, count), "remus": remus(pair, seconds)}
+
+
+EXPERIMENTS = {"remus": (remus, 1), "frames": (frames, 1), "memory": (memory, 1), "both": (both, 2)}
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in EXPERIMENTS:
+    experiment, n_words = EXPERIMENTS.get(sys.argv[1] if len(sys.argv) > 1 else "", (None, 0))
+    if not experiment or len(sys.argv) != 2 + n_words:
         sys.exit(__doc__)
     images = os.path.join(os.path.realpath(TOP), "build-xen")
     if not sandbox.inside():
@@ -184,7 +199,8 @@ def main():
     pair = Pair(sandbox.RunDir("renic-xen."), images)
     try:
         pair.start(alone=sys.argv[1] == "frames")
-        print(json.dumps(EXPERIMENTS[sys.argv[1]](pair, sys.argv[2])))
+        say("the hosts are up")
+        print(json.dumps(experiment(pair, *sys.argv[2:])))
     except Exception:
         subprocess.run(f"tail -n 20 {pair.a.share}/*.log {pair.b.share}/*.log >&2", shell=True,
                        check=False)
