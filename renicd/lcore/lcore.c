@@ -92,7 +92,7 @@ static unsigned poll_timed(struct lcore *lc)
 /* Watch fd for the poller, once. A port that cannot be watched is polled by the clock. */
 static bool watch(struct lcore *lc, struct poller *p, int fd)
 {
-	struct epoll_event ev = {.events = p->level ? EPOLLIN : EPOLLIN | EPOLLET};
+	struct epoll_event ev = {.events = p->level ? EPOLLIN : EPOLLIN | EPOLLET, .data.ptr = p};
 
 	if (p->watched_fd == fd)
 		return true;
@@ -131,12 +131,19 @@ static void disarm_all(struct lcore *lc)
 			lc->pollers[i]->disarm(lc->pollers[i]->ctx);
 }
 
-static void drain_wake_fd(struct lcore *lc)
+/* What ended the sleep: pollers' descriptors, or the mailbox's, which has no poller. */
+static void note_woken(struct lcore *lc, const struct epoll_event *ev, int n)
 {
 	uint64_t count;
 
-	while (read(lc->box.wake_fd, &count, sizeof(count)) > 0)
-		;
+	for (int i = 0; i < n; i++) {
+		struct poller *p = ev[i].data.ptr;
+
+		if (p)
+			p->woken = true;
+		else if (read(lc->box.wake_fd, &count, sizeof(count)) < 0)
+			LOG_DEBUG("lcore %u: its eventfd: errno %d", lc->index, errno);
+	}
 }
 
 static int max_sleep_ms(const struct lcore *lc, bool is_timed)
@@ -173,15 +180,16 @@ static void lcore_sleep(struct lcore *lc)
 		rte_rcu_qsbr_thread_offline(qsbr, lc->index);
 		n = epoll_wait(lc->epoll_fd, ev, RTE_DIM(ev), timeout_ms);
 		rte_rcu_qsbr_thread_online(qsbr, lc->index);
-		if (n > 0)
+		if (n > 0) {
+			note_woken(lc, ev, n);
 			break;
+		}
 		slept_ms += timeout_ms;
 		work = slept_ms < SLEEP_MAX_MS ? poll_timed(lc) : poll_all(lc);
 		slept_ms %= SLEEP_MAX_MS;
 		lc->quiet_ms = work ? 0 : RTE_MIN(lc->quiet_ms + timeout_ms, (unsigned)QUIET_MS);
 	}
 	__atomic_store_n(&lc->box.sleeping, 0, __ATOMIC_SEQ_CST);
-	drain_wake_fd(lc);
 	disarm_all(lc);
 }
 

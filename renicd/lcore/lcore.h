@@ -33,6 +33,9 @@ struct poller {
 	void *ctx;
 	/* The descriptor stays readable until poll() has taken what there is. */
 	bool level;
+	/* The descriptor has woken its lcore: set by the loop, cleared by whom it serves. A new
+	 * descriptor that is readable wakes, too. */
+	bool woken;
 	/* The loop's own: the descriptor that it watches, and its copy in the epoll set (the
 	 * port may close its own while the peer keeps the file open). */
 	int watched_fd;

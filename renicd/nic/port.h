@@ -42,8 +42,9 @@ struct vf_port_ops {
 	uint16_t (*to_guest)(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_t n);
 	/* Has the guest put frames into queue pair qp? Cheap; reads the ring, writes nothing. */
 	bool (*has_frames)(void *port, uint16_t qp);
-	/* Ask for a signal when the guest sends; returns its descriptor or a POLLER_ value. */
-	int (*arm)(void *port, uint16_t qp);
+	/* Ask for a signal when the guest sends; returns its descriptor or a POLLER_ value. woken:
+	 * the descriptor was heard since the last time. */
+	int (*arm)(void *port, uint16_t qp, bool woken);
 	void (*disarm)(void *port, uint16_t qp);
 	/* Ring sizes and indices, as GET_VRING_BASE tells them (control thread). */
 	void (*ring_info)(void *port, uint16_t qp, struct vf_queue_info *info);

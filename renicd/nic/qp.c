@@ -359,6 +359,7 @@ void vf_ring_stuck(struct vf *vf, uint16_t qp)
 int qp_arm(void *ctx)
 {
 	struct vf_qp *qp = ctx;
+	bool woken = qp->poller.woken;
 
 	/* A destination refused: try again soon, but a link that comes up wakes all lcores. */
 	if (!qp->waits_for_link && (!out_is_empty(qp) || egress_log_has_committed(&qp->log)))
@@ -370,7 +371,8 @@ int qp_arm(void *ctx)
 	if (__atomic_exchange_n(&qp->rewatch, false, __ATOMIC_ACQUIRE))
 		lcore_unwatch(&qp->poller);
 	qp->armed = true;
-	return qp->ops->arm(qp->port, qp->index);
+	qp->poller.woken = false;
+	return qp->ops->arm(qp->port, qp->index, woken);
 }
 
 void qp_disarm(void *ctx)

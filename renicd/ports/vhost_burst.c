@@ -300,7 +300,7 @@ bool vhost_has_frames(void *port, uint16_t qp)
 	return p->packed || rte_vhost_rx_queue_count(p->vid, TX_VRING(qp)) > 0;
 }
 
-int vhost_arm(void *port, uint16_t qp)
+int vhost_arm(void *port, uint16_t qp, bool woken)
 {
 	struct vhost_port *p = port;
 	struct rte_vhost_vring vring;

@@ -149,11 +149,42 @@ static void frames_that_the_uplink_refuses_are_tried_again_by_the_clock_alone(vo
 	lcore_call(0, remove_probe, &p);
 }
 
+/* A port may have to answer before it is heard again: what is heard while it may not be touched is
+ * not forgotten. */
+static void a_kick_in_a_checkpoint_is_told_of_when_the_port_is_armed_again(void **state)
+{
+	static struct probe p; /* outlives a failed assertion */
+	struct fake_port *port = vf_add('a', 0);
+	unsigned disarms, woken;
+
+	lcore_call(0, add_probe, &p);
+	protect("a");
+	for (int ms = 0; ms < PATIENCE_MS && !fake_port_is_armed(port, 0); ms++)
+		usleep(1000);
+	begin("a");
+	await_sleep(&p);
+	woken = fake_port_woken(port, 0);
+	disarms = get(&p.disarms);
+	fake_port_kick(port, 0);
+	for (int ms = 0; ms < PATIENCE_MS && get(&p.disarms) == disarms; ms++)
+		usleep(1000);
+	assert_int_not_equal(get(&p.disarms), disarms);
+	await_sleep(&p);
+	assert_int_equal(fake_port_woken(port, 0), woken);
+	resume("a");
+	await_sleep(&p);
+	for (int ms = 0; ms < PATIENCE_MS && fake_port_woken(port, 0) == woken; ms++)
+		usleep(1000);
+	assert_int_equal(fake_port_woken(port, 0), woken + 1);
+	lcore_call(0, remove_probe, &p);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(committed_frames_that_wait_for_the_link_let_their_lcore_sleep),
 		DEVICE_TEST(frames_that_the_uplink_refuses_are_tried_again_by_the_clock_alone),
+		DEVICE_TEST(a_kick_in_a_checkpoint_is_told_of_when_the_port_is_armed_again),
 	};
 	int failed;
 

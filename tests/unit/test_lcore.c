@@ -47,6 +47,7 @@ static int stop(void **state)
 struct probe {
 	struct poller poller;
 	unsigned polls, arms, disarms; /* atomic */
+	unsigned woken;		       /* atomic: arms after it was heard */
 	unsigned last_order;	       /* atomic */
 	int fd;			       /* what arm says */
 	int lcore;		       /* atomic: that polled it last */
@@ -74,6 +75,8 @@ static int probe_arm(void *ctx)
 {
 	struct probe *p = ctx;
 
+	__atomic_fetch_add(&p->woken, p->poller.woken, __ATOMIC_RELEASE);
+	p->poller.woken = false;
 	__atomic_fetch_add(&p->arms, 1, __ATOMIC_RELEASE);
 	return __atomic_load_n(&p->fd, __ATOMIC_RELAXED);
 }
@@ -400,6 +403,33 @@ static void a_replaced_descriptor_is_watched_when_the_poller_says_so(void **stat
 	close(fd);
 }
 
+static void a_poller_is_told_that_it_was_heard_and_no_other_is(void **state)
+{
+	int fd = eventfd(0, EFD_NONBLOCK), idle_fd = eventfd(0, EFD_NONBLOCK);
+	struct probe p = probe_make(fd), idle = probe_make(idle_fd);
+	uint64_t one = 1;
+
+	lcore_call(0, add, &p);
+	lcore_call(0, add, &idle);
+	for (unsigned i = 0; i < SLEEPS; i++) {
+		unsigned before;
+
+		await_sleep(&p);
+		before = get(&p.arms);
+		lcore_wake(0);
+		assert_true(reaches(&p.arms, before + 1));
+		assert_int_equal(get(&p.woken), i);
+		await_sleep(&p);
+		assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
+		assert_true(reaches(&p.woken, i + 1));
+	}
+	assert_int_equal(get(&idle.woken), 0);
+	lcore_call(0, remove_probe, &p);
+	lcore_call(0, remove_probe, &idle);
+	close(fd);
+	close(idle_fd);
+}
+
 static void wake_ends_a_sleep(void **state)
 {
 	struct probe p = probe_make(POLLER_NO_FD);
@@ -553,6 +583,7 @@ int main(int argc, char **argv)
 		LCORE_TEST(a_sleeping_lcore_wakes_on_a_message),
 		LCORE_TEST(a_sleeping_lcore_wakes_on_an_armed_descriptor),
 		LCORE_TEST(a_replaced_descriptor_is_watched_when_the_poller_says_so),
+		LCORE_TEST(a_poller_is_told_that_it_was_heard_and_no_other_is),
 		LCORE_TEST(wake_ends_a_sleep),
 		LCORE_TEST(a_poller_that_cannot_signal_is_polled_while_its_lcore_sleeps),
 		LCORE_TEST(a_descriptor_that_epoll_refuses_is_polled_instead),

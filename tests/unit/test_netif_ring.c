@@ -22,10 +22,21 @@
 #include "netif_ring.h"
 #include "unit_eal.h"
 
-enum { PAGES = 512, RING = 256, MBUFS = 511, BAD_REF = PAGES + 7, FRAME_MAX = 60000, DOMID = 5 };
+enum {
+	PAGES = 512,
+	RING = 256,
+	MBUFS = 511,
+	BAD_REF = PAGES + 7,
+	FRAME_MAX = 60000,
+	DOMID = 5,
+	EVENT_PORT = 9,
+	EVENT_FD = 77
+};
 
 static uint8_t pages[PAGES][NETIF_PAGE_BYTES];
 static unsigned n_copies, n_notified;
+static unsigned n_taken, n_unmasked; /* of the event channel */
+static bool event_waits;
 static struct rte_mempool *pool;
 
 int __wrap_xengnttab_grant_copy(
@@ -61,6 +72,30 @@ int __wrap_xenevtchn_notify(xenevtchn_handle *xce, evtchn_port_t port)
 	return 0;
 }
 
+xenevtchn_port_or_error_t __wrap_xenevtchn_pending(xenevtchn_handle *xce);
+xenevtchn_port_or_error_t __wrap_xenevtchn_pending(xenevtchn_handle *xce)
+{
+	bool waited = event_waits;
+
+	n_taken++;
+	event_waits = false;
+	return waited ? EVENT_PORT : -1;
+}
+
+int __wrap_xenevtchn_unmask(xenevtchn_handle *xce, evtchn_port_t port);
+int __wrap_xenevtchn_unmask(xenevtchn_handle *xce, evtchn_port_t port)
+{
+	assert_int_equal(port, EVENT_PORT);
+	n_unmasked++;
+	return 0;
+}
+
+int __wrap_xenevtchn_fd(xenevtchn_handle *xce);
+int __wrap_xenevtchn_fd(xenevtchn_handle *xce)
+{
+	return EVENT_FD;
+}
+
 /* ---- the guest ---- */
 
 struct world {
@@ -90,7 +125,8 @@ static int world_setup(void **state)
 	w->ring.domid = DOMID;
 	w->ring.scatter_gather = true;
 	w->ring.broken_fd = eventfd(0, EFD_NONBLOCK);
-	n_copies = n_notified = 0;
+	n_copies = n_notified = n_taken = n_unmasked = 0;
+	event_waits = false;
 	*state = w;
 	return 0;
 }
@@ -748,6 +784,33 @@ static void random_rings_break_nothing(void **state)
 
 #define RING_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
+/* ---- events ---- */
+
+static void arming_is_no_system_call_unless_an_event_came(void **state)
+{
+	struct world *w = *state;
+	int notify;
+
+	assert_int_equal(netif_ring_arm(&w->ring, false), EVENT_FD);
+	assert_int_equal(n_taken + n_unmasked, 0);
+	tx_put(w, 3, 100, 60, 0);
+	RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&w->tx, notify);
+	assert_true(notify);
+}
+
+static void an_event_that_came_is_taken_and_asked_for_again(void **state)
+{
+	struct world *w = *state;
+
+	event_waits = true;
+	assert_int_equal(netif_ring_arm(&w->ring, true), EVENT_FD);
+	assert_int_equal(n_taken, 1);
+	assert_int_equal(n_unmasked, 1);
+	/* Heard, but by somebody else: nothing to unmask. */
+	assert_int_equal(netif_ring_arm(&w->ring, true), EVENT_FD);
+	assert_int_equal(n_unmasked, 1);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -777,6 +840,8 @@ int main(int argc, char **argv)
 		RING_TEST(a_page_that_cannot_be_written_fails_its_frame_alone),
 		RING_TEST(random_frames_keep_every_byte_both_ways),
 		RING_TEST(random_rings_break_nothing),
+		RING_TEST(arming_is_no_system_call_unless_an_event_came),
+		RING_TEST(an_event_that_came_is_taken_and_asked_for_again),
 	};
 	int failed;
 

@@ -63,11 +63,11 @@ static bool netif_has_frames(void *port, uint16_t qp)
 	return qp < p->n_rings && netif_ring_has_frames(p->rings[qp]);
 }
 
-static int netif_arm(void *port, uint16_t qp)
+static int netif_arm(void *port, uint16_t qp, bool woken)
 {
 	const struct netif_port *p = port;
 
-	return qp < p->n_rings ? netif_ring_arm(p->rings[qp]) : POLLER_NO_FD;
+	return qp < p->n_rings ? netif_ring_arm(p->rings[qp], woken) : POLLER_NO_FD;
 }
 
 /* Events come only when they were asked for, one each time: there is nothing to stop. */

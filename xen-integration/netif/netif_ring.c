@@ -468,12 +468,13 @@ uint16_t netif_ring_to_guest(struct netif_ring *r, struct rte_mbuf **pkts, uint1
 
 /* ---- events ---- */
 
-int netif_ring_arm(struct netif_ring *r)
+int netif_ring_arm(struct netif_ring *r, bool woken)
 {
-	xenevtchn_port_or_error_t port;
+	xenevtchn_port_or_error_t port = woken ? xenevtchn_pending(r->evtchn) : -1;
 
-	/* The port stays masked, and the descriptor readable, until it is taken and unmasked. */
-	while ((port = xenevtchn_pending(r->evtchn)) >= 0)
+	/* The one port stays masked, and the descriptor readable, until it is taken and unmasked.
+	 */
+	if (port >= 0)
 		xenevtchn_unmask(r->evtchn, (evtchn_port_t)port);
 	r->tx.sring->req_event = r->tx.req_cons + 1;
 	r->rx.sring->req_event = r->rx.req_cons + 1;

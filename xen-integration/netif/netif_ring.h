@@ -78,8 +78,9 @@ uint16_t netif_ring_to_guest(struct netif_ring *r, struct rte_mbuf **pkts, uint1
 bool netif_ring_has_frames(const struct netif_ring *r);
 
 /* Ask for an event when the guest sends, or gives receive buffers. The caller looks at the ring
- * once more after this. Returns the descriptor that becomes readable. */
-int netif_ring_arm(struct netif_ring *r);
+ * once more after this. Returns the descriptor that becomes readable. woken: it did, and what it
+ * has to say is to be taken before it can do so again; else this is no system call. */
+int netif_ring_arm(struct netif_ring *r, bool woken);
 
 /* Tell the guest to look at its rings. Any thread. */
 void netif_ring_notify(struct netif_ring *r);

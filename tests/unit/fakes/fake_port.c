@@ -31,6 +31,7 @@ struct queue {
 	struct ring tx, rx; /* the guest's: it sends on tx */
 	uint32_t room;	    /* atomic: receive buffers */
 	uint32_t armed;	    /* atomic */
+	uint32_t woken;	    /* atomic: how often arm was told that the kick was heard */
 	int owner;	    /* atomic: the lcore that was seen first */
 	int kick_fd;	    /* under kick_lock; another one after each start */
 };
@@ -252,11 +253,12 @@ static bool has_frames(void *port, uint16_t qp)
 	       __atomic_load_n(&p->pretend_frames, __ATOMIC_RELAXED);
 }
 
-static int arm(void *port, uint16_t qp)
+static int arm(void *port, uint16_t qp, bool woken)
 {
 	struct fake_port *p = port;
 
 	touch(p, qp, "arm");
+	__atomic_fetch_add(&p->queues[qp].woken, woken, __ATOMIC_RELEASE);
 	__atomic_store_n(&p->queues[qp].armed, 1, __ATOMIC_SEQ_CST);
 	return p->queues[qp].kick_fd;
 }
@@ -472,6 +474,19 @@ void fake_port_hold_round(struct fake_port *p, bool hold)
 bool fake_port_round_is_held(const struct fake_port *p)
 {
 	return __atomic_load_n(&p->round_is_held, __ATOMIC_ACQUIRE);
+}
+
+void fake_port_kick(struct fake_port *p, uint16_t qp)
+{
+	uint64_t one = 1;
+
+	if (write(p->queues[qp].kick_fd, &one, sizeof(one)) != sizeof(one))
+		abort();
+}
+
+uint32_t fake_port_woken(const struct fake_port *p, uint16_t qp)
+{
+	return __atomic_load_n(&p->queues[qp].woken, __ATOMIC_ACQUIRE);
 }
 
 bool fake_port_is_armed(const struct fake_port *p, uint16_t qp)

@@ -57,6 +57,10 @@ void fake_port_pretend_frames(struct fake_port *p, bool pretend);
 /* from_guest does not return until it may: an lcore in the middle of a round. */
 void fake_port_hold_round(struct fake_port *p, bool hold);
 bool fake_port_round_is_held(const struct fake_port *p);
+/* A kick that nobody asked for. */
+void fake_port_kick(struct fake_port *p, uint16_t qp);
+/* How often the device said, as it armed the port, that a kick was heard. */
+uint32_t fake_port_woken(const struct fake_port *p, uint16_t qp);
 bool fake_port_is_armed(const struct fake_port *p, uint16_t qp);
 
 /* ---- what must hold ---- */
