@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "event.h"
+#include "pace.h"
 #include "primary.h"
 
 enum {
@@ -68,6 +69,7 @@ static void tick(struct primary *p)
 	struct nic_error err = {0};
 	int rc = 0;
 
+	p->paused_ns = 0;
 	if (p->copying) {
 		if (p->may_pass)
 			rc = primary_pass(p, &err);
@@ -80,9 +82,8 @@ static void tick(struct primary *p)
 	}
 	if (rc)
 		primary_checkpoint_failed(p, rc, &err);
-	p->next_tick_ns += p->config->interval_us * NS_PER_US;
-	if (p->next_tick_ns < now_ns())
-		p->next_tick_ns = now_ns();
+	p->next_tick_ns = pace_next(
+		p->next_tick_ns, p->config->interval_us * NS_PER_US, now_ns(), p->paused_ns);
 }
 
 static void check_vms(struct primary *p)

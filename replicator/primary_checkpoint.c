@@ -237,6 +237,7 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 	if ((rc || end || !stay) && primary_resume_vms(p, &second))
 		rc = REMUS_E_VM_GONE;
 	t.resumed = now_ns();
+	p->paused_ns = t.resumed - t.start;
 	if (!rc && !end && p->config->replicate_egress)
 		rc = for_each_vf(p, add_held, err);
 	if (!rc && !end)
