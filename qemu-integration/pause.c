@@ -13,8 +13,10 @@
 #include "pause.h"
 
 enum {
-	PIPE_MODE = 0622, /* QEMU may run as another user, and opens it anew */
-	PLUG_BYTE = 0xa5, /* QEMU's state begins with another: QEMU_VM_FILE_MAGIC */
+	PIPE_MODE = 0622,	  /* QEMU may run as another user, and opens it anew */
+	PIPE_MAX_BYTES = 1 << 20, /* what the kernel gives anybody */
+	PLUG_BYTE = 0xa5,	  /* QEMU's state begins with another: QEMU_VM_FILE_MAGIC */
+	BEYOND_BYTES = 8192,	  /* of the state, at least, do not fit into the room */
 };
 
 /* ---- the pipe ---- */
@@ -34,15 +36,48 @@ static int make_pipe(struct pauser *p, struct nic_error *err)
 		       : 0;
 }
 
-/* Fill it, so that a writer waits. */
+/* How much of its state QEMU may write at once: all but an end that differs little from save to
+ * save. 0 as long as no state was seen. In whole pages, as a pipe has them. */
+static size_t room(const struct pauser *p)
+{
+	size_t least = p->least_state_bytes;
+
+	return least > BEYOND_BYTES ? (least - BEYOND_BYTES) & ~(size_t)(REMUS_PAGE_BYTES - 1) : 0;
+}
+
+/* Bytes that the pipe holds: a whole state, where that may be, for then QEMU need not wait for its
+ * reader either. */
+static size_t fit(struct pauser *p)
+{
+	int has = fcntl(p->pipe_write, F_GETPIPE_SZ), larger;
+	size_t want = p->most_state_bytes + REMUS_PAGE_BYTES;
+
+	if (has <= 0 || want <= (size_t)has)
+		return has > 0 ? (size_t)has : 0;
+	larger = fcntl(
+		p->pipe_write, F_SETPIPE_SZ, (int)(want < PIPE_MAX_BYTES ? want : PIPE_MAX_BYTES));
+	return larger > 0 ? (size_t)larger : (size_t)has;
+}
+
+/* Fill the empty pipe but for the room, so that a writer of more waits. */
 static int plug(struct pauser *p, struct nic_error *err)
 {
-	ssize_t n;
+	size_t size = fit(p), left = room(p), most;
+	ssize_t n = 1;
 
+	if (size < REMUS_PAGE_BYTES)
+		return nic_fail(err, RENIC_E_IO, "qemu", "device state: the pipe has no size");
+	if (left > size - REMUS_PAGE_BYTES)
+		left = size - REMUS_PAGE_BYTES;
+	p->room_bytes = left;
 	memset(p->chunk, PLUG_BYTE, sizeof(p->chunk));
-	while ((n = write(p->pipe_write, p->chunk, sizeof(p->chunk))) > 0)
-		p->plug_bytes += n;
-	return errno == EAGAIN
+	while (p->plug_bytes < size - left && n > 0) {
+		most = size - left - p->plug_bytes;
+		n = write(
+			p->pipe_write, p->chunk, most < sizeof(p->chunk) ? most : sizeof(p->chunk));
+		p->plug_bytes += n > 0 ? n : 0;
+	}
+	return n > 0 || errno == EAGAIN
 		       ? 0
 		       : nic_fail(err, RENIC_E_IO, "qemu", "device state: %s", strerror(errno));
 }
@@ -77,14 +112,34 @@ static int unplug(struct pauser *p, struct nic_error *err)
 	return 0;
 }
 
-/* No more than ours is in the pipe: QEMU, which cannot end its save without writing, waits. */
+/* What is in the pipe is ours, and no more of QEMU's than it had room for: QEMU, which cannot end
+ * its save without writing all of it, waits; or its state is so small that check_state() finds it.
+ */
 static int check_held(struct pauser *p, struct nic_error *err)
 {
 	int bytes = 0;
 
-	if (ioctl(p->pipe_read, FIONREAD, &bytes) == 0 && (size_t)bytes == p->plug_bytes)
+	if (ioctl(p->pipe_read, FIONREAD, &bytes) == 0 && (size_t)bytes >= p->plug_bytes &&
+		(size_t)bytes - p->plug_bytes <= p->room_bytes)
 		return 0;
 	return not_held(p, err);
+}
+
+/* A state of more than the room was not written whole before we emptied the pipe. One that is not
+ * may have been, and the VM have run from then on. Either way the next room goes by it. */
+static int check_state(struct pauser *p, bool was_held, size_t bytes, struct nic_error *err)
+{
+	if (bytes == 0)
+		return nic_fail(err, RENIC_E_IO, "qemu", "no device state");
+	if (!p->least_state_bytes || bytes < p->least_state_bytes)
+		p->least_state_bytes = bytes;
+	if (bytes > p->most_state_bytes)
+		p->most_state_bytes = bytes;
+	if (!was_held || bytes > p->room_bytes)
+		return 0;
+	return nic_fail(err, RENIC_E_STATE, "qemu",
+		"its state was %zu bytes, which %zu before did not foresee: it may not have waited",
+		bytes, p->room_bytes);
 }
 
 /* Hand over what QEMU has written by now; sink: NULL: drop it. */
@@ -308,9 +363,7 @@ int pauser_state(struct pauser *p, struct remus_sink *sink, struct nic_error *er
 		rc = finish(p, sink, &bytes, err);
 	if (rc == 0)
 		rc = check_alone(p, was_held, err);
-	if (rc == 0 && bytes == 0)
-		rc = nic_fail(err, RENIC_E_IO, "qemu", "no device state");
-	return rc;
+	return rc == 0 ? check_state(p, was_held, bytes, err) : rc;
 }
 
 /* A save that nobody has read keeps QEMU from all that follows. */

@@ -4,9 +4,9 @@
  * Two ways, chosen at each pause:
  *
  *  - held: one command. `xen-save-devices-state` stops a VM that runs, saves it, and starts it
- *    again. The file it writes is a pipe of ours that is full, so that QEMU waits there, with the
- *    vCPUs stopped, until we empty it. When we die, the write fails and the VM runs on. QEMU has
- *    read the command before all but its last byte.
+ *    again. The file it writes is a pipe of ours that has less room than the state takes, so that
+ *    QEMU waits in its last write, with the vCPUs stopped, until we empty it. When we die, the
+ *    write fails and the VM runs on. QEMU has read the command before all but its last byte.
  *  - by steps: `stop`, `xen-save-devices-state`, `cont`. For a VM that is to stay paused, one that
  *    somebody else paused or that sleeps (S3), and one with disks when it was opened: what they
  *    still read into guest memory is there when `stop` is answered, not when its event says that
@@ -35,6 +35,8 @@ struct pauser {
 	bool has_disks;
 	int pipe_read, pipe_write;
 	size_t plug_bytes; /* of ours in the pipe, before any of QEMU's */
+	size_t room_bytes; /* that this save may take before it waits; less than its state */
+	size_t least_state_bytes, most_state_bytes; /* of the saves so far; 0: none yet */
 	char save_args[64];
 	enum pauser_way way; /* of the pause under way */
 	bool slipped;	     /* it may not have waited in that */

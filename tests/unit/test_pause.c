@@ -20,7 +20,13 @@
 
 #include "pause.h"
 
-enum { LONG_MS = 20000, STATE_BYTES = 300000, SAVED_MAX = 1 << 20, LOG_SIZE = 1024 };
+enum {
+	LONG_MS = 20000,
+	STATE_BYTES = 310000,
+	PART_BYTES = 32 << 10, /* that QEMU writes at once */
+	SAVED_MAX = 1 << 20,
+	LOG_SIZE = 1024,
+};
 
 /* The other side. Commands are done one after the other, so one that waits lets none pass. */
 struct fake_qemu {
@@ -31,6 +37,7 @@ struct fake_qemu {
 	const char *after_save;	 /* and between a save and its reply */
 	char input[4096];
 	size_t used;
+	size_t state_bytes, written;
 	char log[LOG_SIZE]; /* the commands that were done */
 	char path[108];
 };
@@ -61,12 +68,13 @@ static void write_state(struct fake_qemu *q)
 	memset(state, 's', sizeof(state));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", q->given);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0660);
-	for (size_t done = 0; done < sizeof(state);) {
-		ssize_t n = write(fd, state + done, sizeof(state) - done);
+	for (size_t done = 0, left; (left = q->state_bytes - done) > 0;) {
+		ssize_t n = write(fd, state, left < PART_BYTES ? left : PART_BYTES);
 
 		if (n <= 0)
 			break;
 		done += n;
+		__atomic_store_n(&q->written, done, __ATOMIC_RELEASE);
 	}
 	close(fd);
 }
@@ -158,7 +166,7 @@ static int start(void **state)
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
 	signal(SIGPIPE, SIG_IGN); /* as QEMU does */
-	qemu = (struct fake_qemu){.running = true, .given = -1};
+	qemu = (struct fake_qemu){.running = true, .given = -1, .state_bytes = STATE_BYTES};
 	snprintf(qemu.path, sizeof(qemu.path), "/tmp/test-pause.%d", (int)getpid());
 	unlink(qemu.path);
 	strcpy(addr.sun_path, qemu.path);
@@ -215,8 +223,8 @@ static void expect_state(void)
 	s.sink.write = take;
 	s.bytes = 0;
 	assert_int_equal(pauser_state(&pauser, &s.sink, &err), 0);
-	assert_int_equal(s.bytes, STATE_BYTES);
-	for (size_t i = 0; i < STATE_BYTES; i++)
+	assert_int_equal(s.bytes, qemu.state_bytes);
+	for (size_t i = 0; i < s.bytes; i++)
 		assert_int_equal(s.text[i], 's');
 }
 
@@ -366,13 +374,12 @@ static void a_pipe_that_was_not_full_is_no_checkpoint(void **state)
 	assert_true(qemu.running);
 }
 
-static void a_pipe_filled_by_others_is_no_checkpoint(void **state)
+static void let_others_fill_the_pipe(void)
 {
 	static struct saved s = {.sink.write = take};
 	int bytes = 0;
 	char some[4096];
 
-	open_pauser();
 	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
 	assert_int_equal(read(pauser.pipe_read, some, sizeof(some)), sizeof(some));
 	while ((size_t)bytes < pauser.plug_bytes) /* QEMU waits for room */
@@ -382,6 +389,54 @@ static void a_pipe_filled_by_others_is_no_checkpoint(void **state)
 	assert_int_equal(pauser_resume(&pauser, &err), 0);
 	assert_true(qemu.running);
 	checkpoint(true);
+}
+
+static void a_pipe_filled_by_others_is_no_checkpoint(void **state)
+{
+	open_pauser();
+	let_others_fill_the_pipe();
+	assert_true(pauser.least_state_bytes > 0);
+	let_others_fill_the_pipe(); /* where there is room as well */
+}
+
+/* Once a state was seen, QEMU is kept from its last write alone. */
+static void a_save_waits_only_at_its_end(void **state)
+{
+	size_t whole_parts = STATE_BYTES / PART_BYTES * PART_BYTES;
+
+	open_pauser();
+	checkpoint(true);
+	qemu.written = 0;
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	while (__atomic_load_n(&qemu.written, __ATOMIC_ACQUIRE) < whole_parts)
+		usleep(100);
+	assert_true(STATE_BYTES > pauser.room_bytes);
+	assert_int_equal(qmp_look(qmp, &err), 0);
+	assert_true(qmp_run(qmp).stopped);
+	assert_int_equal(pauser_resume_soon(&pauser, &err), 0);
+	expect_state();
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_true(qemu.running);
+}
+
+/* It had room, so nothing kept QEMU from going on while we copied. */
+static void a_state_that_had_room_is_no_checkpoint(void **state)
+{
+	static struct saved s = {.sink.write = take};
+
+	open_pauser();
+	checkpoint(true);
+	qemu.state_bytes = STATE_BYTES / 2;
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	assert_true(qemu.state_bytes <= pauser.room_bytes);
+	assert_int_equal(pauser_resume_soon(&pauser, &err), 0);
+	assert_int_equal(pauser_state(&pauser, &s.sink, &err), RENIC_E_STATE);
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_true(qemu.running);
+	checkpoint(true);
+	qemu.state_bytes = STATE_BYTES;
+	checkpoint(true);
+	assert_true(pauser.room_bytes < STATE_BYTES / 2);
 }
 
 /* `stop` makes no event then, and a save would have nothing to hold. */
@@ -444,6 +499,8 @@ int main(void)
 		RULE(one_that_did_not_go_on_by_itself_is_no_checkpoint),
 		RULE(a_pipe_that_was_not_full_is_no_checkpoint),
 		RULE(a_pipe_filled_by_others_is_no_checkpoint),
+		RULE(a_save_waits_only_at_its_end),
+		RULE(a_state_that_had_room_is_no_checkpoint),
 		RULE(a_guest_that_sleeps_is_paused_by_steps),
 		RULE(a_refused_save_is_told_and_the_vm_goes_on),
 		RULE(the_vm_goes_on_without_us),
