@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "event.h"
+#include "hurry.h"
 #include "pace.h"
 #include "primary.h"
 
@@ -294,6 +295,7 @@ int primary_run(const struct remus_config *config, struct role *role, struct nic
 		.timeout_ms = daemon_call_ms(config->renicd_timeout_ms)};
 	p->places = config->in_flight + 1;
 	rc = begin(p, err);
+	hurry_thread(0); /* not the link's, which were made in begin() */
 	if (!rc)
 		rc = loop(p);
 	link_free(p->link);
