@@ -131,5 +131,5 @@ for pvh in (test_a_pvh_guest_sends_and_receives_byte_exact,
             test_a_connection_to_a_pvh_guest_outlives_its_domain):
     pvh.tries, pvh.timeout_s = 2, 240
     pvh.no_gate = "emulated virtualization loses guests, and hangs hosts"
-# Of four tries on two loaded cores, one went through: the host hung, or programs of it died.
+# Of five tries on two loaded cores, two went through: the host hung, or programs of it died.
 test_a_connection_to_a_pvh_guest_outlives_its_domain.on_request = True
