@@ -311,6 +311,8 @@ const struct command commands[] = {
 		"From now on hold what the group's VFs send"),
 	CALLS("protection", "stop", "protection_stop", protection_stop_params, show_group_row,
 		"Hold no longer; what is held leaves"),
+	CALLS("checkpoint", "prepare", "checkpoint_prepare", group, show_record,
+		"Would begin be refused? Before the VMs are paused"),
 	CALLS("checkpoint", "begin", "checkpoint_begin", group, show_checkpoint,
 		"Suspend the group's VFs and seal the open epoch"),
 	CALLS("checkpoint", "resume", "checkpoint_resume", group, show_nothing,

@@ -114,9 +114,12 @@ static void remember(struct protect *p, uint64_t epoch, int64_t now)
 static int checkpoint(struct protect *p)
 {
 	struct renic_checkpoint checkpoint;
-	int64_t start = now_ns(), begun, resumed;
+	int64_t start, begun, resumed;
 	struct renic_error err;
 
+	if (renic_checkpoint_prepare(p->ctl->client, p->group, &err))
+		return ctl_fail("checkpoint_prepare", &err);
+	start = now_ns();
 	if (renic_checkpoint_begin(p->ctl->client, p->group, &checkpoint, &err))
 		return ctl_fail("checkpoint_begin", &err);
 	begun = now_ns();

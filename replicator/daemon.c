@@ -138,6 +138,11 @@ int daemon_unprotect(struct daemon *d, bool discard, struct nic_error *err)
 			discard ? RENIC_HELD_DISCARD : RENIC_HELD_RELEASE, &why));
 }
 
+int daemon_prepare(struct daemon *d, struct nic_error *err)
+{
+	CALL(d, "checkpoint_prepare", renic_checkpoint_prepare(d->client, d->group, &why));
+}
+
 int daemon_resume(struct daemon *d, struct nic_error *err)
 {
 	CALL(d, "checkpoint_resume", renic_checkpoint_resume(d->client, d->group, &why));

@@ -58,6 +58,8 @@ int daemon_group(struct daemon *d, struct daemon_group *group, struct nic_error 
 int daemon_protect(struct daemon *d, struct nic_error *err);
 int daemon_unprotect(struct daemon *d, bool discard, struct nic_error *err);
 
+/* While the VMs run: an error that daemon_begin() would give. */
+int daemon_prepare(struct daemon *d, struct nic_error *err);
 /* d->checkpoint and d->vfs are filled; the area holds them until the next call. */
 int daemon_begin(struct daemon *d, struct nic_error *err);
 int daemon_resume(struct daemon *d, struct nic_error *err);

@@ -279,9 +279,12 @@ static int checkpoint(struct daemon *d)
 {
 	struct sealed *sealed = &d->sealed[d->sealed_tail % IN_FLIGHT_MAX];
 	struct renic_checkpoint result;
-	uint64_t start = rte_rdtsc(), resumed;
-	int error = renic_checkpoint_begin(d->client, d->group, &result, &d->error);
+	uint64_t start, resumed;
+	int error = renic_checkpoint_prepare(d->client, d->group, &d->error);
 
+	start = rte_rdtsc(); /* a VM would be paused from here on */
+	if (!error)
+		error = renic_checkpoint_begin(d->client, d->group, &result, &d->error);
 	if (error)
 		return error;
 	histogram_add(&d->begin_ns, tsc_to_ns(rte_rdtsc() - start));

@@ -194,6 +194,14 @@ static int take_fd(struct stream *stream)
 	return fd;
 }
 
+int renic_checkpoint_prepare(
+	struct renic_client *client, const char *group, struct renic_error *err)
+{
+	struct span result;
+
+	return call_group(client, "checkpoint_prepare", group, "", &result, err);
+}
+
 static int begin(struct renic_client *client, const char *group,
 	struct renic_checkpoint *checkpoint, struct vf_list *list, int *fd, struct renic_error *err)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Protection and checkpoints: protection_start, protection_stop, checkpoint_begin,
- * checkpoint_resume, checkpoint_abort, checkpoint_commit. The order of the calls is the
- * replicator's (docs/protocol.md); what is legal when, the group's state machine decides.
+ * Protection and checkpoints: protection_start, protection_stop, checkpoint_prepare,
+ * checkpoint_begin, checkpoint_resume, checkpoint_abort, checkpoint_commit. The order of the calls
+ * is the replicator's (docs/protocol.md); what is legal when, the group's state machine decides.
  *
  * checkpoint_begin is on a paused VM's clock: it writes no more than the replicator needs.
  * Control thread.
@@ -113,6 +113,33 @@ static int answer_area(struct rpc_call *call, struct nic_error *err)
 		RPC_REPLY_FDS_MAX);
 }
 
+static void answer_epoch(
+	struct json_writer *out, const char *group, const struct checkpoint_info *info)
+{
+	jw_str(out, "group", group);
+	jw_u64(out, "term", info->term);
+	jw_u64(out, "epoch", info->epoch);
+	jw_u64(out, "held_pkts", info->held_pkts);
+	jw_u64(out, "held_bytes", info->held_bytes);
+}
+
+/* What it tells is of less use than that it is called: the way through this thread, which has
+ * slept since the last checkpoint, is in the caches again when the VM is paused. */
+static int checkpoint_prepare(struct rpc_call *call, struct nic_error *err)
+{
+	const struct group_ref *p = call->params;
+	struct group_command cmd = group_command(call, p->group, p->term);
+	struct checkpoint_info info;
+	int rc = nic_checkpoint_prepare(&cmd, &info, err);
+
+	if (rc)
+		return rc;
+	jw_open(call->out, NULL, '{');
+	answer_epoch(call->out, p->group, &info);
+	jw_close(call->out, '}');
+	return 0;
+}
+
 static int checkpoint_begin(struct rpc_call *call, struct nic_error *err)
 {
 	const struct group_ref *p = call->params;
@@ -127,11 +154,7 @@ static int checkpoint_begin(struct rpc_call *call, struct nic_error *err)
 	if (rc)
 		return rc;
 	jw_open(out, NULL, '{');
-	jw_str(out, "group", p->group);
-	jw_u64(out, "term", info.term);
-	jw_u64(out, "epoch", info.epoch);
-	jw_u64(out, "held_pkts", info.held_pkts);
-	jw_u64(out, "held_bytes", info.held_bytes);
+	answer_epoch(out, p->group, &info);
 	jw_u64(out, "duration_us", info.duration_us);
 	jw_open(out, "vfs", '[');
 	nic_checkpoint_foreach(p->group, answer_vf, out);
@@ -195,6 +218,13 @@ static const struct rpc_method methods[] = {
 		RPC_PARAMS(stop_table),
 		.params_size = sizeof(struct stop_params),
 		.help = "let frames pass again",
+	},
+	{
+		.name = "checkpoint_prepare",
+		.handler = checkpoint_prepare,
+		RPC_PARAMS(ref_table),
+		.params_size = sizeof(struct group_ref),
+		.help = "before the VMs are paused: is checkpoint_begin legal? then it is fast",
 	},
 	{
 		.name = "checkpoint_begin",

@@ -259,6 +259,22 @@ int nic_protection_stop(const struct group_command *cmd, bool discard, struct ni
 	return 0;
 }
 
+int nic_checkpoint_prepare(
+	const struct group_command *cmd, struct checkpoint_info *info, struct nic_error *err)
+{
+	uint64_t age_us = 0;
+	struct nic_error local;
+	struct group *g;
+
+	err = err ? err : &local;
+	g = enter(cmd, GROUP_BEGIN, err);
+	if (!g)
+		return code_of(err);
+	*info = (struct checkpoint_info){.term = g->fsm.term, .epoch = g->fsm.epoch};
+	group_held(g, &info->held_pkts, &info->held_bytes, &age_us);
+	return 0;
+}
+
 int nic_checkpoint_begin(
 	const struct group_command *cmd, struct checkpoint_info *info, struct nic_error *err)
 {

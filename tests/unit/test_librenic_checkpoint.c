@@ -72,6 +72,8 @@ static void answer_all(struct peer *p)
 	expect_request(
 		p, REQUEST("7", "protection_stop", "{\"group\":\"g.0\",\"held\":\"release\"}"));
 	peer_error(p, "{\"code\":-1,\"message\":\"no\",\"data\":{\"state\":\"unprotected\"}}");
+	expect_request(p, REQUEST("8", "checkpoint_prepare", "{\"group\":\"g.0\"}"));
+	peer_result(p, "{\"epoch\":8}");
 }
 
 static void requests_and_replies_are_as_the_protocol_has_them(void **state)
@@ -92,6 +94,7 @@ static void requests_and_replies_are_as_the_protocol_has_them(void **state)
 	assert_int_equal(renic_protection_stop(client, "g.0", RENIC_HELD_DISCARD, &err), 0);
 	assert_int_equal(
 		renic_protection_stop(client, "g.0", RENIC_HELD_RELEASE, NULL), RENIC_E_STATE);
+	assert_int_equal(renic_checkpoint_prepare(client, "g.0", &err), 0);
 	finish(client);
 }
 

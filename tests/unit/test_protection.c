@@ -695,6 +695,32 @@ static void protection_starts_again_while_released_frames_wait(void **state)
 	assert_int_equal(events_of(EVENT_GROUP_STATE), 20);
 }
 
+static void prepare_tells_what_begin_would_do_and_changes_nothing(void **state)
+{
+	struct checkpoint_info info;
+	struct nic_error err;
+
+	vf_add('a', 0);
+	assert_int_equal(nic_checkpoint_prepare(GROUP_COMMAND("a", 0), &info, &err), RENIC_E_STATE);
+	protect("a");
+	guest_sends_many(FRAME('a', TO_NOBODY, 0), 3);
+	settle();
+	for (int twice = 0; twice < 2; twice++) {
+		assert_int_equal(nic_checkpoint_prepare(GROUP_COMMAND("a", 0), &info, &err), 0);
+		assert_int_equal(info.epoch, 1);
+		assert_int_equal(info.held_pkts, 3);
+		assert_int_equal(info.held_bytes, 3 * LEN_DEFAULT);
+	}
+	assert_string_equal(info_of('a').role, "protected");
+	assert_int_equal(begin("a"), 1);
+	assert_int_equal(nic_checkpoint_prepare(GROUP_COMMAND("a", 0), &info, &err), RENIC_E_STATE);
+	assert_string_equal(err.state, "suspended");
+	resume("a");
+	commit("a", 1);
+	settle();
+	wire_gets_many(FRAME('a', TO_NOBODY, 0), 3);
+}
+
 static void what_is_not_legal_is_refused_and_changes_nothing(void **state)
 {
 	struct checkpoint_info info;
@@ -1143,6 +1169,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(stop_release_lets_all_leave_in_order_and_later_frames_at_once),
 		DEVICE_TEST(stop_discard_drops_the_uncommitted_and_counts_them),
 		DEVICE_TEST(protection_starts_again_while_released_frames_wait),
+		DEVICE_TEST(prepare_tells_what_begin_would_do_and_changes_nothing),
 		DEVICE_TEST(what_is_not_legal_is_refused_and_changes_nothing),
 		DEVICE_TEST(a_group_without_vfs_cannot_be_protected),
 		DEVICE_TEST(inside_a_group_that_passes_unicast_is_not_held),

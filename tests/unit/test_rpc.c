@@ -57,11 +57,11 @@ static void method_list_has_every_method_with_its_parameters(void **state)
 		"config_save", "config_load", "uplink_get", "vf_create", "vf_delete", "vf_set",
 		"vf_get", "vf_list", "vf_stats", "vf_reset", "group_create", "group_delete",
 		"group_set", "group_get", "group_list", "protection_start", "protection_stop",
-		"checkpoint_begin", "checkpoint_resume", "checkpoint_abort", "checkpoint_commit",
-		"standby_start", "standby_stop", "standby_restore", "egress_load", "activate",
-		"vf_announce", "ingress_take", "ingress_give", "egress_log_get", "snapshot_get",
-		"capture_start", "capture_stop", "capture_list", "events_subscribe",
-		"events_unsubscribe"};
+		"checkpoint_prepare", "checkpoint_begin", "checkpoint_resume", "checkpoint_abort",
+		"checkpoint_commit", "standby_start", "standby_stop", "standby_restore",
+		"egress_load", "activate", "vf_announce", "ingress_take", "ingress_give",
+		"egress_log_get", "snapshot_get", "capture_start", "capture_stop", "capture_list",
+		"events_subscribe", "events_unsubscribe"};
 	int fd = fixture_connect(*state);
 	json_t *result = fixture_call(fd, "rpc_get_methods", NULL);
 	json_t *method, *param;
@@ -413,6 +413,9 @@ static void checkpoint_goes_by_its_calls(void **state)
 	result = fixture_call(fd, "protection_start", "{\"group\":\"g\"}");
 	assert_string_equal(fixture_string(result, "state"), "protected");
 	json_decref(result);
+	result = fixture_call(fd, "checkpoint_prepare", "{\"group\":\"g\"}");
+	assert_members(result, "group term epoch held_pkts held_bytes");
+	json_decref(result);
 	json_decref(fixture_call(fd, "checkpoint_begin", "{\"group\":\"g\"}"));
 	result = fixture_call(fd, "checkpoint_resume", "{\"group\":\"g\"}");
 	assert_true(json_is_true(result));
@@ -437,8 +440,9 @@ static void checkpoint_goes_by_its_calls(void **state)
 
 static void device_is_told_the_term_that_a_command_carries(void **state)
 {
-	static const char *const methods[] = {"protection_start", "checkpoint_begin",
-		"checkpoint_resume", "checkpoint_begin", "checkpoint_abort", "protection_stop"};
+	static const char *const methods[] = {"protection_start", "checkpoint_prepare",
+		"checkpoint_begin", "checkpoint_resume", "checkpoint_begin", "checkpoint_abort",
+		"protection_stop"};
 	int fd = fixture_connect(*state);
 
 	json_decref(fixture_call(fd, "group_create", "{\"name\":\"g\"}"));

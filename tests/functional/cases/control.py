@@ -22,10 +22,10 @@ def illegal_states_are_named(env):
     daemon.call("vf_create", name="vf1", role="server")
     daemon.call("group_create", name="g", vfs=["vf1"])
     steps = {
-        "unprotected": ("protection_stop", "checkpoint_begin", "checkpoint_resume",
-                        "checkpoint_abort", "checkpoint_commit"),
+        "unprotected": ("protection_stop", "checkpoint_prepare", "checkpoint_begin",
+                        "checkpoint_resume", "checkpoint_abort", "checkpoint_commit"),
         "protected": ("protection_start", "checkpoint_resume", "checkpoint_abort"),
-        "suspended": ("protection_start", "checkpoint_begin", "protection_stop"),
+        "suspended": ("protection_start", "checkpoint_prepare", "checkpoint_begin", "protection_stop"),
     }
     enter = {"unprotected": None, "protected": "protection_start", "suspended": "checkpoint_begin"}
     for state, refused in steps.items():
@@ -298,7 +298,8 @@ def every_method_describes_itself(env):
     for name in ("version", "rpc_get_methods", "log_set_level", "uplink_get", "vf_create",
                  "vf_delete", "vf_set", "vf_get", "vf_list", "vf_stats", "vf_reset",
                  "group_create", "group_delete", "group_set", "group_get", "group_list",
-                 "protection_start", "protection_stop", "checkpoint_begin", "checkpoint_resume",
+                 "protection_start", "protection_stop", "checkpoint_prepare", "checkpoint_begin",
+                 "checkpoint_resume",
                  "checkpoint_abort", "checkpoint_commit", "egress_log_get", "events_subscribe",
                  "events_unsubscribe"):
         check(methods[name]["help"], f"help of {name}")

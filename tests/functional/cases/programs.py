@@ -48,7 +48,9 @@ def renicctl_speaks_every_method(env):
     extents = ask(env, daemon, "egress-log", "get", "vf1", "-o", log)
     equal(sum(extent["bytes"] for extent in extents["extents"]), os.path.getsize(log),
           "bytes that egress-log get wrote")
+    coming = ask(env, daemon, "checkpoint", "prepare", "g")
     begun = ask(env, daemon, "checkpoint", "begin", "g")
+    equal(coming["epoch"], begun["epoch"], "checkpoint prepare")
     equal(begun["held_pkts"], 100, "checkpoint begin")
     ask(env, daemon, "checkpoint", "resume", "g")
     equal(ask(env, daemon, "checkpoint", "commit", "g", str(begun["epoch"]))["committed_epoch"],
@@ -90,8 +92,8 @@ def renicctl_speaks_every_method(env):
     spoken = {"version", "rpc_get_methods", "log_set_level", "uplink_get", "vf_create",
               "vf_delete", "vf_set", "vf_get", "vf_list", "vf_stats", "vf_reset", "group_create",
               "group_delete", "group_set", "group_get", "group_list", "protection_start",
-              "protection_stop", "checkpoint_begin", "checkpoint_resume", "checkpoint_abort",
-              "checkpoint_commit", "egress_log_get", "snapshot_get", "config_save", "config_load",
+              "protection_stop", "checkpoint_prepare", "checkpoint_begin", "checkpoint_resume",
+              "checkpoint_abort", "checkpoint_commit", "egress_log_get", "snapshot_get", "config_save", "config_load",
               "capture_start", "capture_stop", "capture_list",
               "standby_start", "standby_stop", "standby_restore", "activate", "vf_announce",
               "ingress_take", "ingress_give", "egress_load",

@@ -382,6 +382,13 @@ int nic_checkpoint_begin(
 	return 0;
 }
 
+int nic_checkpoint_prepare(
+	const struct group_command *cmd, struct checkpoint_info *info, struct nic_error *err)
+{
+	*info = (struct checkpoint_info){.epoch = 1};
+	return move_group(cmd, "protected", "protected", err) ? 0 : err->code;
+}
+
 int nic_checkpoint_resume(const struct group_command *cmd, struct nic_error *err)
 {
 	return move_group(cmd, "suspended", "protected", err) ? 0 : err->code;
