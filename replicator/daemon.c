@@ -138,9 +138,16 @@ int daemon_unprotect(struct daemon *d, bool discard, struct nic_error *err)
 			discard ? RENIC_HELD_DISCARD : RENIC_HELD_RELEASE, &why));
 }
 
+/* One of before there was this call does without. */
 int daemon_prepare(struct daemon *d, struct nic_error *err)
 {
-	CALL(d, "checkpoint_prepare", renic_checkpoint_prepare(d->client, d->group, &why));
+	struct renic_error why;
+	int rc = daemon_connect(d, err);
+
+	if (rc)
+		return rc;
+	rc = renic_checkpoint_prepare(d->client, d->group, &why);
+	return rc == RENIC_E_METHOD ? 0 : daemon_done(d, rc, "checkpoint_prepare", &why, err);
 }
 
 int daemon_resume(struct daemon *d, struct nic_error *err)

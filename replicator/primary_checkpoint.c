@@ -218,11 +218,12 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 	struct times t = {0};
 	struct nic_error second = {0};
 	bool begun = false, renicd_resumed = false;
-	int rc = daemon_prepare(&p->daemon, err), end = 0;
+	int rc = p->paused ? 0 : daemon_prepare(&p->daemon, err), end = 0;
 
+	if (rc)
+		return rc;
 	t.start = now_ns();
-	if (!rc)
-		rc = pause_vms(p, stay, err);
+	rc = pause_vms(p, stay, err);
 	t.paused = now_ns();
 	if (!rc) {
 		rc = daemon_begin(&p->daemon, err);
@@ -236,7 +237,7 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 		daemon_abort(&p->daemon, &second);
 	else if (begun && !renicd_resumed)
 		end = daemon_resume(&p->daemon, &second);
-	if (p->paused && (rc || end || !stay) && primary_resume_vms(p, &second))
+	if ((rc || end || !stay) && primary_resume_vms(p, &second))
 		rc = REMUS_E_VM_GONE;
 	t.resumed = now_ns();
 	p->paused_ns = t.resumed - t.start;

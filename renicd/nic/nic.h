@@ -60,7 +60,8 @@ int nic_protection_start(const struct group_command *cmd, struct nic_error *err)
 /* discard: drop what is uncommitted (counted); else release it. */
 int nic_protection_stop(const struct group_command *cmd, bool discard, struct nic_error *err);
 
-/* Would checkpoint_begin be refused now? Nothing changes. */
+/* Would checkpoint_begin be refused now? Nothing changes, nor does it make the caller the group's
+ * replicator. */
 int nic_checkpoint_prepare(
 	const struct group_command *cmd, struct checkpoint_info *info, struct nic_error *err);
 int nic_checkpoint_begin(

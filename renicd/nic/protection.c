@@ -267,8 +267,8 @@ int nic_checkpoint_prepare(
 	struct group *g;
 
 	err = err ? err : &local;
-	g = enter(cmd, GROUP_BEGIN, err);
-	if (!g)
+	g = group_resolve(cmd->group, err);
+	if (!g || check(g, cmd, GROUP_BEGIN, err))
 		return code_of(err);
 	*info = (struct checkpoint_info){.term = g->fsm.term, .epoch = g->fsm.epoch};
 	group_held(g, &info->held_pkts, &info->held_bytes, &age_us);

@@ -301,6 +301,8 @@ static void answer_epochs(struct peer *p, unsigned epoch, unsigned n, bool commi
 	for (; n > 0; n--, epoch++) {
 		char text[128];
 
+		peer_expect(p, "\"method\":\"checkpoint_prepare\"");
+		peer_result(p, "{}");
 		peer_expect(p, "\"method\":\"checkpoint_begin\"");
 		snprintf(text, sizeof(text),
 			"{\"epoch\":%u,\"held_pkts\":%u,\"held_bytes\":%u,"
@@ -410,7 +412,7 @@ static void delayed(struct peer *p)
 			committed = (unsigned)strtoul(epoch + 8, NULL, 10);
 			if (committed > sealed || now_ms() - resumed_ms[committed] < DELAY_MS)
 				peer_fail(p, "too early: %s", p->line);
-		} else {
+		} else if (!strstr(p->line, "_prepare")) {
 			peer_fail(p, "%s with %u sealed, %u committed", p->line, sealed, committed);
 		}
 		peer_result(p, text);
@@ -454,6 +456,8 @@ static void begin_refused(struct peer *p)
 {
 	answer_start(p);
 	answer_epochs(p, 1, 1, true, 0);
+	peer_expect(p, "checkpoint_prepare");
+	peer_result(p, "{}");
 	peer_expect(p, "checkpoint_begin");
 	peer_error(p, "{\"code\":-1,\"message\":\"not now\",\"data\":{\"state\":\"unprotected\"}}");
 	peer_wait_close(p); /* and no protection_stop: what is held stays held */

@@ -1085,6 +1085,19 @@ static void with_policy_release_a_lost_replicator_ends_the_protection(void **sta
 	wire_gets(FRAME('a', TO_NOBODY, 10));
 }
 
+static void who_only_asks_before_a_checkpoint_is_not_the_replicator(void **state)
+{
+	struct checkpoint_info info;
+
+	group_with_replicator(REPLICATOR_RELEASE, 0);
+	assert_int_equal(nic_checkpoint_prepare(GROUP_COMMAND("g", BOB), &info, NULL), 0);
+	nic_client_gone(BOB);
+	assert_string_equal(group_of("g").replicator, "connected");
+	assert_string_equal(group_of("g").state, "protected");
+	settle();
+	wire_gets_nothing();
+}
+
 static void a_lost_replicators_checkpoint_can_be_resumed_by_another(void **state)
 {
 	struct checkpoint_info info;
@@ -1183,6 +1196,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(front_end_and_checkpoints_may_go_on_at_once),
 		DEVICE_TEST(a_replicator_whose_connection_closes_is_lost_and_frames_stay_held),
 		DEVICE_TEST(with_policy_release_a_lost_replicator_ends_the_protection),
+		DEVICE_TEST(who_only_asks_before_a_checkpoint_is_not_the_replicator),
 		DEVICE_TEST(a_lost_replicators_checkpoint_can_be_resumed_by_another),
 		DEVICE_TEST(a_silent_replicator_is_lost_and_frames_stay_held),
 		DEVICE_TEST(a_silent_replicator_is_lost_and_frames_are_released),
