@@ -152,7 +152,8 @@ def main():
                         help="where results go (default build-bench)")
     arguments = parser.parse_args()
     chosen = [case for case in load()
-              if not arguments.k or any(word in case.name for word in arguments.k)]
+              if (any(word in case.name for word in arguments.k) if arguments.k
+                  else arguments.l or not case.on_request)]
     if arguments.l:
         print("\n".join(f"{case.name:30} {case.title}" for case in chosen))
         return 0

@@ -55,7 +55,7 @@ case(name="protected_1518_40g", title="protected at 25 ms, 1518 B at 40 Gb/s", u
 for period in ("2ms", "5ms", "25ms", "100ms"):
     for size in (64, 1518):
         case(name=f"epoch_{period}_{size}", title=f"protected at {period[:-2]} ms, {size} B",
-             unit="Mpps", scale=MPPS, turns=3,
+             unit="Mpps", scale=MPPS, turns=2,
              sides={"protected": renicd(SENT, f"--epoch={period}", f"--size={size}",
                                         seconds=0.9),
                     "unprotected": renicd(f"--size={size}", seconds=0.9)},

@@ -45,14 +45,14 @@ case(name="qemu_rr_free", title="QEMU guest, request/response, not held", unit="
      turns=TURNS, sides=samples(GUESTS, "trips_free"))
 case(name="qemu_rr_held", title="QEMU guest, request/response, held at 25 ms (tap: filter-buffer)",
      unit="1/s", turns=TURNS, sides=samples(GUESTS, "trips_held"))
-PEERS = ("peers", str(TURNS), "2")
+PEERS = ("peers", "2", "2")
 OWN_BEST = ("each side has what it can: a VF takes checksums and segments from the guest, testpmd's net_vhost has nobody "
             "to pass them to; both have the same wire, the guest is under software emulation")
 for wire in ("net_tap", "net_af_packet"):
     for way, title in (("from_guest", "QEMU guest, TCP to the wire"),
                        ("to_guest", "QEMU guest, TCP from the wire")):
         case(name=f"qemu_tcp_{way}_{wire}", unit="Mbit/s",
-             title=f"{title} ({wire}), beside testpmd's net_vhost", turns=TURNS,
+             title=f"{title} ({wire}), beside testpmd's net_vhost", turns=2,
              sides=samples((*PEERS, wire[len("net_"):]), f"tcp_{way}", 1e6, peers=(TESTPMD,)),
              note=OWN_BEST, budget=ratio_at_least(1.0, "≥ 1.0 × testpmd"))
 case(name="qemu_migration", title="QEMU live migration: the client's silence", unit="ms",

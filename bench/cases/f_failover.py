@@ -30,7 +30,7 @@ def colo_side(what):
     def side(world):
         for _ in range(2):
             try:
-                return run("peers.py", "colo", str(COLO_MS), "2" if world.quick else "10")[what]
+                return run("peers.py", "colo", str(COLO_MS), "2" if world.quick else "8")[what]
             except subprocess.CalledProcessError:
                 pass
         raise Skip("QEMU's COLO did not begin, twice")
@@ -40,14 +40,14 @@ def colo_side(what):
 def qemu_side(what):
     """QEMU's own part of a pause."""
     return {"QEMU alone, 192 MiB, idle, on a tap": lambda world: run(
-        "peers.py", "stops", "2" if world.quick else "10")[what]}
+        "peers.py", "stops", "2" if world.quick else "8")[what]}
 
 
 def pause_sides(what):
     """A side for each guest and load; one run serves all cases."""
     def side(ram, load):
         return lambda world: run("failover.py", "pauses", ram,
-                                 "2" if world.quick else "10")[load][what]
+                                 "2" if world.quick else "8")[load][what]
     return {f"{name}, {load}": side(ram, load)
             for name, ram in RAM.items() for load in ("idle", "busy")}
 
@@ -55,7 +55,7 @@ def pause_sides(what):
 def rate_sides(what):
     """A side for each interval, and for QEMU's buffer at each."""
     def side(program, experiment, name):
-        return lambda world: run(program, experiment, "1" if world.quick else "5")[name][what]
+        return lambda world: run(program, experiment, "1" if world.quick else "3")[name][what]
 
     held = ("5 ms", "25 ms", "100 ms")
     return {name: side("failover.py", "rates", name) for name in ("unprotected", *held)} | {

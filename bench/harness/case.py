@@ -78,6 +78,7 @@ class Case:
     scale: float = 1.0  # values are divided by it for printing
     plot: Optional[dict] = None  # {"group": name of the plot, "x": position or label}
     note: str = ""
+    on_request: bool = False  # only when its name is asked for
     prepare: Optional[Callable] = None
     timeout_s: int = 240  # a hang's guard
     extra: dict = field(default_factory=dict)
