@@ -18,6 +18,7 @@
 #include <rte_pdump.h>
 
 #include "eal.h"
+#include "sched_attributes.h"
 
 enum { ARGS_MAX = 64, ARG_SIZE = 1024, CONTROL_NICE = -10, CONTROL_SLICE_NS = 100000 };
 
@@ -121,18 +122,9 @@ static void add_sharing(struct args *args, const struct eal_params *params)
 	add(args, "--file-prefix=%s", prefix[0] ? prefix : "renicd");
 }
 
-/* From sched_setattr(2), for which the C library has no function. */
-struct attributes {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime_ns, deadline_ns, period_ns;
-};
-
 void eal_hurry_control(void)
 {
-	const struct attributes attributes = {
+	const struct sched_attributes attributes = {
 		.size = sizeof(attributes),
 		.policy = SCHED_OTHER,
 		.nice = CONTROL_NICE,

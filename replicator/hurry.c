@@ -4,26 +4,17 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "hurry.h"
-
-/* From sched_setattr(2), for which the C library has no function. */
-struct attributes {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime_ns, deadline_ns, period_ns;
-};
+#include "sched_attributes.h"
 
 int hurry_thread(pid_t thread)
 {
-	struct attributes a;
+	struct sched_attributes a;
 
 	if (syscall(SYS_sched_getattr, thread, &a, sizeof(a), 0) < 0)
 		return -errno;

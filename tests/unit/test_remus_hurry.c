@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "hurry.h"
+#include "sched_attributes.h"
 
 enum { THREADS = 3, NICE = 3 };
 
@@ -67,13 +68,7 @@ static int end(void **state)
 /* As the kernel says, 0 before Linux 6.12. */
 static uint64_t slice_ns(pid_t thread)
 {
-	struct {
-		uint32_t size, policy;
-		uint64_t flags;
-		int32_t nice;
-		uint32_t priority;
-		uint64_t runtime_ns, deadline_ns, period_ns;
-	} a = {0};
+	struct sched_attributes a = {0};
 
 	assert_int_equal(syscall(SYS_sched_getattr, thread, &a, sizeof(a), 0), 0);
 	return a.runtime_ns;
