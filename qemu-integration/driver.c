@@ -366,6 +366,7 @@ static int qemu_resume(struct remus_vm *vm, struct nic_error *err)
 
 	if (rc == 0)
 		vm->paused = false;
+	vm->may_have_run |= vm->pauser.slipped;
 	return about(vm, rc, err);
 }
 

@@ -127,8 +127,10 @@ static int check_held(struct pauser *p, struct nic_error *err)
 
 /* A state of more than the room was not written whole before we emptied the pipe. One that is not
  * may have been, and the VM have run from then on. Either way the next room goes by it. */
-static int check_state(struct pauser *p, bool was_held, size_t bytes, struct nic_error *err)
+static int check_state(struct pauser *p, bool was_held, struct nic_error *err)
 {
+	size_t bytes = p->state_bytes;
+
 	if (bytes == 0)
 		return nic_fail(err, RENIC_E_IO, "qemu", "no device state");
 	if (!p->least_state_bytes || bytes < p->least_state_bytes)
@@ -137,20 +139,21 @@ static int check_state(struct pauser *p, bool was_held, size_t bytes, struct nic
 		p->most_state_bytes = bytes;
 	if (!was_held || bytes > p->room_bytes)
 		return 0;
+	p->slipped = true;
 	return nic_fail(err, RENIC_E_STATE, "qemu",
 		"its state was %zu bytes, which %zu before did not foresee: it may not have waited",
 		bytes, p->room_bytes);
 }
 
 /* Hand over what QEMU has written by now; sink: NULL: drop it. */
-static int drain(struct pauser *p, struct remus_sink *sink, size_t *bytes, struct nic_error *err)
+static int drain(struct pauser *p, struct remus_sink *sink, struct nic_error *err)
 {
 	ssize_t n;
 	int rc = 0;
 
 	while (!rc && (n = read(p->pipe_read, p->chunk, sizeof(p->chunk))) > 0) {
-		*bytes += n;
-		if (*bytes > REMUS_BLOB_MAX_BYTES)
+		p->state_bytes += n;
+		if (p->state_bytes > REMUS_BLOB_MAX_BYTES)
 			return nic_fail(err, RENIC_E_IO, "qemu", "device state of more than %d MiB",
 				REMUS_BLOB_MAX_BYTES >> 20);
 		rc = sink ? sink->write(sink, p->chunk, n) : 0;
@@ -223,10 +226,13 @@ void pauser_close(struct pauser *p)
 /* Nothing that a save before has left may come with this one. */
 static int clean(struct pauser *p, struct nic_error *err)
 {
-	size_t dropped = 0;
 	int rc = unplug(p, err);
 
-	return rc == 0 ? drain(p, NULL, &dropped, err) : rc;
+	p->state_bytes = 0;
+	if (rc == 0)
+		rc = drain(p, NULL, err);
+	p->state_bytes = 0;
+	return rc;
 }
 
 int pauser_prepare(struct pauser *p, struct nic_error *err)
@@ -298,6 +304,7 @@ int pauser_pause(struct pauser *p, bool stay, struct nic_error *err)
 		return rc;
 	p->before = qmp_run(p->qmp);
 	p->slipped = false;
+	p->state_bytes = 0;
 	return stay || p->has_disks || p->before.stopped ? step(p, err) : hold(p, err);
 }
 
@@ -314,7 +321,7 @@ int pauser_resume_soon(struct pauser *p, struct nic_error *err)
 }
 
 /* Read until the save is answered. */
-static int finish(struct pauser *p, struct remus_sink *sink, size_t *bytes, struct nic_error *err)
+static int finish(struct pauser *p, struct remus_sink *sink, struct nic_error *err)
 {
 	int64_t deadline = in_ms(p->timeout_ms);
 	int rc = unplug(p, err);
@@ -327,8 +334,8 @@ static int finish(struct pauser *p, struct remus_sink *sink, size_t *bytes, stru
 		if (rc < 0)
 			return rc;
 		if (rc == 0)
-			return drain(p, sink, bytes, err);
-		rc = drain(p, sink, bytes, err);
+			return drain(p, sink, err);
+		rc = drain(p, sink, err);
 	}
 	return rc;
 }
@@ -352,7 +359,6 @@ static int check_alone(struct pauser *p, bool was_held, struct nic_error *err)
 int pauser_state(struct pauser *p, struct remus_sink *sink, struct nic_error *err)
 {
 	bool was_held = p->way == PAUSER_HELD;
-	size_t bytes = 0;
 	int rc = 0;
 
 	if (p->way == PAUSER_NONE || !p->save_id)
@@ -360,18 +366,27 @@ int pauser_state(struct pauser *p, struct remus_sink *sink, struct nic_error *er
 	if (p->slipped || p->plug_bytes > 0)
 		rc = p->slipped ? not_held(p, err) : check_held(p, err);
 	if (rc == 0)
-		rc = finish(p, sink, &bytes, err);
+		rc = finish(p, sink, err);
+	if (rc < 0 && was_held && p->way == PAUSER_NONE)
+		p->slipped = true; /* how much it wrote will not be known */
 	if (rc == 0)
 		rc = check_alone(p, was_held, err);
-	return rc == 0 ? check_state(p, was_held, bytes, err) : rc;
+	return rc == 0 ? check_state(p, was_held, err) : rc;
 }
 
-/* A save that nobody has read keeps QEMU from all that follows. */
+/* A save that nobody has read keeps QEMU from all that follows. What it tells of this pause counts
+ * though no checkpoint came of it: its dirty pages were taken. */
 static int drop_state(struct pauser *p, struct nic_error *err)
 {
-	size_t dropped = 0;
-	int rc = finish(p, NULL, &dropped, err);
+	bool was_held = p->way == PAUSER_HELD;
+	struct nic_error doubt;
+	int rc;
 
+	if (was_held && p->plug_bytes > 0 && check_held(p, &doubt) == 0)
+		unplug(p, &doubt);
+	rc = finish(p, NULL, err);
+	if (rc == 0 && !p->slipped)
+		check_state(p, was_held, &doubt);
 	return rc == RENIC_E_REQUEST ? 0 : rc;
 }
 

@@ -36,10 +36,11 @@ struct pauser {
 	int pipe_read, pipe_write;
 	size_t plug_bytes; /* of ours in the pipe, before any of QEMU's */
 	size_t room_bytes; /* that this save may take before it waits; less than its state */
+	size_t state_bytes; /* of this save, read so far */
 	size_t least_state_bytes, most_state_bytes; /* of the saves so far; 0: none yet */
 	char save_args[64];
 	enum pauser_way way; /* of the pause under way */
-	bool slipped;	     /* it may not have waited in that */
+	bool slipped;	     /* it may not have waited in that; valid until the next */
 	bool ready;
 	/* Commands that are prepared or whose reply is awaited; save: 0: none is. */
 	uint64_t stop_id, save_id;
@@ -69,7 +70,8 @@ int pauser_resume_soon(struct pauser *p, struct nic_error *err);
 /* Hand the state to the sink. RENIC_E_STATE: somebody else made the VM run meanwhile. */
 int pauser_state(struct pauser *p, struct remus_sink *sink, struct nic_error *err);
 
-/* The VM goes on, whatever became of the checkpoint. Of one that does already, nothing. */
+/* The VM goes on, whatever became of the checkpoint. Of one that does already, nothing. Then
+ * `slipped` says whether it may have run before, when it was taken for paused. */
 int pauser_resume(struct pauser *p, struct nic_error *err);
 
 #endif

@@ -311,6 +311,7 @@ static void a_checkpoint_that_is_given_up_lets_the_vm_go(void **state)
 	assert_int_equal(pauser_resume(&pauser, &err), 0);
 	assert_true(qemu.running);
 	checkpoint(true);
+	assert_int_equal(pauser.least_state_bytes, STATE_BYTES); /* not what was left of it */
 }
 
 /* A save that fills the pipe must not keep QEMU from going on. */
@@ -439,6 +440,42 @@ static void a_state_that_had_room_is_no_checkpoint(void **state)
 	assert_true(pauser.room_bytes < STATE_BYTES / 2);
 }
 
+/* It may have gone on before, and its dirty pages were taken, though no checkpoint came of them. */
+static void a_dropped_state_that_had_room_leaves_doubt(void **state)
+{
+	open_pauser();
+	checkpoint(true);
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_false(pauser.slipped);
+	qemu.state_bytes = STATE_BYTES / 2;
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	assert_int_equal(pauser_resume_soon(&pauser, &err), 0);
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_true(pauser.slipped);
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	assert_true(pauser.room_bytes < STATE_BYTES / 2);
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_false(pauser.slipped);
+}
+
+static void a_dropped_state_in_a_pipe_that_was_not_full_leaves_doubt(void **state)
+{
+	char some[4096];
+
+	open_pauser();
+	for (int i = 0; i < 2; i++) { /* the second time there is room as well */
+		assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+		assert_int_equal(read(pauser.pipe_read, some, sizeof(some)), sizeof(some));
+		assert_int_equal(pauser_resume(&pauser, &err), 0);
+		assert_true(qemu.running);
+		assert_true(pauser.slipped);
+		checkpoint(true);
+		assert_false(pauser.slipped);
+		assert_int_equal(pauser.most_state_bytes, STATE_BYTES);
+	}
+}
+
 /* `stop` makes no event then, and a save would have nothing to hold. */
 static void a_guest_that_sleeps_is_paused_by_steps(void **state)
 {
@@ -501,6 +538,8 @@ int main(void)
 		RULE(a_pipe_filled_by_others_is_no_checkpoint),
 		RULE(a_save_waits_only_at_its_end),
 		RULE(a_state_that_had_room_is_no_checkpoint),
+		RULE(a_dropped_state_that_had_room_leaves_doubt),
+		RULE(a_dropped_state_in_a_pipe_that_was_not_full_leaves_doubt),
 		RULE(a_guest_that_sleeps_is_paused_by_steps),
 		RULE(a_refused_save_is_told_and_the_vm_goes_on),
 		RULE(the_vm_goes_on_without_us),
