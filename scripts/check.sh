@@ -49,9 +49,11 @@ sanitized() {
 }
 
 # The tests in which threads meet: docs/threads.md.
-TSAN_TESTS=(lcore log_pool qp_2_lcores switch_2_lcores vf_2_lcores protection_2_lcores
-	protection_model_2_lcores standby_2_lcores stress_device_2_lcores stress_device_3_lcores
-	ask vhost_ring capture_ring metrics librenic_call librenic_checkpoint librenic_event control_server remus_staging)
+TSAN_TESTS=(lcore log_pool qp_2_lcores switch_2_lcores vf_2_lcores output_commit_2_lcores
+	suspend_2_lcores protection_2_lcores group_inside_2_lcores replicator_2_lcores
+	protection_model_2_lcores standby_2_lcores stress_device_2_lcores stress_device_3_lcores ask
+	vhost_ring capture_ring metrics librenic_call librenic_checkpoint librenic_event
+	control_server remus_staging)
 
 tsan() {
 	scripts/build.sh build-tsan --tests -Dbuildtype=debugoptimized -Db_sanitize=thread \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The data path of a queue pair: renicd/nic/qp.c, qp_rx.c, frontend.c. What is held by a
- * checkpoint is in test_protection.c.
+ * checkpoint is in test_suspend.c and test_output_commit.c.
  */
 #include <sched.h>
 
