@@ -6,7 +6,8 @@
  *
  * Invariant: once `known`, the copy is what the caller copied too. It cannot be that of a running
  * process: a page may change and change back between our look and the caller's. So collections
- * of a running process report nothing, and the first one of the paused process everything.
+ * of a running process report nothing, and the first one of the paused process after them
+ * everything.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -78,8 +79,10 @@ static int collect(void *state, uint64_t *bitmap, bool paused, struct nic_error 
 	struct compare *c = state;
 	uint8_t *copy = c->copy;
 
-	if (!paused)
+	if (!paused) {
+		c->known = false;
 		return 0;
+	}
 	for (unsigned i = 0; i < c->target->n_areas; i++) {
 		const struct dirty_area *area = &c->target->areas[i];
 

@@ -56,9 +56,9 @@ struct remus_vm {
 	struct qmp *qmp;
 	struct guest_ram ram;
 	struct dirty_tracker tracker; /* primary */
-	bool paused;
-	bool may_have_run;    /* when it was taken for paused: pages may have been missed */
-	struct pauser pauser; /* primary */
+	bool paused;		      /* by us */
+	bool may_have_run;	      /* when it was taken for paused: pages may have been missed */
+	struct pauser pauser;	      /* primary */
 	/* Standby: what apply() took last. */
 	uint8_t *blob;
 	size_t blob_bytes, blob_size;
@@ -160,15 +160,16 @@ static int check_status(struct remus_vm *vm, enum remus_side side, struct nic_er
 {
 	char status[32];
 	int rc = ask_status(vm, OPEN_TIMEOUT_MS, status, err);
+	bool paused; /* by somebody else, who may let it run at any time */
 
 	if (rc < 0)
 		return rc;
-	vm->paused = !strcmp(status, "paused");
-	qmp_set_stopped(vm->qmp, vm->paused);
+	paused = !strcmp(status, "paused");
+	qmp_set_stopped(vm->qmp, paused);
 	if (side == REMUS_STANDBY && strcmp(status, "inmigrate"))
 		return nic_fail(err, RENIC_E_UNSUPPORTED, "qemu",
 			"it is %s; a standby is started with -S -incoming defer", status);
-	if (side == REMUS_PRIMARY && strcmp(status, "running") && !vm->paused)
+	if (side == REMUS_PRIMARY && strcmp(status, "running") && !paused)
 		return nic_fail(err, RENIC_E_UNSUPPORTED, "qemu", "it is %s, not running", status);
 	return 0;
 }
@@ -315,7 +316,11 @@ static int qemu_check(struct remus_vm *vm, struct nic_error *err)
 
 static int qemu_track(struct remus_vm *vm, struct nic_error *err)
 {
-	return about(vm, vm->tracker.engine->start(vm->tracker.state, err), err);
+	int rc = vm->tracker.engine->start(vm->tracker.state, err);
+
+	if (rc == 0)
+		vm->may_have_run = false; /* every page follows */
+	return about(vm, rc, err);
 }
 
 static int qemu_dirty(struct remus_vm *vm, uint64_t *bitmap, struct nic_error *err)
@@ -342,22 +347,14 @@ static int qemu_pause(struct remus_vm *vm, bool stay, struct nic_error *err)
 	return about(vm, rc, err);
 }
 
-/* What an engine reads and clears in two steps may have changed between the two. */
-static int doubt(struct remus_vm *vm, int rc, struct nic_error *err)
-{
-	if (rc == RENIC_E_REQUEST || rc == RENIC_E_STATE)
-		vm->may_have_run = true;
-	return about(vm, rc, err);
-}
-
 static int qemu_resume_soon(struct remus_vm *vm, struct nic_error *err)
 {
-	return doubt(vm, pauser_resume_soon(&vm->pauser, err), err);
+	return about(vm, pauser_resume_soon(&vm->pauser, err), err);
 }
 
 static int qemu_state(struct remus_vm *vm, struct remus_sink *sink, struct nic_error *err)
 {
-	return doubt(vm, pauser_state(&vm->pauser, sink, err), err);
+	return about(vm, pauser_state(&vm->pauser, sink, err), err);
 }
 
 static int qemu_resume(struct remus_vm *vm, struct nic_error *err)
@@ -366,6 +363,7 @@ static int qemu_resume(struct remus_vm *vm, struct nic_error *err)
 
 	if (rc == 0)
 		vm->paused = false;
+	/* What an engine reads and clears in two steps may have changed between the two. */
 	vm->may_have_run |= vm->pauser.slipped;
 	return about(vm, rc, err);
 }

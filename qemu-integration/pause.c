@@ -102,10 +102,7 @@ static int unplug(struct pauser *p, struct nic_error *err)
 		size_t most = p->plug_bytes < sizeof(p->chunk) ? p->plug_bytes : sizeof(p->chunk);
 		ssize_t n = read(p->pipe_read, p->chunk, most);
 
-		if (n <= 0)
-			return nic_fail(
-				err, RENIC_E_IO, "qemu", "device state: %s", strerror(errno));
-		if (!is_ours(p->chunk, n))
+		if (n <= 0 || !is_ours(p->chunk, n))
 			return not_held(p, err);
 		p->plug_bytes -= n;
 	}
@@ -130,16 +127,17 @@ static int check_held(struct pauser *p, struct nic_error *err)
 static int check_state(struct pauser *p, bool was_held, struct nic_error *err)
 {
 	size_t bytes = p->state_bytes;
+	bool had_room = was_held && bytes <= p->room_bytes;
 
+	p->slipped |= had_room;
 	if (bytes == 0)
 		return nic_fail(err, RENIC_E_IO, "qemu", "no device state");
 	if (!p->least_state_bytes || bytes < p->least_state_bytes)
 		p->least_state_bytes = bytes;
 	if (bytes > p->most_state_bytes)
 		p->most_state_bytes = bytes;
-	if (!was_held || bytes > p->room_bytes)
+	if (!had_room)
 		return 0;
-	p->slipped = true;
 	return nic_fail(err, RENIC_E_STATE, "qemu",
 		"its state was %zu bytes, which %zu before did not foresee: it may not have waited",
 		bytes, p->room_bytes);
@@ -153,7 +151,7 @@ static int drain(struct pauser *p, struct remus_sink *sink, struct nic_error *er
 
 	while (!rc && (n = read(p->pipe_read, p->chunk, sizeof(p->chunk))) > 0) {
 		p->state_bytes += n;
-		if (p->state_bytes > REMUS_BLOB_MAX_BYTES)
+		if (sink && p->state_bytes > REMUS_BLOB_MAX_BYTES)
 			return nic_fail(err, RENIC_E_IO, "qemu", "device state of more than %d MiB",
 				REMUS_BLOB_MAX_BYTES >> 20);
 		rc = sink ? sink->write(sink, p->chunk, n) : 0;
@@ -352,8 +350,21 @@ static int check_alone(struct pauser *p, bool was_held, struct nic_error *err)
 		return rc;
 	if (was_held ? stops == 1 && resumes == 1 && !now.stopped : stops <= 1 && resumes == 0)
 		return 0;
+	p->slipped = true;
 	return nic_fail(err, RENIC_E_STATE, "qemu",
 		"somebody else paused or resumed it during the checkpoint");
+}
+
+/* A save that was answered (rc: how), of whose pause nothing is made: its dirty pages were taken,
+ * so what it tells counts. */
+static void judge_dropped(struct pauser *p, bool was_held, int rc)
+{
+	struct nic_error doubt;
+
+	if (rc < 0 || drain(p, NULL, &doubt) < 0 || check_alone(p, was_held, &doubt) < 0)
+		p->slipped = true;
+	else if (!p->slipped)
+		check_state(p, was_held, &doubt);
 }
 
 int pauser_state(struct pauser *p, struct remus_sink *sink, struct nic_error *err)
@@ -367,15 +378,14 @@ int pauser_state(struct pauser *p, struct remus_sink *sink, struct nic_error *er
 		rc = p->slipped ? not_held(p, err) : check_held(p, err);
 	if (rc == 0)
 		rc = finish(p, sink, err);
-	if (rc < 0 && was_held && p->way == PAUSER_NONE)
-		p->slipped = true; /* how much it wrote will not be known */
+	if (rc < 0 && !p->save_id) /* answered, but the sink failed */
+		judge_dropped(p, was_held, rc == RENIC_E_REQUEST ? rc : 0);
 	if (rc == 0)
 		rc = check_alone(p, was_held, err);
 	return rc == 0 ? check_state(p, was_held, err) : rc;
 }
 
-/* A save that nobody has read keeps QEMU from all that follows. What it tells of this pause counts
- * though no checkpoint came of it: its dirty pages were taken. */
+/* A save that nobody has read keeps QEMU from all that follows. */
 static int drop_state(struct pauser *p, struct nic_error *err)
 {
 	bool was_held = p->way == PAUSER_HELD;
@@ -385,8 +395,7 @@ static int drop_state(struct pauser *p, struct nic_error *err)
 	if (was_held && p->plug_bytes > 0 && check_held(p, &doubt) == 0)
 		unplug(p, &doubt);
 	rc = finish(p, NULL, err);
-	if (rc == 0 && !p->slipped)
-		check_state(p, was_held, &doubt);
+	judge_dropped(p, was_held, rc);
 	return rc == RENIC_E_REQUEST ? 0 : rc;
 }
 

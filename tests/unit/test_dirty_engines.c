@@ -325,6 +325,22 @@ FOR_ENGINE(userfaultfd, "userfaultfd")
 FOR_ENGINE(soft_dirty, "soft-dirty")
 FOR_ENGINE(compare, "compare")
 
+/* Whoever copied pages of the running process may have copied what was never seen at rest. */
+static void compare_does_not_trust_its_copy_after_a_running_collection(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, "compare");
+	collect(&vm, true);
+	collect(&vm, true);
+	assert_false(bit(vm.found, 0));
+	collect(&vm, false);
+	collect(&vm, true);
+	for (size_t page = 0; page < PAGES; page++)
+		assert_true(bit(vm.found, page));
+	end_child(&vm);
+}
+
 static void without_the_preload_library_userfaultfd_says_so(void **state)
 {
 	struct nic_error err;
@@ -398,6 +414,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(start_forgets_what_was_written_before_userfaultfd),
 		cmocka_unit_test(start_forgets_what_was_written_before_soft_dirty),
 		cmocka_unit_test(start_forgets_what_was_written_before_compare),
+		cmocka_unit_test(compare_does_not_trust_its_copy_after_a_running_collection),
 		cmocka_unit_test(without_the_preload_library_userfaultfd_says_so),
 		cmocka_unit_test(the_preload_library_leaves_other_shared_memory_alone),
 		cmocka_unit_test(an_unknown_engine_is_refused),

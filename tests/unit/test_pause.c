@@ -476,6 +476,63 @@ static void a_dropped_state_in_a_pipe_that_was_not_full_leaves_doubt(void **stat
 	}
 }
 
+/* Where nothing is made of a pause, what shows that the VM may have run in it counts as well. */
+static void drop(bool soon, bool leaves_doubt)
+{
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	if (soon)
+		assert_int_equal(pauser_resume_soon(&pauser, &err), 0);
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_true(qemu.running);
+	assert_int_equal(pauser.slipped, leaves_doubt);
+}
+
+static void a_refused_save_leaves_doubt(void **state)
+{
+	open_pauser();
+	drop(true, false);
+	qemu.refuses_save = true;
+	drop(true, true);
+	drop(false, true);
+	qemu.refuses_save = false;
+	drop(true, false);
+}
+
+static void one_that_somebody_resumed_meanwhile_leaves_doubt(void **state)
+{
+	open_pauser();
+	qemu.before_save = "{\"event\": \"STOP\"}\r\n{\"event\": \"RESUME\"}\r\n";
+	drop(true, true);
+	qemu.before_save = NULL;
+	drop(true, false);
+}
+
+static void one_by_steps_that_somebody_resumed_leaves_doubt(void **state)
+{
+	qemu.has_disks = true;
+	open_pauser();
+	drop(false, false);
+	qemu.after_save = "{\"event\": \"RESUME\"}\r\n";
+	drop(false, true);
+}
+
+/* The backup is lost when the whole state is in the pipe: that it was whole is known. */
+static void a_lost_sink_leaves_no_doubt(void **state)
+{
+	struct remus_sink lost = {.write = lose};
+
+	open_pauser();
+	checkpoint(true);
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	assert_int_equal(pauser_resume_soon(&pauser, &err), 0);
+	while (!__atomic_load_n(&qemu.running, __ATOMIC_ACQUIRE))
+		usleep(100);
+	assert_int_equal(pauser_state(&pauser, &lost, &err), -4711);
+	assert_int_equal(pauser_resume(&pauser, &err), 0);
+	assert_false(pauser.slipped);
+	assert_int_equal(pauser.least_state_bytes, STATE_BYTES);
+}
+
 /* `stop` makes no event then, and a save would have nothing to hold. */
 static void a_guest_that_sleeps_is_paused_by_steps(void **state)
 {
@@ -540,6 +597,10 @@ int main(void)
 		RULE(a_state_that_had_room_is_no_checkpoint),
 		RULE(a_dropped_state_that_had_room_leaves_doubt),
 		RULE(a_dropped_state_in_a_pipe_that_was_not_full_leaves_doubt),
+		RULE(a_refused_save_leaves_doubt),
+		RULE(one_that_somebody_resumed_meanwhile_leaves_doubt),
+		RULE(one_by_steps_that_somebody_resumed_leaves_doubt),
+		RULE(a_lost_sink_leaves_no_doubt),
 		RULE(a_guest_that_sleeps_is_paused_by_steps),
 		RULE(a_refused_save_is_told_and_the_vm_goes_on),
 		RULE(the_vm_goes_on_without_us),
