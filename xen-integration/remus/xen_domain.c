@@ -153,12 +153,13 @@ static int is_suspended(struct xen_domain *d, struct nic_error *err)
 
 	if (!get_info(d, d->domid, &info) || info.dying)
 		return gone(d, "does not exist any more", err);
+	if (info.crashed) /* libxenctrl does not count it as shut down */
+		return gone(d, "has crashed", err);
 	if (!info.shutdown)
 		return 0;
 	if (info.shutdown_reason == SHUTDOWN_suspend)
 		return 1;
-	return gone(
-		d, info.shutdown_reason == SHUTDOWN_crash ? "has crashed" : "has shut down", err);
+	return gone(d, "has shut down", err);
 }
 
 int xen_domain_check(struct xen_domain *d, struct nic_error *err)
