@@ -37,6 +37,7 @@ static uint8_t pages[PAGES][NETIF_PAGE_BYTES];
 static unsigned n_copies, n_notified;
 static unsigned n_taken, n_unmasked; /* of the event channel */
 static bool event_waits;
+static bool copy_fails; /* as gntdev's does: the statuses it began with say okay */
 static struct rte_mempool *pool;
 
 int __wrap_xengnttab_grant_copy(
@@ -45,6 +46,10 @@ int __wrap_xengnttab_grant_copy(
 	xengnttab_handle *xgt, uint32_t count, xengnttab_grant_copy_segment_t *segs)
 {
 	n_copies++;
+	for (uint32_t i = 0; i < count && copy_fails; i++)
+		segs[i].status = GNTST_okay;
+	if (copy_fails)
+		return -1;
 	for (uint32_t i = 0; i < count; i++) {
 		bool from = segs[i].flags == GNTCOPY_source_gref;
 		uint32_t ref = from ? segs[i].source.foreign.ref : segs[i].dest.foreign.ref;
@@ -126,7 +131,7 @@ static int world_setup(void **state)
 	w->ring.scatter_gather = true;
 	w->ring.broken_fd = eventfd(0, EFD_NONBLOCK);
 	n_copies = n_notified = n_taken = n_unmasked = 0;
-	event_waits = false;
+	event_waits = copy_fails = false;
 	*state = w;
 	return 0;
 }
@@ -330,6 +335,21 @@ static void a_page_that_cannot_be_read_fails_its_frame_alone(void **state)
 	tx_expect(w, 2, NETIF_RSP_ERROR);
 	tx_expect(w, 3, NETIF_RSP_OKAY);
 	assert_int_equal(w->ring.errors.bad_grant, 1);
+}
+
+static void of_a_copy_that_fails_no_frame_is_believed(void **state)
+{
+	struct world *w = *state;
+	struct rte_mbuf *pkts[NETIF_BURST];
+
+	tx_put(w, 0, 0, 60, 0);
+	tx_put(w, 1, 0, 60, 0);
+	tx_push(w);
+	copy_fails = true;
+	assert_int_equal(from_guest(w, pkts), 0);
+	tx_expect(w, 0, NETIF_RSP_ERROR);
+	tx_expect(w, 1, NETIF_RSP_ERROR);
+	assert_int_equal(w->ring.errors.bad_grant, 2);
 }
 
 static void expect_broken(struct world *w)
@@ -710,6 +730,22 @@ static void a_page_that_cannot_be_written_fails_its_frame_alone(void **state)
 	assert_int_equal(w->ring.errors.bad_grant, 1);
 }
 
+static void of_a_copy_that_fails_no_page_is_told_as_filled(void **state)
+{
+	struct world *w = *state;
+	uint8_t bytes[2][100];
+	struct rte_mbuf *pkts[2] = {make_frame(bytes[0], 100), make_frame(bytes[1], 100)};
+
+	rx_give(w, 0, 0);
+	rx_give(w, 1, 1);
+	copy_fails = true;
+	assert_int_equal(netif_ring_to_guest(&w->ring, pkts, 2), 2);
+	rte_pktmbuf_free_bulk(pkts, 2);
+	assert_int_equal(rx_take(w).status, NETIF_RSP_ERROR);
+	assert_int_equal(rx_take(w).status, NETIF_RSP_ERROR);
+	assert_int_equal(w->ring.errors.bad_grant, 2);
+}
+
 /* ---- at random ---- */
 
 /* One frame of random pieces through the TX ring, and back through the RX ring. */
@@ -820,6 +856,7 @@ int main(int argc, char **argv)
 		RING_TEST(extra_infos_are_passed_over_and_answered_with_null),
 		RING_TEST(a_frame_whose_sizes_cannot_be_is_refused_alone),
 		RING_TEST(a_page_that_cannot_be_read_fails_its_frame_alone),
+		RING_TEST(of_a_copy_that_fails_no_frame_is_believed),
 		RING_TEST(an_index_too_far_ahead_breaks_the_ring),
 		RING_TEST(an_index_that_goes_back_breaks_the_ring),
 		RING_TEST(a_frame_that_never_ends_breaks_the_ring),
@@ -838,6 +875,7 @@ int main(int argc, char **argv)
 		RING_TEST(a_long_frame_takes_several_pages_and_waits_until_all_are_there),
 		RING_TEST(a_guest_without_scatter_gather_gets_no_long_frames),
 		RING_TEST(a_page_that_cannot_be_written_fails_its_frame_alone),
+		RING_TEST(of_a_copy_that_fails_no_page_is_told_as_filled),
 		RING_TEST(random_frames_keep_every_byte_both_ways),
 		RING_TEST(random_rings_break_nothing),
 		RING_TEST(arming_is_no_system_call_unless_an_event_came),

@@ -240,13 +240,14 @@ static bool copied(const struct netif_ring *r, uint16_t first, uint16_t n)
 	return true;
 }
 
-/* One system call for all; whatever it could not do has another status than okay. */
+/* One system call for all; whatever it could not do has another status than okay. Of a call that
+ * fails nothing is believed: gntdev sets a segment's status to okay before it copies. */
 static void copy_all(struct netif_ring *r, uint16_t n)
 {
+	if (likely(!n || !xengnttab_grant_copy(r->gnttab, n, r->segs)))
+		return;
 	for (uint16_t i = 0; i < n; i++)
 		r->segs[i].status = GNTST_general_error;
-	if (n)
-		xengnttab_grant_copy(r->gnttab, n, r->segs);
 }
 
 static void tx_push(struct netif_ring *r)
