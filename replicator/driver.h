@@ -66,7 +66,7 @@ enum {
 	REMUS_PAGE_BYTES = 1 << REMUS_PAGE_SHIFT,
 	REMUS_REGIONS_MAX = 16,		 /* of a VM */
 	REMUS_NAME_SIZE = 32,		 /* of VMs and regions, NUL included */
-	REMUS_BLOB_MAX_BYTES = 64 << 20, /* blob bytes of one VM in one checkpoint */
+	REMUS_BLOB_MAX_BYTES = 64 << 20, /* of one VM in one checkpoint; see max_blob_bytes() */
 };
 
 enum remus_side { REMUS_PRIMARY, REMUS_STANDBY };
@@ -126,6 +126,11 @@ struct remus_driver {
 	/* How it learns of dirty pages, or another word on how it works, for log and status:
 	 * "userfaultfd", "soft-dirty". Valid until close(). NULL function: nothing to say. */
 	const char *(*engine)(struct remus_vm *vm);
+
+	/* The most blob bytes that state() may write in one checkpoint, for a stream has the pages
+	 * in them. NULL function: REMUS_BLOB_MAX_BYTES. The standby asks it of its own VM: what
+	 * was not yet described there has no more than that either. */
+	uint64_t (*max_blob_bytes)(struct remus_vm *vm);
 
 	/* Is the VM still there? 0, or REMUS_E_VM_GONE. No wait; called a few times a second. */
 	int (*check)(struct remus_vm *vm, struct nic_error *err);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "page.h"
 #include "replica.h"
@@ -11,6 +12,7 @@ enum {
 	WORD_BITS = 64,
 	SHADOW_KEEP_PAGES = 16384, /* 64 MiB: a larger checkpoint's memory is given back */
 	BLOB_ROOM_MIN = 64 << 10,
+	MEMORY_SHARE = 4, /* of this host's memory one part may be blobs: the driver may copy it */
 };
 
 static int fail(struct nic_error *err, const char *field, const char *why)
@@ -20,7 +22,12 @@ static int fail(struct nic_error *err, const char *field, const char *why)
 
 int replica_init(struct replica *r, struct guest *guests, unsigned n_vms, struct nic_error *err)
 {
-	*r = (struct replica){.guests = guests, .n_vms = n_vms};
+	*r = (struct replica){
+		.guests = guests,
+		.n_vms = n_vms,
+		.large_blobs_max_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) *
+					 (uint64_t)sysconf(_SC_PAGESIZE) / MEMORY_SHARE,
+	};
 	for (unsigned i = 0; i < n_vms; i++) {
 		struct replica_vm *vm = &r->vms[i];
 
@@ -67,10 +74,20 @@ void replica_fini(struct replica *r)
 
 /* ---- what came of the next checkpoint ---- */
 
+static void empty_blob(struct replica_vm *vm)
+{
+	vm->blob_bytes = 0;
+	if (vm->blob_room <= REMUS_BLOB_MAX_BYTES)
+		return;
+	free(vm->blob);
+	vm->blob = NULL;
+	vm->blob_room = 0;
+}
+
 static void forget_blobs(struct replica *r)
 {
 	for (unsigned i = 0; i < r->n_vms; i++) {
-		r->vms[i].blob_bytes = 0;
+		empty_blob(&r->vms[i]);
 		for (unsigned v = 0; v < r->guests[i].config->n_vfs; v++) {
 			r->vms[i].next[v].n = 0;
 			r->vms[i].egress[v].next.n = 0;
@@ -117,7 +134,8 @@ int replica_begin(struct replica *r, uint64_t session, uint64_t term, struct nic
 	r->next_session = session;
 	r->next_term = term;
 	r->pages_total = 0;
-	/* A stream's driver cannot keep two checkpoints: with another session, what is held goes. */
+	/* A stream's driver cannot keep two checkpoints: with another session, what is held goes.
+	 */
 	if (r->valid && r->session != session && guests_have_stream(r->guests, r->n_vms))
 		replica_forget(r);
 	r->live = !r->valid;
@@ -167,17 +185,42 @@ static int take_pages(struct replica *r, unsigned i, struct wire_in *in, struct 
 	return rc;
 }
 
+/* May n more bytes come? How much it may be at all, the VM's driver says; what is a lot must fit
+ * this host too, whatever the primary says of its VM. */
+static int check_blob(const struct replica *r, unsigned i, size_t n, struct nic_error *err)
+{
+	const struct guest *g = &r->guests[i];
+	uint64_t max =
+		g->driver->max_blob_bytes ? g->driver->max_blob_bytes(g->vm) : REMUS_BLOB_MAX_BYTES;
+	uint64_t held = r->vms[i].blob_bytes, all = 0;
+
+	if (held > max || n > max - held)
+		return fail(err, "blob", "a device state that is too large");
+	if (held + n <= REMUS_BLOB_MAX_BYTES)
+		return 0;
+	for (unsigned v = 0; v < r->n_vms; v++)
+		all += r->vms[v].blob_bytes;
+	if (all + n <= r->large_blobs_max_bytes)
+		return 0;
+	return nic_fail(err, RENIC_E_RESOURCES, "blob",
+		"VM \"%s\": a checkpoint with more than %" PRIu64
+		" MiB of state; expected at most a quarter of this host's memory",
+		g->config->name, r->large_blobs_max_bytes >> 20);
+}
+
 static int take_blob(struct replica *r, unsigned i, struct wire_in *in, struct nic_error *err)
 {
 	const struct guest *g = &r->guests[i];
 	struct replica_vm *vm = &r->vms[i];
 	size_t n = get_left(in), room = vm->blob_room ? vm->blob_room : BLOB_ROOM_MIN;
+	int rc;
 
 	r->blob_bytes += n;
 	if (r->live && g->driver->apply_live)
 		return g->driver->apply_live(g->vm, in->p, n, err);
-	if (n > REMUS_BLOB_MAX_BYTES - vm->blob_bytes)
-		return fail(err, "blob", "a device state that is too large");
+	rc = check_blob(r, i, n, err);
+	if (rc)
+		return rc;
 	while (room < vm->blob_bytes + n)
 		room *= 2;
 	if (room != vm->blob_room) {

@@ -49,6 +49,7 @@ struct replica {
 	uint64_t next_session, next_term;
 	uint64_t pages, snapshots, blob_bytes, held_bytes; /* came since the last END */
 	uint64_t pages_total;
+	uint64_t large_blobs_max_bytes; /* of all VMs, where one's is over REMUS_BLOB_MAX_BYTES */
 	struct replica_vm vms[STREAM_VMS_MAX];
 };
 

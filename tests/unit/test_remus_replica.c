@@ -216,17 +216,69 @@ static void driver_that_refuses_voids_what_is_held(void **state)
 	assert_false(replica->valid);
 }
 
-static void blob_and_snapshot_are_bounded(void **state)
+/* Until one is refused; returns the bytes that were taken. */
+static uint64_t put_blobs(uint64_t max_bytes, int *rc)
 {
 	static uint8_t big[STREAM_PAYLOAD_MAX - 16];
-	int rc = 0;
+	uint64_t bytes = 0;
 
-	for (unsigned i = 0; i <= REMUS_BLOB_MAX_BYTES / sizeof(big) && !rc; i++) {
+	for (*rc = 0; bytes < max_bytes; bytes += sizeof(big)) {
 		tape_blob(tape, big, sizeof(big));
-		rc = play();
+		*rc = play();
+		if (*rc)
+			break;
 	}
+	return bytes;
+}
+
+enum { LARGE_BYTES = REMUS_BLOB_MAX_BYTES + (3 << 20) };
+
+static uint64_t large(struct remus_vm *vm)
+{
+	return LARGE_BYTES;
+}
+
+static void driver_may_allow_a_blob_that_is_large(void **state)
+{
+	struct remus_driver driver = stub_driver;
+	uint64_t taken;
+	int rc;
+
+	driver.max_blob_bytes = large;
+	guest.driver = &driver;
+	taken = put_blobs(2 * (uint64_t)LARGE_BYTES, &rc);
 	assert_int_equal(rc, RENIC_E_PARSE);
-	tape_snapshot(tape, big, RENIC_SNAPSHOT_MAX_BYTES + 1);
+	assert_in_range(taken, LARGE_BYTES - STREAM_PAYLOAD_MAX, LARGE_BYTES);
+	assert_int_equal(replica->vms[0].blob_bytes, taken);
+	tape_abort(tape);
+	assert_int_equal(play(), 0);
+	assert_int_equal(replica->vms[0].blob_room, 0); /* its memory went back */
+}
+
+static void blob_that_is_large_must_fit_the_host(void **state)
+{
+	struct remus_driver driver = stub_driver;
+	uint64_t max = REMUS_BLOB_MAX_BYTES + (1 << 20);
+	int rc;
+
+	driver.max_blob_bytes = large;
+	guest.driver = &driver;
+	assert_true(replica->large_blobs_max_bytes > 0);
+	replica->large_blobs_max_bytes = max;
+	assert_in_range(put_blobs(LARGE_BYTES, &rc), max - STREAM_PAYLOAD_MAX, max);
+	assert_int_equal(rc, RENIC_E_RESOURCES);
+	assert_string_equal(err.field, "blob");
+}
+
+static void blob_and_snapshot_are_bounded(void **state)
+{
+	static uint8_t big[RENIC_SNAPSHOT_MAX_BYTES + 1];
+	int rc;
+
+	assert_in_range(put_blobs(2 * (uint64_t)REMUS_BLOB_MAX_BYTES, &rc),
+		REMUS_BLOB_MAX_BYTES - STREAM_PAYLOAD_MAX, REMUS_BLOB_MAX_BYTES);
+	assert_int_equal(rc, RENIC_E_PARSE);
+	tape_snapshot(tape, big, sizeof(big));
 	assert_int_equal(play(), RENIC_E_PARSE);
 }
 
@@ -245,6 +297,8 @@ int main(void)
 		TEST(another_session_replaces_what_is_held_only_when_it_is_whole),
 		TEST(driver_that_refuses_voids_what_is_held),
 		TEST(blob_and_snapshot_are_bounded),
+		TEST(driver_may_allow_a_blob_that_is_large),
+		TEST(blob_that_is_large_must_fit_the_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
