@@ -17,6 +17,7 @@
  * The stream is a struct header, that many bytes of JSON (xen_shape_pack()), then libxenguest's.
  * PV and PVH guests. One thread at a time.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,8 @@ enum {
 	FEED_MS = 10000,
 	SHAPE_MAX_BYTES = 16 << 10,
 	DOMID_MAX = 0x7fef, /* DOMID_FIRST_RESERVED - 1 */
+	KIB = 1024,
+	STREAM_BYTES_PER_KIB = 4, /* beside the page itself; libxenguest's are 8.03 for 4 KiB */
 };
 
 static const char magic[8] = "renicxen";
@@ -194,6 +197,16 @@ static const char *xen_engine(struct remus_vm *vm)
 	return "log-dirty";
 }
 
+/* Every page that the domain may have, each with its number and a share of a record's header,
+ * and what there is beside pages. */
+static uint64_t xen_max_blob_bytes(struct remus_vm *vm)
+{
+	bool known = vm->side == REMUS_PRIMARY || vm->made;
+
+	return REMUS_BLOB_MAX_BYTES +
+	       (known ? vm->shape.max_kib * (KIB + STREAM_BYTES_PER_KIB) : 0);
+}
+
 static int xen_check(struct remus_vm *vm, struct nic_error *err)
 {
 	if (vm->side == REMUS_STANDBY && !vm->ran)
@@ -260,21 +273,23 @@ static int xen_pause(struct remus_vm *vm, bool stay, struct nic_error *err)
 
 static int xen_state(struct remus_vm *vm, struct remus_sink *sink, struct nic_error *err)
 {
+	uint64_t max_bytes = xen_max_blob_bytes(vm);
 	bool there = false;
-	int64_t rc = xen_save_drain(vm->save, XEN_SAVE_SUSPENDING, sink, REMUS_BLOB_MAX_BYTES,
-		vm->timeout_ms, &there, err);
+	int64_t rc = xen_save_drain(
+		vm->save, XEN_SAVE_SUSPENDING, sink, max_bytes, vm->timeout_ms, &there, err);
 
 	if (rc >= 0 && !there)
 		rc = nic_fail(err, RENIC_E_TIMEOUT, "xen", "the last epoch does not end");
 	if (rc < 0)
 		return about(vm, (int)rc, err);
+	max_bytes -= (uint64_t)rc < max_bytes ? (uint64_t)rc : max_bytes;
 	xen_save_go(vm->save);
-	rc = xen_save_drain(vm->save, XEN_SAVE_RESUMING, sink, REMUS_BLOB_MAX_BYTES, vm->timeout_ms,
-		&there, err);
+	rc = xen_save_drain(
+		vm->save, XEN_SAVE_RESUMING, sink, max_bytes, vm->timeout_ms, &there, err);
 	if (rc >= 0 && !there)
 		rc = nic_fail(err, RENIC_E_TIMEOUT, "xen",
-			"an epoch of more than %d MiB, or one that does not end",
-			REMUS_BLOB_MAX_BYTES >> 20);
+			"an epoch of more than %" PRIu64 " MiB, or one that does not end",
+			max_bytes >> 20);
 	return rc < 0 ? about(vm, (int)rc, err) : 0;
 }
 
@@ -407,6 +422,7 @@ const struct remus_driver remus_xen_driver = {
 	.close = xen_close,
 	.regions = xen_regions,
 	.engine = xen_engine,
+	.max_blob_bytes = xen_max_blob_bytes,
 	.check = xen_check,
 	.track = xen_track,
 	.live = xen_live,
