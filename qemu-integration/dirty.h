@@ -36,6 +36,7 @@ struct dirty_area {
 
 struct dirty_target {
 	pid_t pid;
+	uint64_t page_bytes; /* of the file: more than DIRTY_BYTES in a hugetlbfs; 0: as there */
 	unsigned n_areas;
 	struct dirty_area areas[DIRTY_AREAS_MAX];
 };
@@ -43,9 +44,8 @@ struct dirty_target {
 struct dirty_engine {
 	const char *name;
 
-	/* Find out whether it works with this target, without changing anything there. 0 with
-	 * *state, RENIC_E_UNSUPPORTED with why, or RENIC_E_RESOURCES. The target is used until
-	 * close(). */
+	/* Find out whether it works with this target, without changing what it does. 0 with *state,
+	 * RENIC_E_UNSUPPORTED with why, or RENIC_E_RESOURCES. The target is used until close(). */
 	int (*open)(const struct dirty_target *target, void **state, struct nic_error *err);
 	void (*close)(void *state);
 

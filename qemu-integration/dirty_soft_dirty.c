@@ -5,7 +5,8 @@
  *
  * Reading and clearing are two steps, so only a collection of a paused process clears. The bits
  * live in its page tables: the kernel must not take pages of shared memory away (QEMU:
- * -overcommit mem-lock=on, where the host swaps).
+ * -overcommit mem-lock=on, where the host swaps). For huge pages there are none: clearing passes
+ * them by, and what is read is the mapping's flag, never set again (Linux, fs/proc/task_mmu.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +81,9 @@ static int open_state(const struct dirty_target *target, void **state, struct ni
 {
 	struct soft_dirty *s;
 
+	if (target->page_bytes > DIRTY_BYTES)
+		return nic_fail(
+			err, RENIC_E_UNSUPPORTED, "dirty", "huge pages have no bits for it");
 	if (!kernel_has_it())
 		return nic_fail(err, RENIC_E_UNSUPPORTED, "dirty", "not in this kernel");
 	s = calloc(1, sizeof(*s));

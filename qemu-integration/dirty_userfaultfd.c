@@ -82,16 +82,20 @@ static void close_state(void *state)
 	free(u);
 }
 
-/* Can the areas be scanned? Looks at their first pages, protects nothing. */
+/* Can the areas be scanned? Protects their first pages, as collections do: there are kernels that
+ * find what was written in pages of 1 GiB, and fail to protect them. */
 static int probe(struct userfaultfd *u)
 {
+	uint64_t page_bytes = u->target->page_bytes;
+	uint64_t bytes = page_bytes > DIRTY_BYTES ? page_bytes : DIRTY_BYTES;
 	int rc = 0;
 
 	for (unsigned i = 0; i < u->target->n_areas && rc == 0; i++) {
 		struct dirty_area first = u->target->areas[i];
 
-		first.end = first.start + DIRTY_BYTES;
-		rc = scan(u, &first, PM_CHECK_WP_ASYNC, NULL);
+		if (first.end - first.start > bytes)
+			first.end = first.start + bytes;
+		rc = scan(u, &first, PM_WP_MATCHING | PM_CHECK_WP_ASYNC, NULL);
 	}
 	return rc;
 }

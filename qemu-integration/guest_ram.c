@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "guest_ram.h"
@@ -239,6 +241,15 @@ static int open_ram_file(struct guest_ram *ram, pid_t pid, int flags)
 	return fd;
 }
 
+/* Of a file in a hugetlbfs, which a memfd of huge pages is too, that of its pages. */
+static uint64_t page_bytes(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize
+								     : DIRTY_BYTES;
+}
+
 static int map_ram(struct guest_ram *ram, pid_t pid, bool writable, struct nic_error *err)
 {
 	int fd = open_ram_file(ram, pid, writable ? O_RDWR : O_RDONLY);
@@ -247,6 +258,7 @@ static int map_ram(struct guest_ram *ram, pid_t pid, bool writable, struct nic_e
 	if (fd < 0)
 		return nic_fail(err, RENIC_E_IO, "qemu",
 			"guest RAM of process %d cannot be opened: %s", (int)pid, strerror(errno));
+	ram->target.page_bytes = page_bytes(fd);
 	base = mmap(NULL, ram->bytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
 	close(fd);
 	if (base == MAP_FAILED)

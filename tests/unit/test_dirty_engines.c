@@ -5,6 +5,7 @@
  * say the same. Engines that this kernel lacks are skipped, with the reason.
  */
 #include <errno.h>
+#include <linux/memfd.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +27,7 @@
 enum {
 	PAGES = 4096 + 3, /* 16 MiB, and no multiple of anything */
 	RAM_BYTES = PAGES * DIRTY_BYTES,
+	HUGE_BYTES = 2 << 20, /* a huge page */
 	WORDS = (PAGES + 63) / 64,
 	ROUNDS = 60,
 	RUNNING_ROUNDS = 40,
@@ -77,10 +80,14 @@ static int child(int ram_fd, int notes_fd, int in, int out)
 {
 	struct notes *notes =
 		mmap(NULL, sizeof(*notes), PROT_READ | PROT_WRITE, MAP_SHARED, notes_fd, 0);
-	uint8_t *ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, ram_fd, 0);
 	uint32_t n, seed = 0x9e3779b9;
+	struct stat file;
+	uint8_t *ram;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (fstat(ram_fd, &file) < 0)
+		return 1;
+	ram = mmap(NULL, file.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, ram_fd, 0);
 	if (ram == MAP_FAILED || notes == MAP_FAILED)
 		return 1;
 	notes->base = (uintptr_t)ram;
@@ -106,6 +113,7 @@ static const char *program;
 struct vm {
 	pid_t pid;
 	int to, from;
+	size_t bytes; /* of its RAM */
 	uint8_t *ram;
 	struct notes *notes;
 	struct dirty_target target;
@@ -142,14 +150,13 @@ static void exec_child(int ram_fd, int notes_fd, int in, int out, bool preload)
 	_exit(127);
 }
 
-static void start_child(struct vm *vm, const char *ram_name, bool preload)
+/* A child with the RAM of that file, which this closes. */
+static void start_child_on(struct vm *vm, int ram_fd, bool preload)
 {
-	int ram_fd = memfd_create(ram_name, 0), notes_fd = memfd_create("notes", 0);
-	int down[2], up[2];
+	int notes_fd = memfd_create("notes", 0), down[2], up[2];
 
-	assert_int_equal(ftruncate(ram_fd, RAM_BYTES) | ftruncate(notes_fd, sizeof(*vm->notes)), 0);
+	assert_int_equal(ftruncate(notes_fd, sizeof(*vm->notes)), 0);
 	assert_int_equal(pipe(down) | pipe(up), 0);
-	vm->ram = mmap(NULL, RAM_BYTES, PROT_READ, MAP_SHARED, ram_fd, 0);
 	vm->notes = mmap(NULL, sizeof(*vm->notes), PROT_READ | PROT_WRITE, MAP_SHARED, notes_fd, 0);
 	vm->pid = fork();
 	if (vm->pid == 0)
@@ -168,10 +175,40 @@ static void start_child(struct vm *vm, const char *ram_name, bool preload)
 		.base = vm->ram};
 	vm->target.areas[1] = (struct dirty_area){
 		.start = vm->target.areas[0].end,
-		.end = vm->notes->base + RAM_BYTES,
+		.end = vm->notes->base + vm->bytes,
 		.page = 1000,
 		.base = vm->ram + (size_t)1000 * DIRTY_BYTES,
 	};
+}
+
+static void start_child(struct vm *vm, const char *ram_name, bool preload)
+{
+	int ram_fd = memfd_create(ram_name, 0);
+
+	vm->bytes = RAM_BYTES;
+	assert_int_equal(ftruncate(ram_fd, vm->bytes), 0);
+	vm->ram = mmap(NULL, vm->bytes, PROT_READ, MAP_SHARED, ram_fd, 0);
+	start_child_on(vm, ram_fd, preload);
+}
+
+/* The area is the first one of them; skips the test where there are no huge pages. */
+static void start_child_on_huge_pages(struct vm *vm)
+{
+	int ram_fd = memfd_create("memory-backend-memfd", MFD_HUGETLB | MFD_HUGE_2MB);
+
+	vm->bytes = (size_t)(RAM_BYTES / HUGE_BYTES + 1) * HUGE_BYTES;
+	vm->ram = MAP_FAILED;
+	if (ram_fd >= 0 && ftruncate(ram_fd, vm->bytes) == 0)
+		vm->ram = mmap(NULL, vm->bytes, PROT_READ, MAP_SHARED, ram_fd, 0);
+	if (vm->ram == MAP_FAILED) {
+		close(ram_fd);
+		print_message("skipped: no huge pages: %s\n", strerror(errno));
+		skip();
+	}
+	start_child_on(vm, ram_fd, true);
+	vm->target.n_areas = 1; /* the first one */
+	vm->target.areas[0].end = vm->target.areas[0].start + HUGE_BYTES;
+	vm->target.page_bytes = HUGE_BYTES;
 }
 
 static void end_child(struct vm *vm)
@@ -181,7 +218,7 @@ static void end_child(struct vm *vm)
 	waitpid(vm->pid, NULL, 0);
 	close(vm->to);
 	close(vm->from);
-	munmap(vm->ram, RAM_BYTES);
+	munmap(vm->ram, vm->bytes);
 	munmap(vm->notes, sizeof(*vm->notes));
 }
 
@@ -366,6 +403,49 @@ static void the_preload_library_leaves_other_shared_memory_alone(void **state)
 	end_child(&vm);
 }
 
+/* Where the kernel would say that no huge page was ever written. */
+static void soft_dirty_does_not_take_huge_pages(void **state)
+{
+	struct nic_error err;
+	struct vm vm = {0};
+
+	start_child(&vm, "memory-backend-memfd", false);
+	vm.target.page_bytes = HUGE_BYTES;
+	assert_int_equal(dirty_tracker_open(&vm.tracker, &vm.target, "soft-dirty", &err),
+		RENIC_E_UNSUPPORTED);
+	assert_non_null(strstr(err.message, "huge pages"));
+	assert_int_equal(dirty_tracker_open(&vm.tracker, &vm.target, NULL, &err), 0);
+	assert_string_equal(vm.tracker.engine->name, "compare");
+	end_child(&vm);
+}
+
+/* Huge pages are found and protected whole; a part of one is found, but cannot be protected, as
+ * one of 1 GiB cannot on some kernels. */
+static void userfaultfd_is_taken_only_where_it_can_protect(void **state)
+{
+	struct dirty_tracker probe;
+	struct nic_error err;
+	struct vm vm = {0};
+
+	start_child_on_huge_pages(&vm);
+	tell(&vm, 2000); /* all are there */
+	if (dirty_tracker_open(&vm.tracker, &vm.target, "userfaultfd", &err) < 0) {
+		print_message("skipped: %s\n", err.message);
+		end_child(&vm);
+		skip();
+	}
+	dirty_tracker_close(&vm.tracker);
+	vm.target.areas[0].end += HUGE_BYTES; /* the second one, which no open has protected */
+	vm.target.areas[0].start += HUGE_BYTES;
+	vm.target.page_bytes = DIRTY_BYTES;
+	assert_int_equal(
+		dirty_tracker_open(&probe, &vm.target, "userfaultfd", &err), RENIC_E_UNSUPPORTED);
+	assert_int_equal(dirty_tracker_open(&probe, &vm.target, NULL, &err), 0);
+	assert_string_not_equal(probe.engine->name, "userfaultfd");
+	dirty_tracker_close(&probe);
+	end_child(&vm);
+}
+
 static void an_unknown_engine_is_refused(void **state)
 {
 	struct dirty_target target = {.pid = getpid()};
@@ -417,6 +497,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(compare_does_not_trust_its_copy_after_a_running_collection),
 		cmocka_unit_test(without_the_preload_library_userfaultfd_says_so),
 		cmocka_unit_test(the_preload_library_leaves_other_shared_memory_alone),
+		cmocka_unit_test(soft_dirty_does_not_take_huge_pages),
+		cmocka_unit_test(userfaultfd_is_taken_only_where_it_can_protect),
 		cmocka_unit_test(an_unknown_engine_is_refused),
 		cmocka_unit_test(the_end_of_the_process_is_an_error),
 		cmocka_unit_test(a_run_of_pages_marks_each_and_no_other),
