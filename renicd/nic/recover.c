@@ -348,9 +348,11 @@ static bool is_held(const struct group *g)
 	return g->fsm.state == GROUP_PROTECTED || g->fsm.state == GROUP_SUSPENDED;
 }
 
+/* What a standby was given to send first (egress_load) is nobody's any more: who takes over gives
+ * it again. */
 static void align_group(struct group *g)
 {
-	bool sealed = true;
+	bool sealed = true, is_standby = g->fsm.state == GROUP_STANDBY;
 
 	for (uint16_t v = 0; v < g->n_vfs; v++)
 		for (uint16_t q = 0; q < g->vfs[v]->n_qps; q++) {
@@ -359,9 +361,8 @@ static void align_group(struct group *g)
 			if (is_held(g))
 				sealed &= align_queue(qp, g);
 			else
-				end_protection(qp, g->discard);
-			if (g->fsm.state == GROUP_STANDBY)
-				qp->suspended = true;
+				end_protection(qp, g->discard || is_standby);
+			qp->suspended |= is_standby;
 		}
 	/* Nobody was told of an epoch whose seal was not complete: nobody can commit it. */
 	if (!sealed) {

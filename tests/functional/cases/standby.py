@@ -12,7 +12,7 @@ from lib.check import check, equal, wait_until
 from lib.env import mac_of
 from lib.frame import mac_bytes
 from lib.rpc import RpcError
-from lib.verdict import SILENCE_S, expect_streams
+from lib.verdict import SILENCE_S, expect_nothing, expect_streams
 
 RECORD, RECORD_ALIGN, RECORD_END, RECORD_OFFLOAD = struct.Struct("<IHHQ"), 16, 1, 2
 E_EXISTS, E_BUSY, E_TERM, E_PARAMS = -3, -4, -10, -32602
@@ -268,6 +268,31 @@ def a_standby_sends_what_its_primary_held_first_and_once(env):
     check(max(judge.stream(1).times) <= min(judge.stream(3).times),
           "the guest's own frames left first")
     equal(daemon.vf("backup")["held_pkts"], 0, "frames held in the end")
+
+
+@case
+def a_standby_whose_daemon_is_killed_sends_nothing_of_what_it_was_given(env):
+    """The replicator gives it again before the activation: it leaves once."""
+    daemon, namespace, capture = env.renicd_on_tap()
+    primary = env.guest(daemon, env.framegen(), 1)
+    env.guest(daemon, env.framegen(), 1, vf="backup", standby=True)
+    daemon.call("protection_start", group="vf1", term=1)
+    primary.send("mix", 100, stream=1)
+    daemon.wait_taken("vf1", 100)
+    held = held_records(daemon, "vf1")
+    daemon.call("protection_stop", group="vf1", held="discard", term=1)
+    daemon.call("vf_delete", name="vf1")
+    load(daemon.call, held)
+    equal(daemon.vf("backup")["held_pkts"], 100, "frames that wait for the activation")
+    daemon.kill()
+    daemon.restart()
+    env.tap_up(daemon, namespace)
+    equal(daemon.vf("backup")["held_pkts"], 0, "frames that wait after the restart")
+    equal(daemon.call("group_get", name="backup")["state"], "standby", "the group")
+    expect_nothing(capture)
+    load(daemon.call, held)
+    daemon.call("activate", group="backup")
+    expect_streams(capture.wait(100), [1], 100)
 
 
 @case
