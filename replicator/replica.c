@@ -406,6 +406,14 @@ static int apply(struct replica *r, const struct msg_end *end, struct nic_error 
 	return rc;
 }
 
+int replica_check(const struct replica *r, const struct frame *frame, struct nic_error *err)
+{
+	struct msg_end end;
+	int rc = stream_get_end(frame, &end, err);
+
+	return rc ? rc : check_end(r, &end, err);
+}
+
 int replica_commit(struct replica *r, const struct frame *frame, struct nic_error *err)
 {
 	struct msg_end end;

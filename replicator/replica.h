@@ -68,7 +68,10 @@ void replica_forget(struct replica *r);
 /* A PAGES, BLOB, SNAPSHOT, HELD or ABORT frame: 0, or a negative code with *err. */
 int replica_take(struct replica *r, const struct frame *frame, struct nic_error *err);
 
-/* An END frame: the checkpoint is whole, and held from now on. */
+/* An END frame: is the checkpoint whole, and the one that comes next? Nothing changes. */
+int replica_check(const struct replica *r, const struct frame *frame, struct nic_error *err);
+
+/* An END frame: the checkpoint is whole, and held from now on. What was held is held no more. */
 int replica_commit(struct replica *r, const struct frame *frame, struct nic_error *err);
 
 #endif

@@ -4,7 +4,8 @@
  * gone and somebody says that it is dead (docs/replication.md). The rules:
  *
  *  - a checkpoint is acknowledged once all of it is held, and RAM is always one whole checkpoint
- *    (replica.h);
+ *    (replica.h). What renicd here could not take over is never held, as the next hello tells what
+ *    is held, and the primary sends what that answers for;
  *  - nothing is activated without a fence command's yes, an operator's word, or the primary's own
  *    handover. There is no command that says yes by itself;
  *  - a primary of an older term is turned away, whatever it has to say.
@@ -64,8 +65,8 @@ void door_close(struct door *door);
 bool door_take(struct door *door, struct visitor *visitor);
 
 /* ---- takeover.c ---- */
-/* Load the held snapshots into renicd's standby group: 0, or why they do not fit. */
-int takeover_restore(struct standby *s, struct nic_error *err);
+/* Show the next checkpoint's snapshots to renicd's standby group: 0, or why they do not fit. */
+int takeover_rehearse(struct standby *s, struct nic_error *err);
 /* The state allows it: take over, now. */
 void standby_take_over(struct standby *s);
 /* Ask the fence command, if there is one. */

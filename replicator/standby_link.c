@@ -184,14 +184,17 @@ static int on_end(struct standby *s, const struct frame *f, struct nic_error *er
 {
 	struct msg_ack ack;
 	uint8_t frame[64];
-	int rc = replica_commit(&s->replica, f, err);
+	int rc = replica_check(&s->replica, f, err);
 
-	/* What renicd would refuse at a failover, it refuses now. */
+	/* What renicd would refuse at a failover, it refuses now, before it counts as held. */
 	if (!rc && !s->rehearsed)
-		rc = takeover_restore(s, err);
+		rc = takeover_rehearse(s, err);
 	if (rc)
 		return rc;
 	s->rehearsed = true;
+	rc = replica_commit(&s->replica, f, err);
+	if (rc)
+		return rc;
 	ack = (struct msg_ack){.term = s->replica.term, .epoch = s->replica.epoch};
 	standby_go(s, SE_HELD, "a whole checkpoint is held");
 	pthread_mutex_lock(&s->role->lock);

@@ -12,19 +12,26 @@
 #include "held.h"
 #include "standby.h"
 
-int takeover_restore(struct standby *s, struct nic_error *err)
+/* The snapshots of the checkpoint that is held, or of the next one, into renicd's standby group. */
+static int restore(struct standby *s, bool next, struct nic_error *err)
 {
 	struct daemon_snapshot list[VF_MAX];
 	size_t n = 0;
 
 	for (unsigned i = 0; i < s->config->n_vms; i++)
 		for (unsigned v = 0; v < s->config->vms[i].n_vfs && n < VF_MAX; v++) {
-			const struct replica_vf *vf = &s->replica.vms[i].held[v];
+			const struct replica_vm *vm = &s->replica.vms[i];
+			const struct replica_vf *vf = next ? &vm->next[v] : &vm->held[v];
 
 			list[n++] = (struct daemon_snapshot){
 				s->config->vms[i].vfs[v].name, vf->snapshot, vf->n};
 		}
 	return daemon_restore(&s->daemon, list, n, err);
+}
+
+int takeover_rehearse(struct standby *s, struct nic_error *err)
+{
+	return restore(s, true, err);
 }
 
 /* Records of a VF to renicd, in chunks that it takes. */
@@ -93,7 +100,7 @@ static int activate(struct standby *s, struct nic_error *err)
 			"renicd's group \"%s\" is %s, expected standby", s->config->group,
 			group.state);
 	if (!rc)
-		rc = takeover_restore(s, err);
+		rc = restore(s, false, err);
 	if (!rc)
 		load_egress(s);
 	if (!rc)
