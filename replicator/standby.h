@@ -8,6 +8,8 @@
  *    is held, and the primary sends what that answers for;
  *  - nothing is activated without a fence command's yes, an operator's word, or the primary's own
  *    handover. There is no command that says yes by itself;
+ *  - once renicd may have activated, a handover is not answered with a no: the primary would run
+ *    its VMs again. The connection ends, and the primary's next hello is answered by the term;
  *  - a primary of an older term is turned away, whatever it has to say.
  *
  * The role's thread does all that; another one, at the door, accepts connections and hears their
@@ -50,7 +52,8 @@ struct standby {
 	char primary[80]; /* its address */
 	int64_t heard_ns, said_ns;
 	bool rehearsed; /* this connection's first checkpoint was shown to renicd */
-	bool loaded[STREAM_VMS_MAX], activated; /* how far a failover has come */
+	/* How far a failover has come. asked: renicd was to activate, and did not say no. */
+	bool loaded[STREAM_VMS_MAX], asked, activated;
 	int64_t next_check_ns;
 	bool unfit; /* renicd is away: nothing is acknowledged, nobody is let in */
 	bool quit, protect, vm_lost;

@@ -176,7 +176,10 @@ static int on_handover(struct standby *s, const struct frame *f, struct nic_erro
 		return nic_fail(err, RENIC_E_STATE, "", "a handover in state %s",
 			standby_state_name(s->state));
 	standby_take_over(s);
-	answer_taken(s, s->state == S_ACTIVE, s->state == S_ACTIVE ? "" : "activation failed");
+	if (s->state == S_ACTIVE)
+		answer_taken(s, true, "");
+	else if (!s->asked) /* after that the VFs may be active here: nobody runs the VMs there */
+		answer_taken(s, false, "activation failed");
 	return nic_fail(err, RENIC_E_STATE, "", "the handover ends it");
 }
 

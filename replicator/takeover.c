@@ -87,6 +87,25 @@ static int load(struct standby *s, struct nic_error *err)
 	return 0;
 }
 
+/* An answer that did not come is no "no", nor is what renicd says to the same a second time. */
+static int ask_to_activate(struct standby *s, struct nic_error *err)
+{
+	bool before = s->asked;
+	int rc;
+
+	s->asked = true;
+	rc = daemon_activate(&s->daemon, &s->term, err);
+	if (rc && !daemon_is_lost(rc))
+		s->asked = before;
+	return rc;
+}
+
+/* It was asked, did it, and the answer was lost. */
+static bool was_activated(const struct standby *s, const struct daemon_group *group)
+{
+	return s->asked && !strcmp(group->state, "unprotected") && group->term > s->term;
+}
+
 static int activate(struct standby *s, struct nic_error *err)
 {
 	struct daemon_group group;
@@ -95,6 +114,11 @@ static int activate(struct standby *s, struct nic_error *err)
 	daemon_close(&s->daemon); /* it may be of a renicd that was there before */
 	rc = daemon_group(&s->daemon, &group, err);
 
+	if (!rc && was_activated(s, &group)) {
+		s->term = group.term;
+		s->activated = true;
+		return 0;
+	}
 	if (!rc && strcmp(group.state, "standby"))
 		rc = nic_fail(err, RENIC_E_STATE, "group",
 			"renicd's group \"%s\" is %s, expected standby", s->config->group,
@@ -106,7 +130,7 @@ static int activate(struct standby *s, struct nic_error *err)
 	if (!rc)
 		rc = load(s, err);
 	if (!rc)
-		rc = daemon_activate(&s->daemon, &s->term, err);
+		rc = ask_to_activate(s, err);
 	s->activated = !rc;
 	return rc;
 }
@@ -117,6 +141,8 @@ static int takeover(struct standby *s, struct nic_error *err)
 {
 	int rc = s->activated ? 0 : activate(s, err);
 
+	if (rc && s->asked && daemon_is_lost(rc))
+		rc = activate(s, err); /* it may have been done */
 	for (unsigned i = 0; i < s->config->n_vms && !rc; i++)
 		rc = s->guests[i].driver->run(s->guests[i].vm, err);
 	return rc;

@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a standby of renic-remus may not say: that it holds what it could not take over."""
+"""What a standby of renic-remus may not say: that it holds what it could not take over, and that
+it did not take over when perhaps it did."""
+import os
+import socket
+import threading
+
 from lib.case import case
 from lib.check import check, equal, wait_until
 from lib.remus import Hosts, WAIT_S
+from lib.rpc import Rpc
 
 
 def group_of(host):
@@ -32,3 +38,83 @@ def what_the_standbys_vf_would_refuse_is_never_held(env):
     equal(hosts.b.status()["epoch"], 0, "the epoch that the standby holds")
     equal(group_of(hosts.b), ("standby", 1), "the standby's group")
     check("-> protected" not in hosts.a.log(), f"the primary: {hosts.a.log()}")
+
+
+@case(timeout=60)
+def a_failover_that_got_past_the_activation_is_not_answered_with_a_no(env):
+    """The VM there does not run, but frames are heard there: it must not go on here."""
+    no_run = os.path.join(env.directory, "no_run")
+    hosts = Hosts(env, standby={"fake": {"no_run": no_run}})
+    with open(no_run, "w"):
+        pass
+    Rpc(hosts.a.path("remus.sock")).call("failover")
+    equal(hosts.a.remus.wait(WAIT_S), 0, "status of the primary")
+    check("switching -> protected" not in hosts.a.log(), f"the VM ran on here: {hosts.a.log()}")
+    equal(group_of(hosts.a), ("standby", 2), "the old primary's group")
+    hosts.b.wait_state("failed")
+    equal(group_of(hosts.b), ("unprotected", 2), "the standby's group")
+    os.unlink(no_run)
+    equal(hosts.b.command("failover", "--fenced").returncode, 0, "status of another attempt")
+    hosts.b.wait_state("active")
+
+
+class Cut:
+    """Between a replicator and its renicd. It lets renicd carry out `activate`, and is gone with
+    the answer, until heal()."""
+
+    def __init__(self, path, target):
+        self.path, self.target, self.cut = path, target, threading.Event()
+        self.heal()
+
+    def heal(self):
+        """Accept connections; from the second time on all of them are left alone."""
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        threading.Thread(target=self.serve, args=(self.listener,), daemon=True).start()
+
+    def serve(self, listener):
+        """Accept until the listener is shut down."""
+        try:
+            while True:
+                near = listener.accept()[0]
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(self.target)
+                threading.Thread(target=self.answer, args=(near, far), daemon=True).start()
+        except OSError:
+            listener.close()
+
+    def answer(self, near, far):
+        """One request after the other, each with its answer."""
+        with near, far, near.makefile("rb") as requests, far.makefile("rb") as answers:
+            for request in requests:
+                far.sendall(request)
+                answer = answers.readline()
+                if b'"activate"' in request and not self.cut.is_set():
+                    os.unlink(self.path)
+                    self.listener.shutdown(socket.SHUT_RDWR)
+                    self.cut.set()
+                    return
+                near.sendall(answer)
+
+
+@case(timeout=60)
+def an_activation_whose_answer_was_lost_counts(env):
+    """The primary waits, its VM paused, until the standby knows; then there is one VM."""
+    hosts = Hosts(env, start=False)
+    cut = Cut(hosts.b.path("cut.sock"), hosts.b.daemon.socket)
+    hosts.b.configure(hosts.a.port, renicd=cut.path)
+    hosts.b.start("standby")
+    hosts.a.start("primary")
+    hosts.a.wait_state("protected")
+    Rpc(hosts.a.path("remus.sock")).call("failover")
+    check(cut.cut.wait(WAIT_S), "renicd was asked to activate")
+    hosts.b.wait_state("failed")
+    equal(group_of(hosts.b), ("unprotected", 2), "the standby's group")
+    hosts.a.wait_state("switch_lost")
+    cut.heal()
+    done = hosts.b.command("failover", "--fenced")
+    equal(done.returncode, 0, f"status of another attempt ({done.stdout} {done.stderr})")
+    hosts.b.wait_state("active")
+    equal(hosts.a.remus.wait(WAIT_S), 0, "status of the primary")
+    equal(group_of(hosts.a), ("standby", 2), "the old primary's group")

@@ -6,7 +6,7 @@
  * of two checkpoints. load() writes what it found into the file "verdict": "ok STEP" or "torn".
  *
  * Options: {"ram": FILE, "mb": N, "verdict": FILE, "die": FILE: the VM is gone once it exists,
- * "slow_apply_ms": N}.
+ * "slow_apply_ms": N, "no_run": FILE: it cannot be run while that exists}.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ struct registers {
 };
 
 struct remus_vm {
-	char name[REMUS_NAME_SIZE], verdict[256], die[256];
+	char name[REMUS_NAME_SIZE], verdict[256], die[256], no_run[256];
 	uint64_t *ram;
 	size_t words;
 	unsigned slow_apply_ms;
@@ -107,18 +107,19 @@ static void stop_cpu(struct remus_vm *vm)
 static int fake_open(const struct remus_vm_config *config, enum remus_side side,
 	struct remus_vm **out, struct nic_error *err)
 {
-	const char *ram = NULL, *verdict = "", *die = "";
+	const char *ram = NULL, *verdict = "", *die = "", *no_run = "";
 	int mb = 0, slow = 0, fd;
 	struct remus_vm *vm;
 
-	if (!config->options ||
-		json_unpack((json_t *)config->options, "{s:s s:i s?s s?s s?i}", "ram", &ram, "mb",
-			&mb, "verdict", &verdict, "die", &die, "slow_apply_ms", &slow))
+	if (!config->options || json_unpack((json_t *)config->options, "{s:s s:i s?s s?s s?i s?s}",
+					"ram", &ram, "mb", &mb, "verdict", &verdict, "die", &die,
+					"slow_apply_ms", &slow, "no_run", &no_run))
 		return nic_fail(err, RENIC_E_PARAMS, "fake", "fake: expected ram and mb");
 	vm = calloc(1, sizeof(*vm));
 	snprintf(vm->name, sizeof(vm->name), "%s", config->name);
 	snprintf(vm->verdict, sizeof(vm->verdict), "%s", verdict);
 	snprintf(vm->die, sizeof(vm->die), "%s", die);
+	snprintf(vm->no_run, sizeof(vm->no_run), "%s", no_run);
 	vm->slow_apply_ms = (unsigned)slow;
 	vm->words = ((size_t)mb << 20) / sizeof(uint64_t);
 	vm->dirty = calloc(((size_t)mb << 20) / REMUS_PAGE_BYTES / 64 + 1, sizeof(uint64_t));
@@ -255,6 +256,8 @@ static int fake_load(struct remus_vm *vm, struct nic_error *err)
 
 static int fake_run(struct remus_vm *vm, struct nic_error *err)
 {
+	if (vm->no_run[0] && !access(vm->no_run, F_OK))
+		return nic_fail(err, RENIC_E_IO, "", "VM \"%s\" cannot be run", vm->name);
 	return start_cpu(vm, err);
 }
 
