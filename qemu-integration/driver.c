@@ -7,6 +7,7 @@
  *   dirty    an engine of dirty.h, while QEMU saves: saving writes no guest memory, as QEMU's own
  *            migration relies on, which sends the last pages before the device state. What renicd
  *            writes is in renicd's own log
+ *   track, and dirty while the VM runs: with disks, in a short stop of its own (rest.h)
  *   load     the saved state through a socket to `migrate-incoming`: QEMU was started with -S
  * -incoming defer, its RAM is filled already run      `cont`
  *
@@ -39,6 +40,7 @@
 #include "guest_ram.h"
 #include "pause.h"
 #include "qmp.h"
+#include "rest.h"
 
 enum {
 	OPEN_TIMEOUT_MS = 5000,
@@ -57,8 +59,8 @@ struct remus_vm {
 	struct guest_ram ram;
 	struct dirty_tracker tracker; /* primary */
 	bool paused;		      /* by us */
-	bool may_have_run;	      /* when it was taken for paused: pages may have been missed */
-	struct pauser pauser;	      /* primary */
+	bool may_have_run;    /* when it was taken for stopped: pages may have been missed */
+	struct pauser pauser; /* primary */
 	/* Standby: what apply() took last. */
 	uint8_t *blob;
 	size_t blob_bytes, blob_size;
@@ -140,26 +142,10 @@ static bool was_started_with(pid_t pid, const char *word)
 	return has;
 }
 
-/* What QEMU is doing: "running", "inmigrate", … into status. */
-static int ask_status(
-	struct remus_vm *vm, unsigned timeout_ms, char status[32], struct nic_error *err)
-{
-	json_t *result = NULL;
-	const char *word;
-	int rc = qmp_call(vm->qmp, "query-status", NULL, timeout_ms, &result, err);
-
-	if (rc < 0)
-		return rc;
-	word = json_string_value(json_object_get(result, "status"));
-	snprintf(status, 32, "%s", word ? word : "unknown");
-	json_decref(result);
-	return 0;
-}
-
 static int check_status(struct remus_vm *vm, enum remus_side side, struct nic_error *err)
 {
-	char status[32];
-	int rc = ask_status(vm, OPEN_TIMEOUT_MS, status, err);
+	char status[REST_STATUS_SIZE];
+	int rc = rest_status(vm->qmp, OPEN_TIMEOUT_MS, status, err);
 	bool paused; /* by somebody else, who may let it run at any time */
 
 	if (rc < 0)
@@ -314,23 +300,49 @@ static int qemu_check(struct remus_vm *vm, struct nic_error *err)
 
 /* ---- primary ---- */
 
+static int start_engine(void *arg, struct nic_error *err)
+{
+	const struct dirty_tracker *tracker = arg;
+
+	return tracker->engine->start(tracker->state, err);
+}
+
 static int qemu_track(struct remus_vm *vm, struct nic_error *err)
 {
-	int rc = vm->tracker.engine->start(vm->tracker.state, err);
+	bool ran;
+	int rc = rest_do(&vm->pauser, start_engine, &vm->tracker, &ran, err);
 
 	if (rc == 0)
 		vm->may_have_run = false; /* every page follows */
+	vm->may_have_run |= ran;	  /* then it may be copied too early */
 	return about(vm, rc, err);
+}
+
+/* A collection of the running VM. */
+struct live_collection {
+	const struct dirty_tracker *tracker;
+	uint64_t *bitmap;
+};
+
+static int collect_live(void *arg, struct nic_error *err)
+{
+	const struct live_collection *live = arg;
+
+	return live->tracker->engine->collect(live->tracker->state, live->bitmap, false, err);
 }
 
 static int qemu_dirty(struct remus_vm *vm, uint64_t *bitmap, struct nic_error *err)
 {
-	int rc = vm->tracker.engine->collect(vm->tracker.state, bitmap, vm->paused, err);
+	struct live_collection live = {&vm->tracker, bitmap};
+	bool ran = false;
+	int rc = vm->paused ? vm->tracker.engine->collect(vm->tracker.state, bitmap, true, err)
+			    : rest_do(&vm->pauser, collect_live, &live, &ran, err);
 
 	if (rc == 0 && vm->may_have_run) {
 		dirty_mark_run(bitmap, 0, vm->ram.bytes >> REMUS_PAGE_SHIFT);
 		vm->may_have_run = false;
 	}
+	vm->may_have_run |= ran;
 	return about(vm, rc, err);
 }
 
@@ -437,11 +449,11 @@ static int feed(struct remus_vm *vm, int fd, int64_t deadline, struct nic_error 
 static int wait_loaded(struct remus_vm *vm, int64_t deadline, struct nic_error *err)
 {
 	static const struct timespec nap = {.tv_nsec = 200000};
-	char status[32];
+	char status[REST_STATUS_SIZE];
 	int rc;
 
 	for (;;) {
-		rc = ask_status(vm, vm->timeout_ms, status, err);
+		rc = rest_status(vm->qmp, vm->timeout_ms, status, err);
 		if (rc < 0 || !strcmp(status, "paused"))
 			return rc;
 		if (strcmp(status, "inmigrate"))

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rules of qemu-integration/pause.c, against a QEMU on a Unix socket that stops, saves and goes on
- * as the real one does. */
-#include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
+/* Rules of qemu-integration/pause.c, against fakes/fake_qemu.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -12,34 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "fakes/fake_qemu.h"
 #include "pause.h"
 
 enum {
 	LONG_MS = 20000,
-	STATE_BYTES = 310000,
-	PART_BYTES = 32 << 10, /* that QEMU writes at once */
+	STATE_BYTES = FAKE_STATE_BYTES,
+	PART_BYTES = FAKE_PART_BYTES,
 	SAVED_MAX = 1 << 20,
-	LOG_SIZE = 1024,
-};
-
-/* The other side. Commands are done one after the other, so one that waits lets none pass. */
-struct fake_qemu {
-	int listener, fd, given;
-	pthread_t thread;
-	bool running, has_disks, refuses_save, refuses_cont;
-	const char *before_save; /* what it says before it stops for a save */
-	const char *after_save;	 /* and between a save and its reply */
-	char input[4096];
-	size_t used;
-	size_t state_bytes, written;
-	char log[LOG_SIZE]; /* the commands that were done */
-	char path[108];
 };
 
 static struct fake_qemu qemu;
@@ -47,133 +27,9 @@ static struct pauser pauser;
 static struct qmp *qmp;
 static struct nic_error err;
 
-static void say(struct fake_qemu *q, const char *text)
-{
-	send(q->fd, text, strlen(text), MSG_NOSIGNAL);
-}
-
-static void run(struct fake_qemu *q, bool on)
-{
-	q->running = on;
-	say(q, on ? "{\"event\": \"RESUME\"}\r\n" : "{\"event\": \"STOP\"}\r\n");
-}
-
-/* As QEMU opens it: by its own name of it, and willing to wait. */
-static void write_state(struct fake_qemu *q)
-{
-	static char state[STATE_BYTES];
-	char path[64];
-	int fd;
-
-	memset(state, 's', sizeof(state));
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", q->given);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0660);
-	for (size_t done = 0, left; (left = q->state_bytes - done) > 0;) {
-		ssize_t n = write(fd, state, left < PART_BYTES ? left : PART_BYTES);
-
-		if (n <= 0)
-			break;
-		done += n;
-		__atomic_store_n(&q->written, done, __ATOMIC_RELEASE);
-	}
-	close(fd);
-}
-
-static bool save(struct fake_qemu *q)
-{
-	bool was_running = q->running;
-
-	if (q->before_save)
-		say(q, q->before_save);
-	if (was_running)
-		run(q, false);
-	if (!q->refuses_save)
-		write_state(q);
-	if (was_running)
-		run(q, true);
-	if (q->after_save)
-		say(q, q->after_save);
-	return !q->refuses_save;
-}
-
-static void answer(struct fake_qemu *q, json_t *command)
-{
-	const char *name = json_string_value(json_object_get(command, "execute"));
-	char text[128], value[64] = "{}";
-	bool ok = !json_object_get(command, "withdrawn");
-
-	if (ok)
-		snprintf(q->log + strlen(q->log), LOG_SIZE - strlen(q->log), "%s ", name);
-	if (ok && !strcmp(name, "stop") && q->running)
-		run(q, false);
-	else if (ok && !strcmp(name, "cont") && (ok = !q->refuses_cont))
-		run(q, true);
-	else if (ok && !strcmp(name, "xen-save-devices-state"))
-		ok = save(q);
-	else if (ok && !strcmp(name, "add-fd"))
-		snprintf(value, sizeof(value), "{\"fd\": %d}", q->given);
-	else if (ok && !strcmp(name, "query-named-block-nodes"))
-		strcpy(value, q->has_disks ? "[{}]" : "[]");
-	snprintf(text, sizeof(text), "{\"%s\": %s, \"id\": %lld}\r\n", ok ? "return" : "error",
-		value, (long long)json_integer_value(json_object_get(command, "id")));
-	say(q, text);
-}
-
-static bool receive(struct fake_qemu *q)
-{
-	char control[CMSG_SPACE(sizeof(int))];
-	struct iovec part = {q->input + q->used, sizeof(q->input) - q->used};
-	struct msghdr message = {.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control)};
-	ssize_t n = recvmsg(q->fd, &message, 0);
-	struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-
-	if (header) {
-		memcpy(&q->given, CMSG_DATA(header), sizeof(int));
-		fcntl(q->given, F_SETFL, 0); /* as QEMU does */
-	}
-	q->used += n > 0 ? n : 0;
-	return n > 0;
-}
-
-static void *serve(void *arg)
-{
-	struct fake_qemu *q = arg;
-
-	q->fd = accept(q->listener, NULL, NULL);
-	say(q, "{\"QMP\": {\"capabilities\": [\"oob\"]}}\r\n");
-	while (receive(q)) {
-		json_error_t where;
-		json_t *command;
-
-		while (q->used &&
-			(command = json_loadb(q->input, q->used, JSON_DISABLE_EOF_CHECK, &where))) {
-			q->used -= where.position;
-			memmove(q->input, q->input + where.position, q->used);
-			answer(q, command);
-			json_decref(command);
-		}
-	}
-	close(q->fd);
-	close(q->given);
-	return NULL;
-}
-
 static int start(void **state)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-
-	signal(SIGPIPE, SIG_IGN); /* as QEMU does */
-	qemu = (struct fake_qemu){.running = true, .given = -1, .state_bytes = STATE_BYTES};
-	snprintf(qemu.path, sizeof(qemu.path), "/tmp/test-pause.%d", (int)getpid());
-	unlink(qemu.path);
-	strcpy(addr.sun_path, qemu.path);
-	qemu.listener = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(bind(qemu.listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(listen(qemu.listener, 1), 0);
-	assert_int_equal(pthread_create(&qemu.thread, NULL, serve, &qemu), 0);
+	fake_qemu_start(&qemu);
 	return 0;
 }
 
@@ -188,9 +44,7 @@ static int end(void **state)
 {
 	pauser_close(&pauser);
 	qmp_close(qmp);
-	pthread_join(qemu.thread, NULL);
-	close(qemu.listener);
-	unlink(qemu.path);
+	fake_qemu_end(&qemu);
 	return 0;
 }
 
@@ -539,14 +393,14 @@ static void a_guest_that_sleeps_is_paused_by_steps(void **state)
 	open_pauser();
 	assert_int_equal(pauser_prepare(&pauser, &err), 0);
 	qemu.running = false;
-	say(&qemu, "{\"event\": \"SUSPEND\"}\r\n");
+	fake_qemu_say(&qemu, "{\"event\": \"SUSPEND\"}\r\n");
 	while (!qmp_run(qmp).stopped)
 		assert_int_equal(qmp_look(qmp, &err), 0);
 	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
 	expect_state();
 	assert_string_equal(qemu.log, "stop xen-save-devices-state ");
 	qemu.running = true;
-	say(&qemu, "{\"event\": \"WAKEUP\"}\r\n");
+	fake_qemu_say(&qemu, "{\"event\": \"WAKEUP\"}\r\n");
 	while (qmp_run(qmp).stopped)
 		assert_int_equal(qmp_look(qmp, &err), 0);
 }
