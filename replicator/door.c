@@ -11,7 +11,7 @@
 #include "event.h"
 #include "standby.h"
 
-enum { HELLO_MS = 3000 };
+enum { HELLO_MS = 3000 /* from the connection to the end of its hello */ };
 
 struct door {
 	struct conn_context *context;
@@ -46,15 +46,14 @@ static int hear_vms(struct door *d, struct visitor *v, int64_t deadline, struct 
 	return 0;
 }
 
-static int hear(struct door *d, struct visitor *v, struct nic_error *err)
+static int hear(struct door *d, struct visitor *v, int64_t deadline, struct nic_error *err)
 {
-	int64_t deadline = now_ns() + HELLO_MS * NS_PER_MS;
 	struct frame frame;
 	bool got;
 	int rc;
 
 	reader_clear(&d->reader);
-	rc = reader_next(&d->reader, v->conn, HELLO_MS, &frame, &got, err);
+	rc = reader_next(&d->reader, v->conn, ms_until(deadline, HELLO_MS), &frame, &got, err);
 	if (rc == 0)
 		return nic_fail(err, RENIC_E_TIMEOUT, "", "it says nothing");
 	if (rc == 1 && frame.type != FRAME_HELLO)
@@ -68,11 +67,12 @@ static int hear(struct door *d, struct visitor *v, struct nic_error *err)
 
 static void let_in(struct door *d)
 {
+	int64_t deadline = in_ms(HELLO_MS);
 	struct nic_error err = {0};
 	struct visitor v = {.conn = conn_accept(d->context, d->listen_fd, HELLO_MS, &err)}, old;
 	uint64_t one = 1;
 
-	if (!v.conn || hear(d, &v, &err)) {
+	if (!v.conn || hear(d, &v, deadline, &err)) {
 		event_post("turned_away", "%s: %s", v.conn ? conn_peer(v.conn) : "a peer",
 			err.message);
 		conn_close(v.conn);

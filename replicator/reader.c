@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "reader.h"
 
 int reader_init(struct reader *r, struct nic_error *err)
@@ -25,6 +26,8 @@ void reader_clear(struct reader *r)
 int reader_next(struct reader *r, struct conn *c, int timeout_ms, struct frame *frame, bool *got,
 	struct nic_error *err)
 {
+	int64_t deadline = now_ns() + timeout_ms * NS_PER_MS;
+
 	*got = false;
 	for (;;) {
 		long n = stream_frame(r->buf + r->head, r->tail - r->head, frame, err);
@@ -42,7 +45,8 @@ int reader_next(struct reader *r, struct conn *c, int timeout_ms, struct frame *
 			r->tail -= r->head;
 			r->head = 0;
 		}
-		read = conn_read(c, r->buf + r->tail, READER_BYTES - r->tail, timeout_ms);
+		read = conn_read(c, r->buf + r->tail, READER_BYTES - r->tail,
+			ms_until(deadline, timeout_ms));
 		if (read == -ETIMEDOUT)
 			return 0;
 		if (read < 0)

@@ -20,8 +20,8 @@ void reader_clear(struct reader *r);
 
 /*
  * The next frame, valid until the next call. Returns 1; 0: nothing whole came within
- * timeout_ms, and *got tells whether anything came at all; or a negative code with *err: the
- * connection has ended, or does not speak the protocol.
+ * timeout_ms in all, however many bytes of it came in time, and *got tells whether anything came at
+ * all; or a negative code with *err: the connection has ended, or does not speak the protocol.
  */
 int reader_next(struct reader *r, struct conn *c, int timeout_ms, struct frame *frame, bool *got,
 	struct nic_error *err);
