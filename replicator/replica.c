@@ -10,7 +10,8 @@
 
 enum {
 	WORD_BITS = 64,
-	SHADOW_KEEP_PAGES = 16384, /* 64 MiB: a larger checkpoint's memory is given back */
+	SHADOW_KEEP_PAGES = 16384,  /* 64 MiB: a larger checkpoint's memory is given back */
+	GIVE_BACK_BYTES = 64 << 20, /* at once */
 	BLOB_ROOM_MIN = 64 << 10,
 	MEMORY_SHARE = 4, /* of this host's memory one part may be blobs: the driver may copy it */
 };
@@ -74,6 +75,12 @@ void replica_fini(struct replica *r)
 
 /* ---- what came of the next checkpoint ---- */
 
+static void got_on(const struct replica *r)
+{
+	if (r->progress)
+		r->progress(r->progress_arg);
+}
+
 static void empty_blob(struct replica_vm *vm)
 {
 	vm->blob_bytes = 0;
@@ -96,6 +103,17 @@ static void forget_blobs(struct replica *r)
 	r->snapshots = r->blob_bytes = r->held_bytes = 0;
 }
 
+static void give_back(const struct replica *r, uint8_t *memory, uint64_t bytes)
+{
+	for (uint64_t at = 0; at < bytes; at += GIVE_BACK_BYTES) {
+		uint64_t left = bytes - at;
+
+		madvise(memory + at, left < GIVE_BACK_BYTES ? left : GIVE_BACK_BYTES,
+			MADV_DONTNEED);
+		got_on(r);
+	}
+}
+
 static void empty_shadow(struct replica *r, unsigned i)
 {
 	struct replica_vm *vm = &r->vms[i];
@@ -104,7 +122,7 @@ static void empty_shadow(struct replica *r, unsigned i)
 		return;
 	memset(vm->filled, 0, r->guests[i].n_words * sizeof(*vm->filled));
 	if (vm->n_filled > SHADOW_KEEP_PAGES)
-		madvise(vm->shadow, r->guests[i].n_pages << REMUS_PAGE_SHIFT, MADV_DONTNEED);
+		give_back(r, vm->shadow, r->guests[i].n_pages << REMUS_PAGE_SHIFT);
 	vm->n_filled = 0;
 }
 
@@ -298,17 +316,26 @@ int replica_take(struct replica *r, const struct frame *frame, struct nic_error 
 
 /* ---- the whole ---- */
 
+/* The pages of one word of the shadow's map. */
+static void apply_word(const struct replica_vm *vm, const struct guest *g, uint64_t word)
+{
+	for (uint64_t bits = vm->filled[word]; bits; bits &= bits - 1) {
+		uint64_t page = word * WORD_BITS + (unsigned)__builtin_ctzll(bits);
+
+		memcpy(guest_page(g, page), vm->shadow + (page << REMUS_PAGE_SHIFT),
+			REMUS_PAGE_BYTES);
+	}
+}
+
 static void apply_pages(struct replica *r, unsigned i)
 {
 	struct replica_vm *vm = &r->vms[i];
 	const struct guest *g = &r->guests[i];
 
 	for (uint64_t w = 0; vm->n_filled && w < g->n_words; w++)
-		for (uint64_t bits = vm->filled[w]; bits; bits &= bits - 1) {
-			uint64_t page = w * WORD_BITS + (unsigned)__builtin_ctzll(bits);
-
-			memcpy(guest_page(g, page), vm->shadow + (page << REMUS_PAGE_SHIFT),
-				REMUS_PAGE_BYTES);
+		if (vm->filled[w]) {
+			apply_word(vm, g, w);
+			got_on(r);
 		}
 	empty_shadow(r, i);
 }

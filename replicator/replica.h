@@ -51,6 +51,9 @@ struct replica {
 	uint64_t pages_total;
 	uint64_t large_blobs_max_bytes; /* of all VMs, where one's is over REMUS_BLOB_MAX_BYTES */
 	struct replica_vm vms[STREAM_VMS_MAX];
+	/* What may take long calls it each time that some of it is done; NULL: nobody cares. */
+	void (*progress)(void *arg);
+	void *progress_arg;
 };
 
 int replica_init(struct replica *r, struct guest *guests, unsigned n_vms, struct nic_error *err);

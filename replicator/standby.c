@@ -174,6 +174,8 @@ static int begin(struct standby *s, struct nic_error *err)
 		s->term = group.term;
 	if (!rc)
 		rc = replica_init(&s->replica, s->guests, s->config->n_vms, err);
+	s->replica.progress = standby_progress;
+	s->replica.progress_arg = s;
 	if (!rc)
 		rc = reader_init(&s->reader, err);
 	if (!rc)

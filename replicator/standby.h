@@ -51,6 +51,7 @@ struct standby {
 	uint64_t term;	  /* the newest that is known */
 	char primary[80]; /* its address */
 	int64_t heard_ns, said_ns;
+	bool mute; /* nothing can be said: our hello is to come first, or the last was not taken */
 	bool rehearsed; /* this connection's first checkpoint was shown to renicd */
 	/* How far a failover has come. asked: renicd was to activate, and did not say no. */
 	bool loaded[STREAM_VMS_MAX], asked, activated;
@@ -82,6 +83,8 @@ enum { STANDBY_IDLE_MS = 20 };
 void standby_welcome(struct standby *s, struct visitor *visitor);
 /* Read what is there, some frames of it; wait for more at most until the next heartbeat. */
 void standby_listen(struct standby *s);
+/* Something that takes long has got on: a heartbeat, if one is due. `arg`: the standby. */
+void standby_progress(void *arg);
 void standby_hang_up(struct standby *s, const char *why);
 
 /* ---- standby.c ---- */

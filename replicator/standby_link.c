@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The standby and its primary: who is let in, and what it says; see standby.h. Nothing of it is
  * believed. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -26,10 +27,32 @@ void standby_hang_up(struct standby *s, const char *why)
 
 static int say(struct standby *s, const uint8_t *frame, size_t n)
 {
-	int rc = conn_write(s->conn, frame, n, WRITE_MS);
+	int rc = s->mute ? -EPIPE : conn_write(s->conn, frame, n, WRITE_MS);
 
+	s->mute = rc != 0;
 	s->said_ns = now_ns();
 	return rc;
+}
+
+/* A heartbeat, if one is due. The primary waits only timeout_ms for one, so what may take longer
+ * beats too; but only as it gets on, never from a thread or a timer: a standby that is stuck is
+ * none. */
+static int beat(struct standby *s)
+{
+	uint8_t frame[64];
+
+	if (now_ns() < s->said_ns + s->config->heartbeat_ms * NS_PER_MS)
+		return s->mute ? -EPIPE : 0;
+	return say(s, frame, stream_put_empty(frame, FRAME_HEARTBEAT));
+}
+
+/* Where it cannot be said, whoever says something next learns of it. */
+void standby_progress(void *arg)
+{
+	struct standby *s = arg;
+
+	if (s->conn)
+		beat(s);
 }
 
 static void refuse(struct conn *conn, enum refuse_reason reason, uint64_t term, const char *why)
@@ -118,6 +141,7 @@ static void answer_hello(struct standby *s)
 	uint8_t frame[1024];
 
 	snprintf(m.group, sizeof(m.group), "%s", s->config->group);
+	s->mute = false;
 	if (say(s, frame, stream_put_hello(frame, &m)))
 		standby_hang_up(s, "it does not take our hello");
 }
@@ -137,6 +161,7 @@ void standby_welcome(struct standby *s, struct visitor *v)
 	s->term = v->hello.term;
 	s->heard_ns = now_ns();
 	s->rehearsed = false;
+	s->mute = true;
 	reader_clear(&s->reader);
 	snprintf(s->primary, sizeof(s->primary), "%s", conn_peer(s->conn));
 	if (replica_begin(&s->replica, v->hello.session, v->hello.term, &err)) {
@@ -230,9 +255,8 @@ static int on_frame(struct standby *s, const struct frame *f, struct nic_error *
 /* Read what is there, some frames of it; wait for more at most until the next heartbeat. */
 void standby_listen(struct standby *s)
 {
-	int64_t beat = s->said_ns + s->config->heartbeat_ms * NS_PER_MS;
+	int64_t next_beat = s->said_ns + s->config->heartbeat_ms * NS_PER_MS;
 	struct nic_error err = {0};
-	uint8_t frame[64];
 	int rc = 1;
 
 	for (unsigned i = 0; i < FRAMES_A_TURN && rc == 1 && s->conn; i++) {
@@ -240,7 +264,7 @@ void standby_listen(struct standby *s)
 		bool got;
 
 		rc = reader_next(
-			&s->reader, s->conn, i ? 0 : ms_until(beat, IDLE_MS), &f, &got, &err);
+			&s->reader, s->conn, i ? 0 : ms_until(next_beat, IDLE_MS), &f, &got, &err);
 		if (got || rc == 1)
 			s->heard_ns = now_ns();
 		if (rc == 1) {
@@ -248,10 +272,9 @@ void standby_listen(struct standby *s)
 
 			rc = bad ? bad : 1;
 		}
+		if (rc >= 0 && s->conn && beat(s))
+			rc = nic_fail(&err, RENIC_E_IO, "", "it takes no heartbeat");
 	}
 	if (rc < 0)
 		standby_hang_up(s, err.message);
-	else if (s->conn && now_ns() >= beat &&
-		 say(s, frame, stream_put_empty(frame, FRAME_HEARTBEAT)))
-		standby_hang_up(s, "it takes no heartbeat");
 }

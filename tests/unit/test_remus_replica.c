@@ -270,6 +270,32 @@ static void blob_that_is_large_must_fit_the_host(void **state)
 	assert_string_equal(err.field, "blob");
 }
 
+static void count_progress(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+/* Who waits for it hears of it while RAM is copied: for each run of 64 pages, and no other. */
+static void progress_is_told_while_pages_are_copied(void **state)
+{
+	unsigned told = 0;
+
+	replica->progress = count_progress;
+	replica->progress_arg = &told;
+	put_checkpoint(1, 5);
+	assert_int_equal(play(), 0);
+	assert_int_equal(told, 0); /* nothing was held: they went to RAM as they came */
+	put_checkpoint(2, 7);
+	assert_int_equal(play(), 0);
+	assert_int_equal(told, 2); /* pages 3 and 90 */
+	put_page(3, 9);
+	tape_snapshot(tape, "snap", 4);
+	tape_end(tape, 1, 3);
+	assert_int_equal(play(), 0);
+	assert_int_equal(told, 3);
+	assert_true(ram_has(3, 9) && ram_has(90, 7));
+}
+
 static void blob_and_snapshot_are_bounded(void **state)
 {
 	static uint8_t big[RENIC_SNAPSHOT_MAX_BYTES + 1];
@@ -296,6 +322,7 @@ int main(void)
 		TEST(pages_beyond_ram_are_refused),
 		TEST(another_session_replaces_what_is_held_only_when_it_is_whole),
 		TEST(driver_that_refuses_voids_what_is_held),
+		TEST(progress_is_told_while_pages_are_copied),
 		TEST(blob_and_snapshot_are_bounded),
 		TEST(driver_may_allow_a_blob_that_is_large),
 		TEST(blob_that_is_large_must_fit_the_host),
