@@ -89,7 +89,8 @@ static inline enum drop_reason check_frame(
 	if (unlikely(m->data_len < sizeof(*eth)))
 		return DROP_RUNT;
 	if (unlikely(qp->asks_offloads)) {
-		enum drop_reason reason = offload_from_guest(m, policy->max_frame_bytes);
+		enum drop_reason reason =
+			offload_from_guest(m, policy->max_frame_bytes, qp->may_segment);
 
 		if (unlikely(reason != DROP_REASONS))
 			return reason;

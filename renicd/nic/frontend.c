@@ -20,18 +20,19 @@ static void set_frontend(struct vf *vf, enum frontend_state state)
 /* What its guest negotiated (virtio 1.2, section 5.1.3). */
 static void note_offloads(struct vf_qp *qp)
 {
-	const uint64_t segments = 1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6;
 	const uint64_t takes = 1ULL << VIRTIO_NET_F_GUEST_CSUM | 1ULL << VIRTIO_NET_F_GUEST_TSO4;
 	uint64_t features = qp->ops->features(qp->port);
 
 	__atomic_store_n(&qp->vf->takes_long, (features & takes) == takes, __ATOMIC_RELAXED);
-	qp->sends_long = features & segments;
-	qp->asks_offloads = features & (segments | 1ULL << VIRTIO_NET_F_CSUM);
+	qp->may_segment = (features & 1ULL << VIRTIO_NET_F_HOST_TSO4 ? RTE_MBUF_F_TX_IPV4 : 0) |
+			  (features & 1ULL << VIRTIO_NET_F_HOST_TSO6 ? RTE_MBUF_F_TX_IPV6 : 0);
+	qp->asks_offloads = qp->may_segment || features & 1ULL << VIRTIO_NET_F_CSUM;
 	if (qp->asks_offloads)
 		__atomic_store_n(&nic.has_offloads, true, __ATOMIC_RELAXED);
 }
 
-/* The rings are new: signals are on until the first disarm, and their kick descriptor is another. */
+/* The rings are new: signals are on until the first disarm, and their kick descriptor is another.
+ */
 static void qp_start(struct vf_qp *qp, void *arg)
 {
 	qp->port = qp->vf->port;

@@ -44,7 +44,8 @@ static bool find_headers(struct rte_mbuf *m)
 	return true;
 }
 
-enum drop_reason offload_from_guest(struct rte_mbuf *m, uint32_t max_frame_bytes)
+enum drop_reason offload_from_guest(
+	struct rte_mbuf *m, uint32_t max_frame_bytes, uint64_t may_segment)
 {
 	bool tso = m->ol_flags & RTE_MBUF_F_RX_LRO;
 	bool checksum = (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE;
@@ -54,7 +55,7 @@ enum drop_reason offload_from_guest(struct rte_mbuf *m, uint32_t max_frame_bytes
 	m->tx_offload = 0;
 	if (!tso && !checksum)
 		return DROP_REASONS;
-	if (!find_headers(m) || (tso && is_udp(m)))
+	if (!find_headers(m) || (tso && (is_udp(m) || !(m->ol_flags & may_segment))))
 		return DROP_BAD_OFFLOAD;
 	if (!tso || m->pkt_len <= offload_headers(m) + segment)
 		return DROP_REASONS;

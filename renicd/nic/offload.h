@@ -23,6 +23,9 @@ enum {
 	OFFLOAD_SEGMENT_MIN = 48,  /* least payload of a segment; with less, one frame is a flood */
 };
 
+/* IP versions, by their flags in an mbuf: both. */
+#define OFFLOAD_IP_ANY (RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6)
+
 /* Does the frame ask for anything, or for segmentation? */
 static inline bool offload_is_asked(const struct rte_mbuf *m)
 {
@@ -48,9 +51,12 @@ static inline uint32_t offload_frame_bytes(const struct rte_mbuf *m)
 /*
  * What a guest asks for, as librte_vhost says it (RX flags: checksum not there, LRO), as a request
  * of ours. Its headers are looked at anew: what is no TCP or UDP, has them cut or too long, or
- * segments out of range is DROP_BAD_OFFLOAD or DROP_OVERSIZE; else DROP_REASONS.
+ * segments out of range is DROP_BAD_OFFLOAD or DROP_OVERSIZE; else DROP_REASONS. Segments may be
+ * asked for over the IP versions in `may_segment` alone, whatever librte_vhost lets through: who
+ * makes room for a burst relies on it.
  */
-enum drop_reason offload_from_guest(struct rte_mbuf *m, uint32_t max_frame_bytes);
+enum drop_reason offload_from_guest(
+	struct rte_mbuf *m, uint32_t max_frame_bytes, uint64_t may_segment);
 
 /* Fill the checksum in. *m's bytes are the caller's to change. */
 void offload_checksum(struct rte_mbuf *m);

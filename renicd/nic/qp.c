@@ -230,12 +230,12 @@ static void hold_burst(struct vf_qp *qp, const struct vf_policy *policy, struct 
  * that a burst needs no more than a segment of the log. */
 static uint32_t longest_frame(const struct vf_qp *qp, const struct vf_policy *policy)
 {
-	return qp->sends_long ? (uint32_t)OFFLOAD_FRAME_MAX : policy->max_frame_bytes;
+	return qp->may_segment ? (uint32_t)OFFLOAD_FRAME_MAX : policy->max_frame_bytes;
 }
 
 static uint16_t burst_pkts(const struct vf_qp *qp)
 {
-	return qp->sends_long ? LONG_BURST : NIC_BURST;
+	return qp->may_segment ? LONG_BURST : NIC_BURST;
 }
 
 /* librte_vhost loses a frame that it runs out of mbufs in the middle of. The caches of lcores are

@@ -124,7 +124,7 @@ static bool ask_again(struct rte_mbuf *m, const struct held_record *record, uint
 		m->ol_flags |= RTE_MBUF_F_RX_LRO;
 		m->tso_segsz = (uint16_t)asked.tso_segsz;
 	}
-	return offload_from_guest(m, max_bytes) == DROP_REASONS;
+	return offload_from_guest(m, max_bytes, OFFLOAD_IP_ANY) == DROP_REASONS;
 }
 
 static void set_tag(struct rte_mbuf *m, const struct egress_record *head)

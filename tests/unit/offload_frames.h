@@ -92,7 +92,7 @@ static inline enum drop_reason ask(struct rte_mbuf *m, uint16_t segment)
 {
 	m->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_NONE | (segment ? RTE_MBUF_F_RX_LRO : 0);
 	m->tso_segsz = segment;
-	return offload_from_guest(m, MAX_FRAME);
+	return offload_from_guest(m, MAX_FRAME, OFFLOAD_IP_ANY);
 }
 
 /* Its checksums, verified by DPDK's own functions, and where its TCP payload begins. */

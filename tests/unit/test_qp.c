@@ -3,12 +3,14 @@
  * The data path of a queue pair: renicd/nic/qp.c, qp_rx.c, frontend.c. What is held by a
  * checkpoint is in test_suspend.c and test_output_commit.c.
  */
+#include <linux/virtio_net.h>
 #include <sched.h>
 
 #include "egress_log.h"
 #include "nic_fixture.h"
+#include "offload.h"
 
-enum { LONG = 1400, FLOWS = 64 };
+enum { LONG = 1400, FLOWS = 64, SEGMENT = 1400 };
 
 /* ---- guest to world ---- */
 
@@ -185,6 +187,51 @@ static void frames_that_are_all_dropped_hold_no_segment(void **state)
 }
 
 /* A device may have frames in its ring until the next ones push them out. */
+/* A TCP frame of 64 KiB of guest a that asks for segments. */
+static void guest_asks_for_segments(int version)
+{
+	static uint8_t bytes[OFFLOAD_FRAME_MAX];
+	uint8_t *l3 = bytes + RTE_ETHER_HDR_LEN;
+
+	frame_fill(&FRAME('a', TO_NOBODY, 0, .type = version == 4 ? 0x0800 : 0x86dd), bytes);
+	l3[0] = version == 4 ? 0x45 : 0x60;
+	l3[version == 4 ? 9 : 6] = IPPROTO_TCP;
+	l3[version == 4 ? 20 + 12 : 40 + 12] = 5 << 4; /* a TCP header of 20 bytes */
+	memset(&l3[version == 4 ? 6 : 7], 0, 2);       /* no fragment; hop limit */
+	assert_true(fake_port_send_asking(port_of('a'), 0, bytes, sizeof(bytes), SEGMENT));
+}
+
+/* Room is made in the log for what the guest negotiated; librte_vhost lets it ask for more. */
+static void segments_that_were_not_negotiated_cost_their_frame_alone(void **state)
+{
+	static const struct {
+		uint64_t features;
+		uint32_t held[2]; /* of 40 frames: IPv4, IPv6 */
+	} rows[] = {
+		{1ULL << VIRTIO_NET_F_CSUM, {0, 0}},
+		{1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_HOST_TSO4, {40, 0}},
+		{1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_HOST_TSO6, {0, 40}},
+	};
+	struct fake_port *a = vf_add('a', 0);
+	uint64_t drops = 0;
+
+	for (size_t r = 0; r < RTE_DIM(rows); r++)
+		for (int v6 = 0; v6 < 2; v6++) {
+			fake_port_stop(a);
+			fake_port_set_features(a, rows[r].features);
+			fake_port_start(a);
+			protect("a");
+			for (int i = 0; i < 40; i++)
+				guest_asks_for_segments(v6 ? 6 : 4);
+			guest_sends(FRAME('a', TO_NOBODY, 7));
+			settle();
+			drops += 40 - rows[r].held[v6];
+			assert_int_equal(drops_of('a', DROP_BAD_OFFLOAD), drops);
+			assert_int_equal(info_of('a').held_pkts, rows[r].held[v6] + 1);
+			unprotect("a", true);
+		}
+}
+
 static void a_device_that_frees_late_does_not_use_up_the_log(void **state)
 {
 	vf_add('a', 0);
@@ -508,6 +555,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(an_idle_protected_queue_pair_holds_no_segment),
 		DEVICE_TEST(a_ring_of_nonsense_holds_no_segment),
 		DEVICE_TEST(frames_that_are_all_dropped_hold_no_segment),
+		DEVICE_TEST(segments_that_were_not_negotiated_cost_their_frame_alone),
 		DEVICE_TEST(a_device_that_frees_late_does_not_use_up_the_log),
 		DEVICE_TEST(frames_for_a_vf_without_a_guest_are_counted),
 		DEVICE_TEST(a_guest_short_of_buffers_gets_its_frames_later_in_order),

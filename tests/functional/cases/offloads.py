@@ -247,6 +247,26 @@ def headers_that_lie_cost_their_frame_alone(env):
         wait_until(lambda: daemon.drops("vf1") == drops, f"{name}: {drops}")
 
 
+@case(rows={"none": {"features": CSUM, "gso_type": GSO_TCPV4},
+            "tcp6-alone": {"features": CSUM | HOST_TSO6, "gso_type": GSO_TCPV4},
+            "udp": {"features": CSUM, "gso_type": GSO_UDP}})
+def segments_that_were_not_negotiated_cost_their_frame_alone(env, features, gso_type):
+    """Also by the burst, and held, where room is made for what was negotiated."""
+    daemon = env.renicd_alone()
+    guest = raw_guest(env, daemon, features)
+    daemon.call("protection_start", group="vf1")
+    daemon.call("checkpoint_begin", group="vf1")
+    data = tcp(guest, bytes(65535 - HEADERS))
+    for _ in range(40):
+        send(guest, header(**{**SEGMENTS, "gso_type": gso_type}), data)
+    send(guest, header(), tcp(guest, bytes(100)))
+    daemon.call("checkpoint_resume", group="vf1")
+    daemon.wait_taken("vf1", 41)
+    reason = "oversize" if gso_type == GSO_UDP else "bad_offload"
+    wait_until(lambda: daemon.drops("vf1") == {reason: 40}, f"40 {reason}")
+    wait_until(lambda: daemon.vf("vf1")["held_pkts"] == 1, "the other one is held")
+
+
 @case
 def frames_that_move_with_a_guest_are_whole(env):
     """A long frame and a blank checksum that wait here for a guest go to another host as segments."""

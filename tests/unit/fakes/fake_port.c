@@ -40,6 +40,7 @@ struct fake_port {
 	struct vf *vf;
 	uint16_t n_qps;
 	bool connected;
+	uint64_t features;		/* set while the rings are stopped */
 	bool running;			/* atomic */
 	bool suspended;			/* atomic */
 	bool pretend_frames;		/* atomic */
@@ -148,8 +149,12 @@ static struct rte_mbuf *make_mbuf(struct rte_mempool *pool, const struct guest_f
 		done += part;
 		if (m != head)
 			rte_pktmbuf_chain(head, m);
-		if (done == f->len)
+		if (done == f->len) {
+			if (f->segment)
+				head->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE | RTE_MBUF_F_RX_LRO;
+			head->tso_segsz = f->segment;
 			return head;
+		}
 		m = rte_pktmbuf_alloc(pool);
 	}
 	rte_pktmbuf_free(head);
@@ -198,6 +203,8 @@ static uint16_t look(void *port, uint16_t qp, struct egress_raw *frames, uint16_
 	for (uint16_t i = 0; i < n; i++) {
 		const struct guest_frame *f = tx->slots[(tx->head + i) % FAKE_RING_SIZE];
 
+		if (f->segment)
+			return i;
 		frames[i] = (struct egress_raw){.at = f->bytes, .len = f->len};
 	}
 	return n;
@@ -282,7 +289,7 @@ static void ring_info(void *port, uint16_t qp, struct vf_queue_info *info)
 
 static uint64_t features(void *port)
 {
-	return 1ULL << 32;
+	return ((const struct fake_port *)port)->features;
 }
 
 static int create(struct vf *vf, const struct vf_config *config, void **port, struct nic_error *err)
@@ -300,6 +307,7 @@ static int create(struct vf *vf, const struct vf_config *config, void **port, st
 	p = calloc(1, sizeof(*p) + n * sizeof(p->queues[0]));
 	p->vf = vf;
 	p->n_qps = n;
+	p->features = 1ULL << 32;
 	for (uint16_t q = 0; q < n; q++) {
 		p->queues[q].room = FAKE_ROOM_ENDLESS;
 		p->queues[q].owner = NO_OWNER;
@@ -383,6 +391,11 @@ void fake_port_start(struct fake_port *p)
 	vf_frontend_running(p->vf);
 }
 
+void fake_port_set_features(struct fake_port *p, uint64_t features)
+{
+	p->features = features;
+}
+
 /* When the notice returns, guest memory goes. */
 void fake_port_stop(struct fake_port *p)
 {
@@ -418,7 +431,8 @@ bool fake_port_is_running(const struct fake_port *p)
 
 /* ---- the guest ---- */
 
-bool fake_port_send(struct fake_port *p, uint16_t qp, const void *bytes, uint32_t len)
+bool fake_port_send_asking(
+	struct fake_port *p, uint16_t qp, const void *bytes, uint32_t len, uint16_t segment)
 {
 	struct guest_frame *f = malloc(sizeof(*f) + len);
 	struct queue *q = &p->queues[qp];
@@ -426,6 +440,7 @@ bool fake_port_send(struct fake_port *p, uint16_t qp, const void *bytes, uint32_
 	bool kicked = true;
 
 	f->len = len;
+	f->segment = segment;
 	memcpy(f->bytes, bytes, len);
 	if (!ring_put(&q->tx, f)) {
 		free(f);
@@ -439,6 +454,11 @@ bool fake_port_send(struct fake_port *p, uint16_t qp, const void *bytes, uint32_
 	if (!kicked)
 		abort();
 	return true;
+}
+
+bool fake_port_send(struct fake_port *p, uint16_t qp, const void *bytes, uint32_t len)
+{
+	return fake_port_send_asking(p, qp, bytes, len, 0);
 }
 
 struct guest_frame *fake_port_receive(struct fake_port *p, uint16_t qp)

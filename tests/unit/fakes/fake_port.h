@@ -20,6 +20,7 @@ struct fake_port;
 
 struct guest_frame {
 	uint32_t len;
+	uint16_t segment; /* it asks for segments of so many bytes; 0: it does not */
 	uint8_t bytes[];
 };
 
@@ -35,6 +36,8 @@ void fake_port_refuse_create(void);
 
 void fake_port_connect(struct fake_port *p);
 void fake_port_start(struct fake_port *p);
+/* From the next start on the guest has these features. */
+void fake_port_set_features(struct fake_port *p, uint64_t features);
 void fake_port_stop(struct fake_port *p);
 void fake_port_enable(struct fake_port *p, uint16_t qp, bool enabled);
 void fake_port_disconnect(struct fake_port *p, const char *error);
@@ -46,6 +49,9 @@ bool fake_port_is_running(const struct fake_port *p);
 
 /* Put a frame into the ring, and kick if asked to. false: the ring is full. */
 bool fake_port_send(struct fake_port *p, uint16_t qp, const void *bytes, uint32_t len);
+/* The same of a frame that asks for segments, as VIRTIO_NET_HDR_GSO_TCPV4 or _TCPV6 does. */
+bool fake_port_send_asking(
+	struct fake_port *p, uint16_t qp, const void *bytes, uint32_t len, uint16_t segment);
 /* The next frame that came; the caller frees it. NULL: none. */
 struct guest_frame *fake_port_receive(struct fake_port *p, uint16_t qp);
 /* Frames in the ring that the device has not taken. */
