@@ -66,6 +66,58 @@ static void a_guest_that_does_not_suspend_has_its_request_withdrawn(void **state
 	assert_int_equal(host.resumed, 0);
 }
 
+static void a_domain_that_is_not_there_is_gone(void **state)
+{
+	host.there = false;
+	assert_int_equal(xen_domain_check(&domain, &err), REMUS_E_VM_GONE);
+	assert_string_equal(err.message, "VM web: domain 7 does not exist any more");
+	assert_int_equal(xen_domain_end(&domain, &err), 0);
+	assert_int_equal(host.paused, 0);
+}
+
+static void the_next_domain_is_not_the_one_that_is_gone(void **state)
+{
+	host.there = false;
+	host.next_domid = HOST_DOMID + 1;
+	assert_int_equal(xen_domain_check(&domain, &err), REMUS_E_VM_GONE);
+	assert_int_equal(xen_domain_end(&domain, &err), 0);
+	assert_int_equal(host.paused, 0);
+}
+
+static void a_hypervisor_that_does_not_say_ends_no_domain(void **state)
+{
+	host.failing = EPERM;
+	assert_int_equal(xen_domain_check(&domain, &err), 0);
+	assert_int_equal(xen_domain_suspend(&domain, TIMEOUT_MS, &err), RENIC_E_IO);
+	assert_int_equal(xen_domain_end(&domain, &err), RENIC_E_IO);
+	assert_non_null(strstr(err.message, "VM web: domain 7 cannot be looked at: "));
+	host.failing = 0;
+	assert_int_equal(xen_domain_end(&domain, &err), 0);
+	assert_int_equal(host.paused, 1);
+	assert_int_equal(host.destroyed, 1);
+}
+
+/* It suspended while the hypervisor said nothing: it resumes when that is seen. */
+static void a_suspend_that_nobody_saw_is_taken_back(void **state)
+{
+	host.failing_after_request = EFAULT;
+	assert_int_equal(xen_domain_suspend(&domain, TIMEOUT_MS, &err), RENIC_E_IO);
+	assert_int_equal(xen_domain_resume(&domain, &err), 0);
+	host.failing = host.failing_after_request = 0;
+	assert_int_equal(xen_domain_check(&domain, &err), 0);
+	assert_int_equal(host.resumed, 1);
+	assert_false(host.shutdown);
+}
+
+static void a_suspended_guest_that_cannot_be_seen_stays_ours_to_resume(void **state)
+{
+	assert_int_equal(xen_domain_suspend(&domain, TIMEOUT_MS, &err), 0);
+	host.failing = EPERM;
+	assert_int_equal(xen_domain_suspend(&domain, TIMEOUT_MS, &err), RENIC_E_IO);
+	assert_int_equal(xen_domain_resume(&domain, &err), 0);
+	assert_int_equal(host.resumed, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
@@ -74,6 +126,11 @@ int main(void)
 		TEST(a_guest_that_crashed_is_gone),
 		TEST(a_guest_that_shut_down_is_gone),
 		TEST(a_guest_that_does_not_suspend_has_its_request_withdrawn),
+		TEST(a_domain_that_is_not_there_is_gone),
+		TEST(the_next_domain_is_not_the_one_that_is_gone),
+		TEST(a_hypervisor_that_does_not_say_ends_no_domain),
+		TEST(a_suspend_that_nobody_saw_is_taken_back),
+		TEST(a_suspended_guest_that_cannot_be_seen_stays_ours_to_resume),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

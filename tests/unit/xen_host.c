@@ -61,9 +61,12 @@ int __wrap_xc_domain_getinfo(
 {
 	memset(info, 0, sizeof(*info));
 	errno = host.failing ? host.failing : ESRCH;
-	if (host.failing || (!host.there && first_domid > 0) || first_domid > HOST_DOMID)
+	if (!host.failing && host.there && first_domid <= HOST_DOMID)
+		info->domid = HOST_DOMID;
+	else if (!host.failing && first_domid <= host.next_domid)
+		info->domid = (uint16_t)host.next_domid;
+	else
 		return -1;
-	info->domid = host.there ? HOST_DOMID : 0;
 	info->dying = host.dying;
 	info->crashed = host.crashed;
 	info->shutdown = host.shutdown;
@@ -220,6 +223,7 @@ bool __wrap_xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, 
 {
 	assert_string_equal(path, request_path);
 	assert_true(len < sizeof(host.request));
+	host.failing = host.failing_after_request;
 	memcpy(host.request, data, len);
 	host.request[len] = '\0';
 	if (!len || host.deaf)

@@ -27,7 +27,9 @@ struct xen_host {
 	bool deaf;	  /* its guest does not read control/shutdown */
 	char request[16]; /* control/shutdown */
 	/* what the hypervisor does */
-	int failing; /* errno of what it is asked; 0: it answers */
+	int failing;		   /* errno of what it is asked; 0: it answers */
+	int failing_after_request; /* from when its guest was asked to suspend */
+	uint32_t next_domid;	   /* another domain after ours; 0: none */
 	unsigned paused, destroyed, resumed;
 	uint64_t made_max_kib; /* of the domain that was made */
 	/* what xc_domain_save() writes */

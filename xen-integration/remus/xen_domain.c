@@ -68,9 +68,17 @@ void xen_domain_disconnect(struct xen_domain *d)
 
 /* ---- looking ---- */
 
-static bool get_info(struct xen_domain *d, uint32_t domid, xc_dominfo_t *info)
+/* 1: there is that domain; 0: there is none; RENIC_E_IO: the hypervisor does not say. */
+static int get_info(struct xen_domain *d, uint32_t domid, xc_dominfo_t *info, struct nic_error *err)
 {
-	return xc_domain_getinfo(d->xch, domid, 1, info) == 1 && info->domid == domid;
+	int n = xc_domain_getinfo(d->xch, domid, 1, info);
+
+	if (n == 1)
+		return info->domid == domid; /* it tells of the next one that there is */
+	if (n == 0 || errno == ESRCH)
+		return 0;
+	return nic_fail(err, RENIC_E_IO, "domain", "VM %s: domain %u cannot be looked at: %s",
+		d->vm, domid, strerror(errno));
 }
 
 static bool has_name(struct xen_domain *d, const char *domid, const char *name)
@@ -113,8 +121,11 @@ int xen_domain_find(struct xen_domain *d, const char *name, struct nic_error *er
 {
 	int64_t domid = find_by_name(d, name);
 	xc_dominfo_t info;
+	int rc = domid > 0 ? get_info(d, (uint32_t)domid, &info, err) : 0;
 
-	if (domid <= 0 || !get_info(d, (uint32_t)domid, &info))
+	if (rc < 0)
+		return rc;
+	if (!rc)
 		return nic_fail(err, RENIC_E_NOT_FOUND, "domain",
 			"VM %s: there is no domain \"%s\" here", d->vm, name);
 	if (info.hvm && has_device_model(d, (uint32_t)domid))
@@ -146,12 +157,15 @@ static int gone(struct xen_domain *d, const char *why, struct nic_error *err)
 		err, REMUS_E_VM_GONE, "domain", "VM %s: domain %u %s", d->vm, d->domid, why);
 }
 
-/* 1: it is suspended; 0: it runs; or REMUS_E_VM_GONE. */
+/* 1: it is suspended; 0: it runs; REMUS_E_VM_GONE; RENIC_E_IO: nobody knows. */
 static int is_suspended(struct xen_domain *d, struct nic_error *err)
 {
 	xc_dominfo_t info;
+	int rc = get_info(d, d->domid, &info, err);
 
-	if (!get_info(d, d->domid, &info) || info.dying)
+	if (rc < 0)
+		return rc;
+	if (!rc || info.dying)
 		return gone(d, "does not exist any more", err);
 	if (info.crashed) /* libxenctrl does not count it as shut down */
 		return gone(d, "has crashed", err);
@@ -171,7 +185,7 @@ int xen_domain_check(struct xen_domain *d, struct nic_error *err)
 		d->late = false;
 		return xen_domain_resume(d, err);
 	}
-	return rc < 0 ? rc : 0;
+	return rc == REMUS_E_VM_GONE ? rc : 0;
 }
 
 /* ---- suspend and resume ---- */
@@ -184,13 +198,19 @@ static void drain_watches(struct xen_domain *d)
 		free(watch);
 }
 
-/* 1: it is, 0: not until the deadline. */
+/* It may still suspend. */
+static bool is_open(int rc)
+{
+	return rc == 0 || rc == RENIC_E_IO;
+}
+
+/* 1: it is; 0: not until the deadline; or is_suspended()'s codes. */
 static int wait_suspended(struct xen_domain *d, int64_t deadline_ns, struct nic_error *err)
 {
 	struct pollfd ready = {.fd = xs_fileno(d->xs), .events = POLLIN};
 	int rc;
 
-	while ((rc = is_suspended(d, err)) == 0 && now_ns() < deadline_ns)
+	while (is_open(rc = is_suspended(d, err)) && now_ns() < deadline_ns)
 		if (poll(&ready, 1, LOOK_MS) > 0)
 			drain_watches(d);
 	return rc;
@@ -215,23 +235,34 @@ static bool withdraw(struct xen_domain *d, const char *path)
 	}
 }
 
-int xen_domain_suspend(struct xen_domain *d, unsigned timeout_ms, struct nic_error *err)
+/* Ask, and wait; what a guest took up that is not done by then, xen_domain_check() meets. */
+static int request_suspend(struct xen_domain *d, unsigned timeout_ms, struct nic_error *err)
 {
 	char path[64];
+	int rc;
+
+	snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", d->domid);
+	if (!xs_write(d->xs, XBT_NULL, path, "suspend", 7))
+		return nic_fail(err, RENIC_E_IO, "domain", "VM %s: xenstore: cannot write %s: %s",
+			d->vm, path, strerror(errno));
+	rc = wait_suspended(d, now_ns() + timeout_ms * NS_PER_MS, err);
+	if (!is_open(rc) || withdraw(d, path))
+		return rc;
+	rc = wait_suspended(d, now_ns() + WITHDRAWN_MS * NS_PER_MS, err);
+	d->late = d->late || is_open(rc);
+	return rc;
+}
+
+int xen_domain_suspend(struct xen_domain *d, unsigned timeout_ms, struct nic_error *err)
+{
 	int rc = is_suspended(d, err);
 
-	if (rc == 0) {
-		snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", d->domid);
-		if (!xs_write(d->xs, XBT_NULL, path, "suspend", 7))
-			return nic_fail(err, RENIC_E_IO, "domain",
-				"VM %s: xenstore: cannot write %s: %s", d->vm, path,
-				strerror(errno));
-		rc = wait_suspended(d, now_ns() + timeout_ms * NS_PER_MS, err);
-		if (rc == 0 && !withdraw(d, path))
-			rc = wait_suspended(d, now_ns() + WITHDRAWN_MS * NS_PER_MS, err);
-		d->late = rc == 0;
-	}
+	if (rc == RENIC_E_IO)
+		return rc;
+	if (rc == 0)
+		rc = request_suspend(d, timeout_ms, err);
 	d->suspended = rc == 1;
+	d->late = d->late && !d->suspended;
 	if (rc == 0)
 		return nic_fail(err, RENIC_E_TIMEOUT, "domain",
 			"VM %s: its guest did not suspend within %u ms", d->vm, timeout_ms);
@@ -276,15 +307,18 @@ static void destroy_by_xl(uint32_t domid)
 int xen_domain_end(struct xen_domain *d, struct nic_error *err)
 {
 	xc_dominfo_t info;
+	int rc = get_info(d, d->domid, &info, err);
 
-	if (!get_info(d, d->domid, &info) || info.dying)
+	if (rc < 0)
+		return rc;
+	if (!rc || info.dying)
 		return 0;
-	if (xc_domain_pause(d->xch, d->domid))
+	if (xc_domain_pause(d->xch, d->domid) && errno != ESRCH)
 		return nic_fail(err, RENIC_E_IO, "domain", "VM %s: domain %u cannot be paused: %s",
 			d->vm, d->domid, strerror(errno));
 	d->suspended = false;
 	destroy_by_xl(d->domid);
-	if (get_info(d, d->domid, &info) && !info.dying)
+	if (get_info(d, d->domid, &info, err) && !info.dying) /* paused, in any case */
 		xc_domain_destroy(d->xch, d->domid);
 	return 0;
 }

@@ -70,15 +70,17 @@ void xen_domain_disconnect(struct xen_domain *d);
 int xen_domain_find(struct xen_domain *d, const char *name, struct nic_error *err);
 /* Can the hypervisor log its dirty pages? */
 int xen_domain_check_log_dirty(struct xen_domain *d, struct nic_error *err);
-/* 0, or REMUS_E_VM_GONE: destroyed, crashed, or shut down. */
+/* 0, or REMUS_E_VM_GONE: destroyed, crashed, or shut down. Where the hypervisor does not say, it is
+ * not known to be gone: 0. */
 int xen_domain_check(struct xen_domain *d, struct nic_error *err);
 
-/* Ask the guest to suspend and wait until it has. RENIC_E_TIMEOUT: it did not; then the request is
- * withdrawn. */
+/* Ask the guest to suspend and wait until it has. RENIC_E_TIMEOUT: it did not, RENIC_E_IO: the
+ * hypervisor does not say; then the request is withdrawn. */
 int xen_domain_suspend(struct xen_domain *d, unsigned timeout_ms, struct nic_error *err);
 /* Let it go on where it suspended. Of one that runs it changes nothing. */
 int xen_domain_resume(struct xen_domain *d, struct nic_error *err);
-/* Its vCPUs never run again: paused at once, then taken away. One that is gone: nothing. */
+/* Its vCPUs never run again: paused at once, then taken away. One that is gone: nothing.
+ * RENIC_E_IO: it may run. */
 int xen_domain_end(struct xen_domain *d, struct nic_error *err);
 
 /* ---- making one ---- */
