@@ -319,6 +319,7 @@ static void a_shape_comes_back_as_it_went(void **state)
 	struct xen_shape shape = {.name = "web",
 		.vcpus = 2,
 		.max_kib = 131072,
+		.target_kib = 130048,
 		.n_vifs = 2,
 		.vifs = {{0, "00:16:3e:00:00:01"}, {3, "00:16:3e:00:00:02"}}};
 
@@ -349,6 +350,8 @@ static const char *const bad_shapes[] = {
 	"{\"type\":\"pv\",\"name\":\"a\",\"vcpus\":129,\"max_kib\":1,\"vifs\":[]}",
 	"{\"type\":\"pv\",\"name\":\"a\",\"vcpus\":1,\"max_kib\":-1,\"vifs\":[]}",
 	"{\"type\":\"pv\",\"name\":\"a\",\"vcpus\":1,\"max_kib\":99999999999,\"vifs\":[]}",
+	"{\"type\":\"pv\",\"name\":\"a\",\"vcpus\":1,\"max_kib\":1,\"target_kib\":2,\"vifs\":[]}",
+	"{\"type\":\"pv\",\"name\":\"a\",\"vcpus\":1,\"max_kib\":1,\"target_kib\":-1,\"vifs\":[]}",
 	"{\"type\":\"pv\",\"name\":\"a\",\"vcpus\":1,\"max_kib\":1,\"vifs\":[{}]}",
 	"{\"type\":\"pv\",\"name\":\"a\",\"vcpus\":1,\"max_kib\":1,"
 	"\"vifs\":[{\"handle\":-1,\"mac\":\"m\"}]}",

@@ -118,6 +118,44 @@ static void a_suspended_guest_that_cannot_be_seen_stays_ours_to_resume(void **st
 	assert_int_equal(host.resumed, 1);
 }
 
+/* What the backup's guest finds of its memory. */
+static const char *target_after_a_failover(void)
+{
+	static const struct xen_channels channels = {.store_port = 3, .console_port = 4};
+	struct xen_domain backup = domain;
+	struct xen_shape shape;
+
+	assert_int_equal(xen_shape_read(&domain, &shape, &err), 0);
+	assert_int_equal(shape.max_kib, host.max_kib);
+	backup.domid = HOST_FREE_DOMID;
+	assert_int_equal(xen_domain_introduce(&backup, &shape, &channels, &err), 0);
+	return xen_host_node("/local/domain/9/memory/target");
+}
+
+static void a_balloon_stays_as_large_as_it_was(void **state)
+{
+	assert_string_equal(target_after_a_failover(), "81920");
+	assert_string_equal(xen_host_node("/local/domain/9/memory/static-max"), "98304");
+}
+
+/* xl lowers the limit first, and then the guest gives back what is over it. */
+static void a_domain_that_has_more_than_it_may_is_made_with_room_for_it(void **state)
+{
+	struct xen_shape shape;
+
+	host.pages = host.max_kib / 4 + 5;
+	assert_int_equal(xen_shape_read(&domain, &shape, &err), 0);
+	assert_int_equal(shape.max_kib, host.max_kib + 20);
+}
+
+static void without_a_target_the_guest_has_all_it_may_have(void **state)
+{
+	host.target_kib = 0;
+	assert_string_equal(target_after_a_failover(), "98304");
+	host.target_kib = host.max_kib + 1; /* more than it may have */
+	assert_string_equal(target_after_a_failover(), "98304");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
@@ -131,6 +169,9 @@ int main(void)
 		TEST(a_hypervisor_that_does_not_say_ends_no_domain),
 		TEST(a_suspend_that_nobody_saw_is_taken_back),
 		TEST(a_suspended_guest_that_cannot_be_seen_stays_ours_to_resume),
+		TEST(a_balloon_stays_as_large_as_it_was),
+		TEST(a_domain_that_has_more_than_it_may_is_made_with_room_for_it),
+		TEST(without_a_target_the_guest_has_all_it_may_have),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,6 +126,22 @@ static void both_sides_allow_as_much(void **state)
 	driver->close(standby);
 }
 
+static void a_first_copy_again_makes_the_domain_as_large_as_it_is_then(void **state)
+{
+	struct remus_vm *standby = open_vm(REMUS_STANDBY);
+	uint64_t kib = host.max_kib;
+
+	for (unsigned i = 1; i <= 2; i++) {
+		host.max_kib = i * kib;
+		out.bytes = 0;
+		copy_all();
+		assert_int_equal(driver->reset(standby, &err), 0);
+		assert_int_equal(driver->apply_live(standby, out.head, HEAD_ROOM, &err), 0);
+		assert_int_equal(host.made_max_kib, i * kib);
+	}
+	driver->close(standby);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -133,6 +149,7 @@ int main(void)
 		TEST(an_epoch_may_have_all_of_the_domains_pages),
 		TEST(an_epoch_of_more_than_the_domain_has_is_given_up),
 		TEST(both_sides_allow_as_much),
+		TEST(a_first_copy_again_makes_the_domain_as_large_as_it_is_then),
 	};
 
 	signal(SIGPIPE, SIG_IGN); /* as main.c does */

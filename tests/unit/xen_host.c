@@ -25,6 +25,7 @@ void xen_host_reset(void)
 {
 	host = (struct xen_host){.there = true,
 		.max_kib = 96 << 10,
+		.target_kib = 80 << 10,
 		.xch = (xc_interface *)&handle,
 		.xs = (struct xs_handle *)&handle};
 }
@@ -72,6 +73,7 @@ int __wrap_xc_domain_getinfo(
 	info->shutdown = host.shutdown;
 	info->shutdown_reason = host.reason;
 	info->max_memkb = host.max_kib;
+	info->nr_pages = host.pages;
 	return 1;
 }
 
@@ -221,7 +223,14 @@ bool __wrap_xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, 
 bool __wrap_xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const void *data,
 	unsigned int len)
 {
-	assert_string_equal(path, request_path);
+	if (strcmp(path, request_path)) {
+		struct xen_host_node *node = &host.nodes[host.n_nodes++];
+
+		assert_true(host.n_nodes <= HOST_NODES_MAX);
+		snprintf(node->path, sizeof(node->path), "%s", path);
+		snprintf(node->value, sizeof(node->value), "%.*s", (int)len, (const char *)data);
+		return true;
+	}
 	assert_true(len < sizeof(host.request));
 	host.failing = host.failing_after_request;
 	memcpy(host.request, data, len);
@@ -234,15 +243,44 @@ bool __wrap_xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, 
 	return true;
 }
 
+const char *xen_host_node(const char *path)
+{
+	for (unsigned i = host.n_nodes; i-- > 0;)
+		if (!strcmp(host.nodes[i].path, path))
+			return host.nodes[i].value;
+	return NULL;
+}
+
 void *__wrap_xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *len);
 void *__wrap_xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *len)
 {
-	const char *found = !strcmp(path, request_path)		    ? host.request
-			    : !strcmp(path, "/local/domain/7/name") ? "web"
-								    : NULL;
+	char value[24], *found = NULL;
 
+	snprintf(value, sizeof(value), "%llu", (unsigned long long)host.target_kib);
+	if (!strcmp(path, request_path))
+		found = strdup(host.request);
+	else if (!strcmp(path, "/local/domain/7/name"))
+		found = strdup("web");
+	else if (!strcmp(path, "/local/domain/7/memory/target") && host.target_kib)
+		found = strdup(value);
 	*len = found ? (unsigned)strlen(found) : 0;
-	return found ? strdup(found) : NULL;
+	return found;
+}
+
+bool __wrap_xs_set_permissions(struct xs_handle *h, xs_transaction_t t, const char *path,
+	struct xs_permissions *perms, unsigned int num_perms);
+bool __wrap_xs_set_permissions(struct xs_handle *h, xs_transaction_t t, const char *path,
+	struct xs_permissions *perms, unsigned int num_perms)
+{
+	return true;
+}
+
+bool __wrap_xs_introduce_domain(
+	struct xs_handle *h, unsigned int domid, unsigned long mfn, unsigned int eventchn);
+bool __wrap_xs_introduce_domain(
+	struct xs_handle *h, unsigned int domid, unsigned long mfn, unsigned int eventchn)
+{
+	return true;
 }
 
 /* The domain's number, and no vifs. */

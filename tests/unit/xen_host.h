@@ -15,7 +15,7 @@
 #include <xenctrl.h>
 #include <xenstore.h>
 
-enum { HOST_DOMID = 7, HOST_FREE_DOMID = 9 };
+enum { HOST_DOMID = 7, HOST_FREE_DOMID = 9, HOST_NODES_MAX = 64 };
 
 struct xen_host {
 	xc_interface *xch;
@@ -23,7 +23,7 @@ struct xen_host {
 	/* its domain */
 	bool there, dying, crashed, shutdown;
 	unsigned reason; /* of the shutdown */
-	uint64_t max_kib;
+	uint64_t max_kib, target_kib, pages;
 	bool deaf;	  /* its guest does not read control/shutdown */
 	char request[16]; /* control/shutdown */
 	/* what the hypervisor does */
@@ -32,6 +32,11 @@ struct xen_host {
 	uint32_t next_domid;	   /* another domain after ours; 0: none */
 	unsigned paused, destroyed, resumed;
 	uint64_t made_max_kib; /* of the domain that was made */
+	/* what else xenstore was given, the newest last */
+	unsigned n_nodes;
+	struct xen_host_node {
+		char path[96], value[64];
+	} nodes[HOST_NODES_MAX];
 	/* what xc_domain_save() writes */
 	size_t live_bytes, epoch_bytes;
 };
@@ -40,5 +45,7 @@ extern struct xen_host host;
 
 /* As at first: it runs, and nothing was done yet. */
 void xen_host_reset(void);
+/* What was written there; NULL: nothing. */
+const char *xen_host_node(const char *path);
 
 #endif

@@ -227,10 +227,18 @@ static int xen_stop(struct remus_vm *vm, struct nic_error *err)
 
 /* ---- primary ---- */
 
+/* The domain may have another size by now. */
 static int xen_track(struct remus_vm *vm, struct nic_error *err)
 {
+	struct xen_shape shape;
+	int rc;
+
 	xen_save_stop(vm->save);
 	vm->described = false;
+	rc = xen_shape_read(&vm->domain, &shape, err);
+	if (rc)
+		return about(vm, rc, err);
+	vm->shape = shape;
 	return about(vm, xen_save_start(vm->save, vm->domain.domid, err), err);
 }
 

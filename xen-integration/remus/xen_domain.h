@@ -43,6 +43,7 @@ struct xen_shape {
 	uint64_t paging_kib; /* PVH: of hypervisor's memory for its page tables */
 	uint32_t vcpus;
 	uint64_t max_kib;
+	uint64_t target_kib; /* what its balloon shall leave it; 0: not known */
 	unsigned n_vifs;
 	struct xen_vif {
 		uint32_t handle;

@@ -17,6 +17,7 @@
 enum {
 	EVENT_CHANNELS = 1023, /* as xl's max_event_channels */
 	PATH_SIZE = 128,
+	PAGE_KIB = 4,
 	MAX_KIB = INT32_MAX,
 };
 
@@ -63,6 +64,16 @@ static int read_vifs(struct xen_domain *d, struct xen_shape *shape, struct nic_e
 	return rc;
 }
 
+static uint64_t read_target(struct xen_domain *d, uint64_t max_kib)
+{
+	char path[PATH_SIZE], text[24];
+	uint64_t kib;
+
+	snprintf(path, sizeof(path), "/local/domain/%u/memory/target", d->domid);
+	kib = read_text(d, text, sizeof(text), path) ? strtoull(text, NULL, 10) : 0;
+	return kib <= max_kib ? kib : 0;
+}
+
 int xen_shape_read(struct xen_domain *d, struct xen_shape *shape, struct nic_error *err)
 {
 	char path[PATH_SIZE];
@@ -77,6 +88,9 @@ int xen_shape_read(struct xen_domain *d, struct xen_shape *shape, struct nic_err
 			"VM %s: domain %u cannot be looked at", d->vm, d->domid);
 	shape->vcpus = info.max_vcpu_id + 1;
 	shape->max_kib = info.max_memkb;
+	if (shape->max_kib < (uint64_t)info.nr_pages * PAGE_KIB)
+		shape->max_kib = (uint64_t)info.nr_pages * PAGE_KIB; /* its balloon is on its way */
+	shape->target_kib = read_target(d, shape->max_kib);
 	shape->pvh = info.hvm;
 	if (shape->pvh && xc_get_paging_mempool_size(d->xch, d->domid, &paging_bytes))
 		return nic_fail(err, RENIC_E_UNSUPPORTED, "domain",
@@ -94,10 +108,10 @@ json_t *xen_shape_pack(const struct xen_shape *shape)
 		json_array_append_new(
 			vifs, json_pack("{s:I, s:s}", "handle", (json_int_t)shape->vifs[i].handle,
 				      "mac", shape->vifs[i].mac));
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:o}", "type", shape->pvh ? "pvh" : "pv",
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "type", shape->pvh ? "pvh" : "pv",
 		"name", shape->name, "vcpus", (json_int_t)shape->vcpus, "max_kib",
-		(json_int_t)shape->max_kib, "paging_kib", (json_int_t)shape->paging_kib, "vifs",
-		vifs);
+		(json_int_t)shape->max_kib, "target_kib", (json_int_t)shape->target_kib,
+		"paging_kib", (json_int_t)shape->paging_kib, "vifs", vifs);
 }
 
 static bool is_plain(const char *text, size_t size)
@@ -134,22 +148,23 @@ static bool unpack_vifs(const json_t *vifs, struct xen_shape *shape)
 int xen_shape_unpack(const json_t *object, struct xen_shape *shape, struct nic_error *err)
 {
 	const char *type, *name;
-	json_int_t vcpus, max_kib, paging_kib = 0;
+	json_int_t vcpus, max_kib, target_kib = 0, paging_kib = 0;
 	json_t *vifs;
 
 	*shape = (struct xen_shape){0};
-	if (json_unpack((json_t *)object, "{s:s, s:s, s:I, s:I, s?I, s:o}", "type", &type, "name",
-		    &name, "vcpus", &vcpus, "max_kib", &max_kib, "paging_kib", &paging_kib, "vifs",
-		    &vifs) ||
+	if (json_unpack((json_t *)object, "{s:s, s:s, s:I, s:I, s?I, s?I, s:o}", "type", &type,
+		    "name", &name, "vcpus", &vcpus, "max_kib", &max_kib, "target_kib", &target_kib,
+		    "paging_kib", &paging_kib, "vifs", &vifs) ||
 		(strcmp(type, "pv") && strcmp(type, "pvh")) || !is_plain(name, XEN_NAME_SIZE) ||
 		vcpus < 1 || vcpus > XEN_VCPUS_MAX || max_kib < 1 || max_kib > MAX_KIB ||
-		paging_kib < !strcmp(type, "pvh") || paging_kib > MAX_KIB ||
-		!unpack_vifs(vifs, shape))
+		target_kib < 0 || target_kib > max_kib || paging_kib < !strcmp(type, "pvh") ||
+		paging_kib > MAX_KIB || !unpack_vifs(vifs, shape))
 		return nic_fail(err, RENIC_E_PARSE, "xen",
 			"the primary's description of its domain makes no sense");
 	snprintf(shape->name, sizeof(shape->name), "%s", name);
 	shape->vcpus = (uint32_t)vcpus;
 	shape->max_kib = (uint64_t)max_kib;
+	shape->target_kib = (uint64_t)target_kib;
 	shape->paging_kib = (uint64_t)paging_kib;
 	shape->pvh = !strcmp(type, "pvh");
 	return 0;
@@ -265,12 +280,13 @@ static void put_domain(struct nodes *n, const struct xen_shape *shape, const cha
 		"control/feature-reboot", "control/feature-suspend", "control/sysrq", "data",
 		"drivers", "feature", "attr", "error"};
 	uint32_t guest = n->d->domid;
+	uint64_t target_kib = shape->target_kib ? shape->target_kib : shape->max_kib;
 	char text[24];
 
 	put(n, 0, guest, "", "%s", home);
 	put(n, 0, guest, shape->name, "%s/name", home);
 	put(n, 0, guest, number(text, guest), "%s/domid", home);
-	put(n, 0, guest, number(text, shape->max_kib), "%s/memory/target", home);
+	put(n, 0, guest, number(text, target_kib), "%s/memory/target", home);
 	put(n, 0, guest, number(text, shape->max_kib), "%s/memory/static-max", home);
 	for (uint32_t i = 0; i < shape->vcpus; i++)
 		put(n, 0, guest, "online", "%s/cpu/%u/availability", home, i);
