@@ -118,6 +118,26 @@ static void a_suspended_guest_that_cannot_be_seen_stays_ours_to_resume(void **st
 	assert_int_equal(host.resumed, 1);
 }
 
+static void a_guest_that_suspends_when_all_is_over_runs_on(void **state)
+{
+	domain.late = true;
+	host.late = 2;
+	host.reason = SHUTDOWN_suspend;
+	xen_domain_settle(&domain);
+	assert_int_equal(host.resumed, 1);
+	assert_false(host.shutdown || domain.late);
+}
+
+static void a_domain_that_was_ended_does_not_run_on(void **state)
+{
+	domain.late = host.shutdown = true;
+	host.reason = SHUTDOWN_suspend;
+	assert_int_equal(xen_domain_end(&domain, &err), 0);
+	host.there = true; /* not taken away yet */
+	xen_domain_settle(&domain);
+	assert_int_equal(host.resumed, 0);
+}
+
 /* What the backup's guest finds of its memory. */
 static const char *target_after_a_failover(void)
 {
@@ -169,6 +189,8 @@ int main(void)
 		TEST(a_hypervisor_that_does_not_say_ends_no_domain),
 		TEST(a_suspend_that_nobody_saw_is_taken_back),
 		TEST(a_suspended_guest_that_cannot_be_seen_stays_ours_to_resume),
+		TEST(a_guest_that_suspends_when_all_is_over_runs_on),
+		TEST(a_domain_that_was_ended_does_not_run_on),
 		TEST(a_balloon_stays_as_large_as_it_was),
 		TEST(a_domain_that_has_more_than_it_may_is_made_with_room_for_it),
 		TEST(without_a_target_the_guest_has_all_it_may_have),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* renic-remus's driver for Xen as the core calls it, xen-integration/remus/driver.c, without Xen
  * (xen_host.h): a primary, and in some tests a standby that is given what it wrote. */
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -18,6 +19,7 @@ enum { TIMEOUT_MS = 10000, MIB = 1 << 20, HEAD_ROOM = 64 << 10 };
 static const struct remus_driver *driver;
 static struct remus_vm *vm;
 static struct nic_error err;
+static unsigned timeout_ms = TIMEOUT_MS;
 
 /* What the driver wrote: how much, and its beginning. */
 static struct {
@@ -40,7 +42,7 @@ static struct remus_vm *open_vm(enum remus_side side)
 	json_t *options = side == REMUS_PRIMARY ? json_pack("{s:s}", "domain", "web")
 						: json_pack("{s:i}", "domid", HOST_FREE_DOMID);
 	struct remus_vm_config config = {
-		.name = "vm", .options = options, .timeout_ms = TIMEOUT_MS};
+		.name = "vm", .options = options, .timeout_ms = timeout_ms};
 	struct remus_vm *opened = NULL;
 
 	assert_int_equal(driver->open(&config, side, &opened, &err), 0);
@@ -142,6 +144,24 @@ static void a_first_copy_again_makes_the_domain_as_large_as_it_is_then(void **st
 	driver->close(standby);
 }
 
+/* It is looked at every millisecond, for two seconds after it took up the request. */
+static void a_guest_that_is_late_runs_on_when_the_driver_ends(void **state)
+{
+	struct remus_vm *hasty;
+
+	timeout_ms = 1;
+	hasty = open_vm(REMUS_PRIMARY);
+	timeout_ms = TIMEOUT_MS;
+	host.late = UINT_MAX;
+	assert_int_equal(driver->pause(hasty, false, &err), RENIC_E_TIMEOUT);
+	assert_int_equal(driver->resume(hasty, &err), 0);
+	assert_int_equal(host.resumed, 0);
+	host.late = 2;
+	driver->close(hasty);
+	assert_int_equal(host.resumed, 1);
+	assert_false(host.shutdown);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -149,6 +169,7 @@ int main(void)
 		TEST(an_epoch_may_have_all_of_the_domains_pages),
 		TEST(an_epoch_of_more_than_the_domain_has_is_given_up),
 		TEST(both_sides_allow_as_much),
+		TEST(a_guest_that_is_late_runs_on_when_the_driver_ends),
 		TEST(a_first_copy_again_makes_the_domain_as_large_as_it_is_then),
 	};
 

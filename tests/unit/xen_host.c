@@ -61,6 +61,8 @@ int __wrap_xc_domain_getinfo(
 	xc_interface *xch, uint32_t first_domid, unsigned max_doms, xc_dominfo_t *info)
 {
 	memset(info, 0, sizeof(*info));
+	if (host.late && host.reason == SHUTDOWN_suspend && !--host.late)
+		host.shutdown = true;
 	errno = host.failing ? host.failing : ESRCH;
 	if (!host.failing && host.there && first_domid <= HOST_DOMID)
 		info->domid = HOST_DOMID;
@@ -238,7 +240,7 @@ bool __wrap_xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, 
 	if (!len || host.deaf)
 		return true;
 	host.request[0] = '\0';
-	host.shutdown = true;
+	host.shutdown = !host.late;
 	host.reason = SHUTDOWN_suspend;
 	return true;
 }

@@ -25,6 +25,7 @@ struct xen_host {
 	unsigned reason; /* of the shutdown */
 	uint64_t max_kib, target_kib, pages;
 	bool deaf;	  /* its guest does not read control/shutdown */
+	unsigned late;	  /* it suspends when it is looked at the n-th time after it was asked */
 	char request[16]; /* control/shutdown */
 	/* what the hypervisor does */
 	int failing;		   /* errno of what it is asked; 0: it answers */

@@ -182,6 +182,7 @@ static void xen_close(struct remus_vm *vm)
 		xen_save_stop(vm->save);
 	if (vm->side == REMUS_STANDBY)
 		forget_domain(vm);
+	xen_domain_settle(&vm->domain);
 	xen_domain_disconnect(&vm->domain);
 	free(vm->save);
 	free(vm);

@@ -21,6 +21,7 @@
 enum {
 	LOOK_MS = 1,	     /* at a domain that is to suspend, when xenstored says nothing */
 	WITHDRAWN_MS = 2000, /* for a guest that had taken up a request already */
+	SETTLE_MS = 1000,    /* for the same, at the end */
 	END_MS = 10000,	     /* for xl to take a domain away */
 	END_LOOK_US = 20 * 1000,
 };
@@ -281,6 +282,17 @@ int xen_domain_resume(struct xen_domain *d, struct nic_error *err)
 	return 0;
 }
 
+void xen_domain_settle(struct xen_domain *d)
+{
+	struct nic_error ignored = {0};
+
+	if (!d->late)
+		return;
+	d->late = false;
+	d->suspended = wait_suspended(d, now_ns() + SETTLE_MS * NS_PER_MS, &ignored) == 1;
+	xen_domain_resume(d, &ignored);
+}
+
 /* ---- the end ---- */
 
 /* xl takes along what it and its hotplug scripts made. */
@@ -316,7 +328,7 @@ int xen_domain_end(struct xen_domain *d, struct nic_error *err)
 	if (xc_domain_pause(d->xch, d->domid) && errno != ESRCH)
 		return nic_fail(err, RENIC_E_IO, "domain", "VM %s: domain %u cannot be paused: %s",
 			d->vm, d->domid, strerror(errno));
-	d->suspended = false;
+	d->suspended = d->late = false;
 	destroy_by_xl(d->domid);
 	if (get_info(d, d->domid, &info, err) && !info.dying) /* paused, in any case */
 		xc_domain_destroy(d->xch, d->domid);

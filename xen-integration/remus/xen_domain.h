@@ -80,6 +80,9 @@ int xen_domain_check(struct xen_domain *d, struct nic_error *err);
 int xen_domain_suspend(struct xen_domain *d, unsigned timeout_ms, struct nic_error *err);
 /* Let it go on where it suspended. Of one that runs it changes nothing. */
 int xen_domain_resume(struct xen_domain *d, struct nic_error *err);
+/* The last call, of one that goes on: where it took up a request to suspend that was given up, wait
+ * a second at most until it has, and let it go on. */
+void xen_domain_settle(struct xen_domain *d);
 /* Its vCPUs never run again: paused at once, then taken away. One that is gone: nothing.
  * RENIC_E_IO: it may run. */
 int xen_domain_end(struct xen_domain *d, struct nic_error *err);
