@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "event.h"
+#include "rehearsal.h"
 #include "standby.h"
 
 enum { IDLE_MS = STANDBY_IDLE_MS, FRAMES_A_TURN = 64, WRITE_MS = 1000 };
@@ -215,7 +216,7 @@ static int on_end(struct standby *s, const struct frame *f, struct nic_error *er
 	int rc = replica_check(&s->replica, f, err);
 
 	/* What renicd would refuse at a failover, it refuses now, before it counts as held. */
-	if (!rc && !s->rehearsed)
+	if (!rc && (!s->rehearsed || rehearsal_is_due(&s->replica)))
 		rc = takeover_rehearse(s, err);
 	if (rc)
 		return rc;

@@ -7,6 +7,7 @@ import threading
 
 from lib.case import case
 from lib.check import check, equal, wait_until
+from lib.env import mac_of
 from lib.remus import Hosts, WAIT_S
 from lib.rpc import Rpc
 
@@ -38,6 +39,24 @@ def what_the_standbys_vf_would_refuse_is_never_held(env):
     equal(hosts.b.status()["epoch"], 0, "the epoch that the standby holds")
     equal(group_of(hosts.b), ("standby", 1), "the standby's group")
     check("-> protected" not in hosts.a.log(), f"the primary: {hosts.a.log()}")
+
+
+@case(timeout=60)
+def what_a_guest_agrees_on_later_is_shown_to_the_standbys_vf_too(env):
+    """In firmware it has no driver; with one its rings are packed, which the VF here has not."""
+    hosts = Hosts(env, start=False)
+    for host in (hosts.a, hosts.b):
+        standby = host is hosts.b
+        host.daemon.call("vf_delete", name="vf1")
+        host.daemon.call("vf_create", name="vf1", mac=mac_of(1), packed=not standby, standby=standby,
+                         socket=host.path("vf1.sock") if standby else env.socket_of("vf1"))
+    hosts.b.start("standby")
+    hosts.a.start("primary")
+    hosts.a.wait_state("protected")
+    env.reattach(hosts.a.daemon, env.framegen(), 1, "vf1")
+    wait_until(lambda: hosts.b.log().count("rings are packed") >= 2, "refused again and again", WAIT_S)
+    hosts.a.wait_state("backup_lost", "syncing")
+    hosts.b.wait_state("ready")
 
 
 @case(timeout=60)
