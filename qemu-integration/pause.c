@@ -17,6 +17,7 @@ enum {
 	PIPE_MAX_BYTES = 1 << 20, /* what the kernel gives anybody */
 	PLUG_BYTE = 0xa5,	  /* QEMU's state begins with another: QEMU_VM_FILE_MAGIC */
 	BEYOND_BYTES = 8192,	  /* of the state, at least, do not fit into the room */
+	LATE_MAX_BYTES = 2 << 20, /* read after a deadline: a full pipe while we did not run */
 };
 
 /* ---- the pipe ---- */
@@ -143,18 +144,32 @@ static int check_state(struct pauser *p, bool was_held, struct nic_error *err)
 		bytes, p->room_bytes);
 }
 
-/* Hand over what QEMU has written by now; sink: NULL: drop it. */
+/* What is read from now on is to end within the timeout. */
+static void begin_reading(struct pauser *p)
+{
+	p->deadline = in_ms(p->timeout_ms);
+	p->late_bytes = 0;
+}
+
+/* Hand over what QEMU has written by now; sink: NULL: drop it. The sink's time is not QEMU's. */
 static int drain(struct pauser *p, struct remus_sink *sink, struct nic_error *err)
 {
 	ssize_t n;
 	int rc = 0;
 
 	while (!rc && (n = read(p->pipe_read, p->chunk, sizeof(p->chunk))) > 0) {
+		int64_t now = now_ns();
+
 		p->state_bytes += n;
+		if (now >= p->deadline) /* small ones take time too */
+			p->late_bytes += n + REMUS_PAGE_BYTES;
+		if (p->late_bytes > LATE_MAX_BYTES)
+			return nic_fail(err, RENIC_E_TIMEOUT, "qemu", "device state without end");
 		if (sink && p->state_bytes > REMUS_BLOB_MAX_BYTES)
 			return nic_fail(err, RENIC_E_IO, "qemu", "device state of more than %d MiB",
 				REMUS_BLOB_MAX_BYTES >> 20);
 		rc = sink ? sink->write(sink, p->chunk, n) : 0;
+		p->deadline += now_ns() - now;
 	}
 	return rc;
 }
@@ -227,6 +242,7 @@ static int clean(struct pauser *p, struct nic_error *err)
 	int rc = unplug(p, err);
 
 	p->state_bytes = 0;
+	begin_reading(p);
 	if (rc == 0)
 		rc = drain(p, NULL, err);
 	p->state_bytes = 0;
@@ -321,12 +337,12 @@ int pauser_resume_soon(struct pauser *p, struct nic_error *err)
 /* Read until the save is answered. */
 static int finish(struct pauser *p, struct remus_sink *sink, struct nic_error *err)
 {
-	int64_t deadline = in_ms(p->timeout_ms);
 	int rc = unplug(p, err);
 
+	begin_reading(p);
 	while (rc == 0) {
 		rc = qmp_wait_or(
-			p->qmp, p->save_id, p->pipe_read, ms_until(deadline, INT_MAX), err);
+			p->qmp, p->save_id, p->pipe_read, ms_until(p->deadline, INT_MAX), err);
 		if (rc == 0 || rc == RENIC_E_REQUEST)
 			save_ended(p);
 		if (rc < 0)
@@ -361,6 +377,7 @@ static void judge_dropped(struct pauser *p, bool was_held, int rc)
 {
 	struct nic_error doubt;
 
+	begin_reading(p);
 	if (rc < 0 || drain(p, NULL, &doubt) < 0 || check_alone(p, was_held, &doubt) < 0)
 		p->slipped = true;
 	else if (!p->slipped)

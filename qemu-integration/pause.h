@@ -34,9 +34,11 @@ struct pauser {
 	unsigned timeout_ms;
 	bool has_disks;
 	int pipe_read, pipe_write;
-	size_t plug_bytes; /* of ours in the pipe, before any of QEMU's */
-	size_t room_bytes; /* that this save may take before it waits; less than its state */
+	size_t plug_bytes;  /* of ours in the pipe, before any of QEMU's */
+	size_t room_bytes;  /* that this save may take before it waits; less than its state */
 	size_t state_bytes; /* of this save, read so far */
+	int64_t deadline;   /* of reading it */
+	size_t late_bytes;  /* read after that */
 	size_t least_state_bytes, most_state_bytes; /* of the saves so far; 0: none yet */
 	char save_args[64];
 	enum pauser_way way; /* of the pause under way */

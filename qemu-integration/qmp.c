@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* QMP client; see qmp.h. The socket is non-blocking, every wait is a poll() with a deadline. */
+/* QMP client; see qmp.h. The socket is non-blocking, every wait is a poll() with a deadline, and
+ * reading ends soon after it too, whatever QEMU goes on to send. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -15,7 +16,13 @@
 #include "clock.h"
 #include "qmp.h"
 
-enum { COMMAND_MAX = 4096, INPUT_INITIAL = 64 << 10, EMPTY_REPLY_MAX = 64 };
+enum {
+	COMMAND_MAX = 4096,
+	INPUT_INITIAL = 64 << 10,
+	EMPTY_REPLY_MAX = 64,
+	LATE_BYTES = 64 << 10, /* read after a deadline: they came while we did not run */
+	LOOK_MS = 100,	       /* to read what is there, if it does not end */
+};
 
 struct qmp {
 	int fd;
@@ -307,35 +314,49 @@ static int take_line(
 	return rc;
 }
 
-/* Have a line taken that answers `id`, see take_reply(); 0: none is there. */
-static int take_lines(struct qmp *qmp, uint64_t id, json_t **result, struct nic_error *err)
-{
-	size_t len;
-	int rc = 0;
+/* How long a call may read. */
+struct limit {
+	int64_t deadline;
+	size_t late_bytes; /* taken after it */
+};
 
-	while (rc == 0 && (len = whole_line(qmp)) > 0)
-		rc = take_line(qmp, len, id, result, err);
-	return rc;
+/* Have the next line taken; returns as take_reply(). With none there it reads: *got says whether
+ * anything came. */
+static int take_next(struct qmp *qmp, struct limit *limit, uint64_t id, json_t **result, bool *got,
+	struct nic_error *err)
+{
+	size_t len = whole_line(qmp);
+	int rc;
+
+	*got = len > 0;
+	if (len == 0) {
+		rc = read_some(qmp, err);
+		*got = rc > 0;
+		return rc < 0 ? rc : 0;
+	}
+	if (now_ns() >= limit->deadline)
+		limit->late_bytes += len;
+	if (limit->late_bytes > LATE_BYTES)
+		return nic_fail(err, RENIC_E_TIMEOUT, "qmp", "QEMU sends without end");
+	return take_line(qmp, len, id, result, err);
 }
 
 /* 0: the reply came, 1: other_fd is readable. */
 static int wait_reply(struct qmp *qmp, uint64_t id, int other_fd, unsigned timeout_ms,
 	json_t **result, struct nic_error *err)
 {
-	int64_t deadline = in_ms(timeout_ms);
+	struct limit limit = {.deadline = in_ms(timeout_ms)};
+	bool got;
 	int rc;
 
 	if (qmp->closed)
 		return end(qmp, err, "it has ended");
 	for (;;) {
-		rc = take_lines(qmp, id, result, err);
+		rc = take_next(qmp, &limit, id, result, &got, err);
 		if (rc != 0)
 			return rc < 0 ? rc : 0;
-		rc = read_some(qmp, err);
-		if (rc == 0)
-			rc = await(qmp, POLLIN, other_fd, deadline, err);
-		else if (rc > 0)
-			rc = 0;
+		if (!got)
+			rc = await(qmp, POLLIN, other_fd, limit.deadline, err);
 		if (rc != 0)
 			return rc;
 	}
@@ -355,18 +376,14 @@ int qmp_wait_or(struct qmp *qmp, uint64_t id, int fd, unsigned timeout_ms, struc
 int qmp_wait_stop(
 	struct qmp *qmp, uint64_t id, uint64_t stops, unsigned timeout_ms, struct nic_error *err)
 {
-	int64_t deadline = in_ms(timeout_ms);
-	size_t len;
+	struct limit limit = {.deadline = in_ms(timeout_ms)};
 	int rc = qmp->closed ? end(qmp, err, "it has ended") : 0;
+	bool got;
 
 	while (rc == 0 && qmp->run.stops == stops) {
-		len = whole_line(qmp);
-		if (len > 0)
-			rc = take_line(qmp, len, id, NULL, err);
-		else if ((rc = read_some(qmp, err)) == 0)
-			rc = await(qmp, POLLIN, -1, deadline, err);
-		else if (rc > 0)
-			rc = 0;
+		rc = take_next(qmp, &limit, id, NULL, &got, err);
+		if (rc == 0 && !got)
+			rc = await(qmp, POLLIN, -1, limit.deadline, err);
 	}
 	return rc > 0 ? nic_fail(err, RENIC_E_STATE, "qmp", "QEMU did not stop its vCPUs") : rc;
 }
@@ -386,13 +403,12 @@ int qmp_call(struct qmp *qmp, const char *command, json_t *args, unsigned timeou
 
 int qmp_look(struct qmp *qmp, struct nic_error *err)
 {
-	int rc = qmp->closed ? end(qmp, err, "it has ended") : 1;
+	struct limit limit = {.deadline = in_ms(LOOK_MS)};
+	int rc = qmp->closed ? end(qmp, err, "it has ended") : 0;
+	bool got = true;
 
-	while (rc > 0) {
-		rc = take_lines(qmp, 0, NULL, err); /* 0 is no command's id */
-		if (rc == 0)
-			rc = read_some(qmp, err);
-	}
+	while (rc == 0 && got)
+		rc = take_next(qmp, &limit, 0, NULL, &got, err); /* 0 is no command's id */
 	return rc;
 }
 

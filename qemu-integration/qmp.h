@@ -92,7 +92,8 @@ int qmp_wait_stop(
 int qmp_call(struct qmp *qmp, const char *command, json_t *args, unsigned timeout_ms,
 	json_t **result, struct nic_error *err);
 
-/* Read what is there, without waiting; replies are dropped. QMP_E_CLOSED. */
+/* Read what is there, without waiting; replies are dropped. QMP_E_CLOSED, RENIC_E_TIMEOUT (there is
+ * more than can be read in a tenth of a second). */
 int qmp_look(struct qmp *qmp, struct nic_error *err);
 
 /* What has been read says of the vCPUs; what QEMU sent before a reply, that reply's wait has read.

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Rules of qemu-integration/pause.c, against fakes/fake_qemu.h. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 #include "pause.h"
 
 enum {
+	SOON_MS = 100,
 	LONG_MS = 20000,
 	STATE_BYTES = FAKE_STATE_BYTES,
 	PART_BYTES = FAKE_PART_BYTES,
@@ -341,6 +344,34 @@ static void drop(bool soon, bool leaves_doubt)
 	assert_int_equal(pauser.slipped, leaves_doubt);
 }
 
+/* As if QEMU always had written more by the time that we look, and never answered. */
+static void a_state_without_end_is_given_up(bool has_disks)
+{
+	int zeros = open("/dev/zero", O_RDONLY), pipe_read;
+
+	assert_true(zeros >= 0);
+	qemu.has_disks = has_disks;
+	qemu.state_bytes = SIZE_MAX;
+	open_pauser();
+	assert_int_equal(pauser_pause(&pauser, false, &err), 0);
+	pauser.timeout_ms = SOON_MS;
+	pipe_read = pauser.pipe_read;
+	pauser.pipe_read = zeros;
+	assert_int_equal(pauser_resume(&pauser, &err), RENIC_E_TIMEOUT);
+	assert_true(pauser.slipped);
+	close(pipe_read);
+}
+
+static void a_state_without_end_is_given_up_held(void **state)
+{
+	a_state_without_end_is_given_up(false);
+}
+
+static void a_state_without_end_is_given_up_by_steps(void **state)
+{
+	a_state_without_end_is_given_up(true);
+}
+
 static void a_refused_save_leaves_doubt(void **state)
 {
 	open_pauser();
@@ -451,6 +482,8 @@ int main(void)
 		RULE(a_state_that_had_room_is_no_checkpoint),
 		RULE(a_dropped_state_that_had_room_leaves_doubt),
 		RULE(a_dropped_state_in_a_pipe_that_was_not_full_leaves_doubt),
+		RULE(a_state_without_end_is_given_up_held),
+		RULE(a_state_without_end_is_given_up_by_steps),
 		RULE(a_refused_save_leaves_doubt),
 		RULE(one_that_somebody_resumed_meanwhile_leaves_doubt),
 		RULE(one_by_steps_that_somebody_resumed_leaves_doubt),

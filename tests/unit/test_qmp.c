@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -19,16 +20,18 @@
 enum { SOON_MS = 100, LONG_MS = 20000 };
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
+#define EVENT "{\"event\": \"RTC_CHANGE\"}\r\n"
 #define READY "{\"return\": {}, \"id\": 1}\r\n"
 
 /*
  * The peer: sends the greeting, and for each line that it reads the next text of the script; after
- * the last one it closes, or, where that is NULL, stays silent.
+ * the last one it closes, or stays silent, or sends events without end.
  */
 struct peer {
 	const char *greeting;
 	const char *const *script;
-	bool silent;
+	bool silent, endless;
+	atomic_int sent; /* texts */
 	char path[108];
 	int listener;
 	pthread_t thread;
@@ -44,14 +47,38 @@ static bool read_line(int fd)
 	return true;
 }
 
+/* That text n times, and an end. */
+static void repeat(char *out, const char *text, unsigned n, const char *last)
+{
+	size_t len = strlen(text);
+
+	for (; n > 0; n--, out += len)
+		memcpy(out, text, len);
+	strcpy(out, last);
+}
+
+/* Until the other side has closed. */
+static void send_events(int fd)
+{
+	static char many[1000 * sizeof(EVENT)];
+
+	repeat(many, EVENT, 1000, "");
+	while (send(fd, many, strlen(many), MSG_NOSIGNAL) > 0)
+		;
+}
+
 static void *serve(void *arg)
 {
 	struct peer *peer = arg;
 	int fd = accept(peer->listener, NULL, NULL);
 
 	send(fd, peer->greeting, strlen(peer->greeting), MSG_NOSIGNAL);
-	for (const char *const *text = peer->script; *text && read_line(fd); text++)
+	for (const char *const *text = peer->script; *text && read_line(fd); text++) {
 		send(fd, *text, strlen(*text), MSG_NOSIGNAL);
+		atomic_fetch_add(&peer->sent, 1);
+	}
+	if (peer->endless)
+		send_events(fd);
 	while (peer->silent && read_line(fd))
 		;
 	close(fd);
@@ -285,6 +312,62 @@ static void an_endless_line_ends_the_connection(void **state)
 	free(line);
 }
 
+static void wait_sent(struct peer *peer, int texts)
+{
+	while (atomic_load(&peer->sent) < texts)
+		usleep(100);
+}
+
+static void endless_events_end_a_wait(void **state)
+{
+	static const char *const script[] = {READY, "", NULL};
+	struct peer peer = {.greeting = GREETING, .script = script, .endless = true};
+	struct qmp *qmp = NULL;
+	int ends[2], rc;
+	uint64_t id;
+
+	start_peer(&peer);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(qmp_connect(peer.path, LONG_MS, &qmp, &err), 0);
+	assert_int_equal(qmp_send(qmp, "stop", NULL, -1, LONG_MS, &id, &err), 0);
+	assert_int_equal(qmp_wait(qmp, id, SOON_MS, NULL, &err), RENIC_E_TIMEOUT);
+	assert_int_equal(qmp_wait_or(qmp, id, ends[0], SOON_MS, &err), RENIC_E_TIMEOUT);
+	assert_int_equal(qmp_wait_stop(qmp, id, 0, SOON_MS, &err), RENIC_E_TIMEOUT);
+	rc = qmp_look(qmp, &err); /* where QEMU had no time to send, that was all */
+	assert_true(rc == RENIC_E_TIMEOUT || rc == 0);
+	close(ends[0]);
+	close(ends[1]);
+	end_peer(&peer, qmp);
+}
+
+/* What came in time is read late, by a process that did not run, but not all there may be. */
+static void a_wait_reads_little_after_its_time(void **state)
+{
+	enum { FEW = 1000, MANY = 5000 }; /* events: less and more than 64 KiB */
+	static char few[FEW * sizeof(EVENT) + 128], many[MANY * sizeof(EVENT) + 128];
+	const char *const script[] = {READY, few, many, many, NULL};
+	struct peer peer;
+	struct qmp *qmp;
+	uint64_t id;
+
+	repeat(few, EVENT, FEW, "{\"return\": {}, \"id\": 2}\r\n");
+	repeat(many, EVENT, MANY, "{\"return\": {}, \"id\": 3}\r\n");
+	qmp = connected(&peer, script, true);
+	assert_int_equal(qmp_send(qmp, "stop", NULL, -1, LONG_MS, &id, &err), 0);
+	wait_sent(&peer, 2);
+	assert_int_equal(qmp_wait(qmp, id, 0, NULL, &err), 0);
+	assert_int_equal(qmp_send(qmp, "stop", NULL, -1, LONG_MS, &id, &err), 0);
+	wait_sent(&peer, 3);
+	assert_int_equal(qmp_wait(qmp, id, 0, NULL, &err), RENIC_E_TIMEOUT);
+	assert_int_equal(qmp_wait(qmp, id, LONG_MS, NULL, &err), 0);
+	repeat(many, EVENT, MANY, "{\"return\": {}, \"id\": 4}\r\n");
+	assert_int_equal(qmp_send(qmp, "stop", NULL, -1, LONG_MS, &id, &err), 0);
+	wait_sent(&peer, 4);
+	assert_int_equal(qmp_wait_stop(qmp, id, 0, 0, &err), RENIC_E_TIMEOUT);
+	assert_int_equal(qmp_wait(qmp, id, LONG_MS, NULL, &err), 0);
+	end_peer(&peer, qmp);
+}
+
 static void a_long_reply_is_read_whole(void **state)
 {
 	enum { LEN = 1 << 20 };
@@ -350,6 +433,8 @@ int main(void)
 		cmocka_unit_test(what_is_not_the_protocol_ends_the_connection),
 		cmocka_unit_test(odd_replies_are_no_answers),
 		cmocka_unit_test(an_endless_line_ends_the_connection),
+		cmocka_unit_test(endless_events_end_a_wait),
+		cmocka_unit_test(a_wait_reads_little_after_its_time),
 		cmocka_unit_test(a_long_reply_is_read_whole),
 		cmocka_unit_test(another_protocol_is_not_connected_to),
 		cmocka_unit_test(a_socket_taken_by_another_client_does_not_hang),
