@@ -35,6 +35,8 @@ static void note_offloads(struct vf_qp *qp)
  */
 static void qp_start(struct vf_qp *qp, void *arg)
 {
+	if (qp->leaving)
+		return;
 	qp->port = qp->vf->port;
 	note_offloads(qp);
 	qp->running = true;

@@ -123,6 +123,7 @@ struct vf_qp {
 	bool log_full;	     /* the guest's ring is left unread: no room for what it may send */
 	bool waits_for_link; /* what is next in `out` is for the uplink, which is down */
 	bool is_late;	     /* much of what was committed before had not left at the last commit */
+	bool leaving;	     /* its port is going: a start that was on its way comes too late */
 	bool rx_behind;	     /* frames kept over a suspend or stop are not all delivered yet */
 	uint64_t may_segment; /* over which IP versions it may ask for segments: mbuf flags */
 	uint16_t index;	      /* queue pair number */

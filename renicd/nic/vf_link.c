@@ -29,16 +29,20 @@ int vf_link_up(struct vf *vf, const struct vf_config *config, struct nic_error *
 	return vf->ops->create(vf, &vf->config, &vf->port, err);
 }
 
-static void add_poller(struct vf_qp *qp, void *arg)
+static void take_up(struct vf_qp *qp, void *arg)
 {
+	qp->leaving = false;
 	lcore_add_poller(&qp->poller);
 }
 
-/* No lcore waits for a ring's lock while the port waits for its own. */
+/* No lcore waits for a ring's lock while the port waits for its own. The VF is still known to the
+ * switch: if the rings started now, frames would go to memory that the port takes away. */
 static void let_go(struct vf_qp *qp, void *arg)
 {
 	qp->running = false;
+	qp->leaving = true;
 	lcore_remove_poller(&qp->poller);
+	qp_waits_no_more(qp);
 }
 
 void vf_link_down(struct vf *vf)
@@ -49,7 +53,7 @@ void vf_link_down(struct vf *vf)
 	vf->ops->destroy(vf->port);
 	vf->port = NULL;
 	vf_frontend_disconnected(vf, NULL);
-	vf_for_each_qp(vf, add_poller, NULL);
+	vf_for_each_qp(vf, take_up, NULL);
 }
 
 void vf_link_follow(struct vf *vf)

@@ -246,6 +246,27 @@ static void without_carrier_the_front_end_is_gone_and_comes_back(void **state)
 	guest_gets('a', FRAME(FROM_WIRE, 'a', 4));
 }
 
+static void a_frame_comes_for_a(void)
+{
+	wire_sends(FRAME(FROM_WIRE, 'a', 1));
+	settle();
+}
+
+static void a_start_that_comes_as_the_port_goes_starts_nothing(void **state)
+{
+	vf_add('a', 0);
+	fake_port_start_late("a", a_frame_comes_for_a);
+	set("a", (struct vf_config){.state = LINK_DISABLE}, VF_SET_STATE);
+	settle();
+	assert_int_equal(info_of('a').frontend, FRONTEND_NONE);
+	assert_int_equal(drops_of('a', DROP_NO_FRONTEND), 1);
+	set("a", (struct vf_config){.state = LINK_ENABLE}, VF_SET_STATE);
+	fake_port_bring_up(port_of('a'));
+	wire_sends(FRAME(FROM_WIRE, 'a', 2));
+	settle();
+	guest_gets('a', FRAME(FROM_WIRE, 'a', 2));
+}
+
 static void what_was_held_leaves_without_carrier(void **state)
 {
 	uint64_t epoch;
@@ -314,6 +335,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(a_vf_that_goes_while_it_waits_stops_nobody),
 		DEVICE_TEST(minima_must_not_exceed_the_uplink_together),
 		DEVICE_TEST(without_carrier_the_front_end_is_gone_and_comes_back),
+		DEVICE_TEST(a_start_that_comes_as_the_port_goes_starts_nothing),
 		DEVICE_TEST(what_was_held_leaves_without_carrier),
 		DEVICE_TEST(auto_follows_the_uplink),
 		DEVICE_TEST(a_vf_may_be_made_without_carrier),

@@ -45,7 +45,8 @@ struct fake_port {
 	bool suspended;			/* atomic */
 	bool pretend_frames;		/* atomic */
 	bool hold_round, round_is_held; /* atomic */
-	uint64_t taken_straight;	/* atomic: frames by took() */
+	void (*after_late_start)(void);
+	uint64_t taken_straight; /* atomic: frames by took() */
 	struct queue queues[];
 };
 
@@ -322,6 +323,12 @@ static void destroy(void *port)
 {
 	struct fake_port *p = port;
 
+	if (p->after_late_start) { /* as vhost_port_of() has it, nothing is told of a stop */
+		fake_port_start(p);
+		__atomic_store_n(&p->running, false, __ATOMIC_RELEASE);
+		p->connected = false;
+		p->after_late_start();
+	}
 	if (p->running)
 		fake_port_stop(p);
 	if (p->connected)
@@ -350,6 +357,11 @@ const struct vf_port_ops fake_port_ops = {
 	.ring_info = ring_info,
 	.features = features,
 };
+
+void fake_port_start_late(const char *vf, void (*fn)(void))
+{
+	fake_port_of(vf)->after_late_start = fn;
+}
 
 void fake_port_refuse_create(void)
 {

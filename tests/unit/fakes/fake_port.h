@@ -29,6 +29,10 @@ extern const struct vf_port_ops fake_port_ops;
 /* The port of the VF of that name; NULL: there is none. */
 struct fake_port *fake_port_of(const char *vf);
 
+/* As the port of the VF is destroyed, a start that was on its way comes; its memory goes; then fn
+ * is run. */
+void fake_port_start_late(const char *vf, void (*fn)(void));
+
 /* The next create fails. */
 void fake_port_refuse_create(void);
 
