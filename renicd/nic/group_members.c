@@ -33,7 +33,7 @@ __attribute__((format(printf, 4, 5))) static int fail_in_state(
 	return RENIC_E_STATE;
 }
 
-static struct group *group_find(const char *name)
+struct group *group_find(const char *name)
 {
 	struct group *g;
 

@@ -30,6 +30,9 @@ struct group {
 	struct vf *vfs[VF_MAX];
 };
 
+/* The group of that name, or NULL. */
+struct group *group_find(const char *name);
+
 /* The group of that name; NULL with *err. A lone VF that is named as a group is one from its
  * protection_start on: until then it is "unprotected". */
 struct group *group_resolve(const char *name, struct nic_error *err);

@@ -49,6 +49,9 @@ static int check_unique(const struct vf_config *config, struct nic_error *err)
 	if (vf_find(config->name))
 		return nic_fail(
 			err, RENIC_E_EXISTS, "name", "a VF named \"%s\" exists", config->name);
+	if (group_find(config->name))
+		return nic_fail(err, RENIC_E_EXISTS, "name",
+			"a group is named \"%s\"; the VF would be taken for it", config->name);
 	TAILQ_FOREACH (vf, &nic.vfs, next)
 		if (!strcmp(vf->config.socket, config->socket))
 			return nic_fail(err, RENIC_E_EXISTS, "socket",
