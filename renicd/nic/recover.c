@@ -108,7 +108,8 @@ static int fail_entry(const char *what, unsigned index, const char *why, struct 
 static bool vf_is_sane(const struct vf_config *c)
 {
 	return IS_STRING(c->name) && c->name[0] && IS_STRING(c->socket) &&
-	       IS_STRING(c->hold_exempt) && c->queues >= 1 && c->queues <= VF_QPS_MAX && c->transport < TRANSPORTS;
+	       IS_STRING(c->hold_exempt) && c->queues >= 1 && c->queues <= VF_QPS_MAX &&
+	       c->transport < TRANSPORTS;
 }
 
 static bool group_is_sane(const struct journal_group *entry, const struct journal_fsm *fsm)
@@ -122,21 +123,39 @@ static bool group_is_sane(const struct journal_group *entry, const struct journa
 	return sane;
 }
 
-/* The state of the group that the VF of that name is in. */
-static enum group_state state_of(const char *name)
+/* What the journal's groups say of a VF. */
+struct membership {
+	bool is_named;	     /* by some group */
+	bool is_kept;	     /* by one that comes back, whatever the file lists */
+	enum group_state in; /* state of the group that it is in */
+};
+
+static bool names_vf(const struct journal_group *entry, const char *name)
 {
+	for (uint16_t i = 0; i < entry->config.n_vfs; i++)
+		if (!strcmp(entry->config.vfs[i], name))
+			return true;
+	return false;
+}
+
+static struct membership membership_of(const char *name)
+{
+	struct membership found = {.in = GROUP_UNPROTECTED};
 	struct journal_group entry;
 	struct journal_fsm state;
 
 	for (uint16_t slot = 0; slot < GROUP_MAX; slot++) {
 		if (!journal_get_group(slot, &entry) || !journal_get_fsm(slot, &state) ||
-			state.fsm.state == GROUP_UNPROTECTED)
+			!names_vf(&entry, name))
 			continue;
-		for (uint16_t i = 0; i < entry.config.n_vfs; i++)
-			if (!strcmp(entry.config.vfs[i], name))
-				return state.fsm.state;
+		found.is_named = true;
+		found.is_kept |= !entry.lone && !entry.file_hash;
+		if (state.fsm.state == GROUP_UNPROTECTED)
+			continue;
+		found.is_kept = true;
+		found.in = state.fsm.state;
 	}
-	return GROUP_UNPROTECTED;
+	return found;
 }
 
 /* ---- VFs ---- */
@@ -174,17 +193,19 @@ static bool choose_vf(const struct nic_listed *listed, uint16_t id, struct journ
 	}
 	if (file || !entry->file_hash)
 		return true;
-	if (!id_holds(id, 0) && state_of(entry->config.name) == GROUP_UNPROTECTED)
+	if (!id_holds(id, 0) && !membership_of(entry->config.name).is_kept)
 		return false;
-	LOG_WARN("VF %s is not in the config file any more, but protected, a standby, or holding "
-		 "frames: it stays",
+	LOG_WARN("VF %s is not in the config file any more, but protected, a standby, in a group, "
+		 "or holding frames: it stays",
 		entry->config.name);
 	return true;
 }
 
 static int recover_vf(const struct nic_listed *listed, uint16_t id, struct nic_error *err)
 {
+	struct membership group;
 	struct journal_vf entry;
+	bool was_standby;
 	struct vf *vf;
 	int rc;
 
@@ -196,6 +217,8 @@ static int recover_vf(const struct nic_listed *listed, uint16_t id, struct nic_e
 	}
 	if (!vf_is_sane(&entry.config))
 		return fail_entry("VF", id, "nonsense", err);
+	group = membership_of(entry.config.name);
+	was_standby = entry.config.standby;
 	if (!choose_vf(listed, id, &entry)) {
 		forget_logs(id, 0);
 		journal_drop_vf(id);
@@ -206,8 +229,12 @@ static int recover_vf(const struct nic_listed *listed, uint16_t id, struct nic_e
 			"VF \"%s\" had more queues, and they hold frames: it cannot have %u now",
 			entry.config.name, entry.config.queues);
 	forget_logs(id, entry.config.queues);
-	/* The group's entry counts: the two were not written at once. */
-	entry.config.standby = state_of(entry.config.name) == GROUP_STANDBY;
+	/* The group's entry counts: the two were not written at once. A VF that was in a group is
+	 * what it was then; one that never was, a standby whose group was not written yet. */
+	if (group.is_named)
+		entry.config.standby = group.in == GROUP_STANDBY;
+	else if (entry.term)
+		entry.config.standby = was_standby;
 	rc = vf_make(&entry.config, id, entry.file_hash, &vf, err);
 	if (rc)
 		return rc;
@@ -255,6 +282,32 @@ static bool choose_group(
 	return true;
 }
 
+static void end_protection(struct vf_qp *qp, bool discard)
+{
+	if (!qp->log.state->epoch)
+		return;
+	if (discard) {
+		qp->counters.drops[DROP_DISCARDED] += egress_log_discard(&qp->log);
+		held_time_truncate(&qp->held_time, qp->log.appended_pkts);
+	} else {
+		egress_log_commit_all(&qp->log);
+	}
+}
+
+/* The group does not come back: what it was told to do with what it held is done now. */
+static void drop_group(uint16_t slot, const struct journal_group *entry, bool discard)
+{
+	for (uint16_t i = 0; i < entry->config.n_vfs; i++) {
+		struct vf *vf = vf_find(entry->config.vfs[i]);
+
+		if (!vf || membership_of(vf->config.name).in != GROUP_UNPROTECTED)
+			continue;
+		for (uint16_t q = 0; q < vf->n_qps; q++)
+			end_protection(vf->qps[q], discard);
+	}
+	journal_drop_group(slot);
+}
+
 static int recover_group(const struct nic_listed *listed, uint16_t slot, struct nic_error *err)
 {
 	struct journal_group entry;
@@ -265,7 +318,7 @@ static int recover_group(const struct nic_listed *listed, uint16_t slot, struct 
 	if (!group_is_sane(&entry, &state))
 		return fail_entry("group", slot, "nonsense", err);
 	if (!choose_group(listed, &entry, &state.fsm)) {
-		journal_drop_group(slot);
+		drop_group(slot, &entry, state.discard);
 		return 0;
 	}
 	return group_make(&entry.config,
@@ -329,18 +382,6 @@ static bool align_queue(struct vf_qp *qp, const struct group *g)
 	qp->hold = true;
 	qp->suspended = g->fsm.state == GROUP_SUSPENDED;
 	return !was_open;
-}
-
-static void end_protection(struct vf_qp *qp, bool discard)
-{
-	if (!qp->log.state->epoch)
-		return;
-	if (discard) {
-		qp->counters.drops[DROP_DISCARDED] += egress_log_discard(&qp->log);
-		held_time_truncate(&qp->held_time, qp->log.appended_pkts);
-	} else {
-		egress_log_commit_all(&qp->log);
-	}
 }
 
 static bool is_held(const struct group *g)

@@ -23,7 +23,8 @@ struct nic_listed {
  * A VF or group that was made over the control socket comes back as it was. One of the config file
  * comes back with what was changed at run time, unless its entry in the file is another one now:
  * then the file counts (for a group: not while it is protected). One that the file does not list
- * any more comes back only if it is protected or holds frames.
+ * any more comes back only if it is protected or holds frames, or if a group names it that was made
+ * over the control socket.
  *
  * On failure *list ("vfs" or "groups") and *index say which entry of the file is at fault; *list is
  * NULL where none is.

@@ -168,6 +168,7 @@ int nic_standby_start(const struct group_command *cmd, struct nic_error *err)
 	}
 	group_take_term(g, cmd->term);
 	group_fsm_standby_start(&g->fsm);
+	g->discard = false; /* of a protection before: what it takes over is to leave */
 	g->config.standby = true;
 	group_note_all(g);
 	apply_all(g, changes);

@@ -90,7 +90,7 @@ static void count_event(const struct nic_event *event, void *arg)
 
 static const struct vf_port_ops *const fake_ops[TRANSPORTS] = {&fake_port_ops};
 
-int device_setup(void **state)
+static int device_init(struct nic_error *err)
 {
 	struct nic_params params = {
 		.run_dir = unit_dir,
@@ -99,15 +99,33 @@ int device_setup(void **state)
 		.mbufs = FIXTURE_MBUFS,
 		.port_ops = fake_ops,
 	};
-	struct nic_error err;
 
-	fake_uplink_reset();
-	memset(n_events, 0, sizeof(n_events));
-	if (lcores_start(false) || nic_init(&params, &err))
+	if (nic_init(&params, err))
 		return -1;
 	nic_set_event_sink(count_event, NULL);
 	nic_set_uplink(&fake_uplink_ops);
 	return 0;
+}
+
+int device_setup(void **state)
+{
+	struct nic_error err;
+
+	fake_uplink_reset();
+	memset(n_events, 0, sizeof(n_events));
+	return lcores_start(false) || device_init(&err) ? -1 : 0;
+}
+
+int device_restart(const struct nic_listed *listed, struct nic_error *err)
+{
+	const char *list;
+	uint16_t index;
+
+	nic_clear(true);
+	nic_set_uplink(NULL);
+	nic_fini();
+	assert_int_equal(device_init(err), 0);
+	return nic_start(listed, &list, &index, err);
 }
 
 /* Before nic_fini() frees the pool: no mbuf may be out. */

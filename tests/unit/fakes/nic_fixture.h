@@ -21,6 +21,7 @@
 
 #include "fake_port.h"
 #include "fake_uplink.h"
+#include "recover.h"
 #include "vf.h"
 
 enum { FIXTURE_MBUFS = 4095, FIXTURE_SEGMENTS = 10, FRAME_BYTES_MAX = 9100 };
@@ -32,6 +33,8 @@ void fixture_end(void);
 /* cmocka's setup and teardown: lcores and device; the end checks that nothing has leaked. */
 int device_setup(void **state);
 int device_teardown(void **state);
+/* The daemon ends, and the next one takes up what the journal and the logs say. As nic_start(). */
+int device_restart(const struct nic_listed *listed, struct nic_error *err);
 #define DEVICE_TEST(name) cmocka_unit_test_setup_teardown(name, device_setup, device_teardown)
 
 /* Rounds of all lcores until nothing has moved for some; checks the fakes. */
