@@ -4,10 +4,12 @@
  * written. QEMU's shared mappings of guest RAM are registered with userfaultfd in asynchronous
  * write-protect mode: a write to a protected page takes the protection away and goes on; nobody
  * is woken. PAGEMAP_SCAN from outside then finds the written pages and protects them again
- * (dirty_pagemap.c). Linux, Documentation/admin-guide/mm/userfaultfd.rst.
+ * (dirty_userfaultfd.c). Linux, Documentation/admin-guide/mm/userfaultfd.rst.
  *
  * Guest RAM is what QEMU maps shared and writable, of at least RAM_MIN_BYTES, from a memfd that
  * a memory backend made or from a file in tmpfs or hugetlbfs. Everything else passes untouched.
+ * Such RAM gets no transparent huge pages, which QEMU asks for: where the kernel splits one of
+ * shared memory (reclaim, a balloon) it unmaps it, and a scan no longer finds what was written.
  * Whatever fails, QEMU runs as without this library, and stderr says why.
  *
  * Any thread of QEMU; the descriptor is made once, under a lock, and stays open as long as QEMU.
@@ -32,10 +34,17 @@
 
 #include "uffd_abi.h"
 
-enum { RAM_MIN_BYTES = 1 << 20 };
+enum { RAM_MIN_BYTES = 1 << 20, RANGES_MAX = 16 };
 
 static pthread_once_t opened = PTHREAD_ONCE_INIT;
 static int uffd = -1;
+
+/* What is tracked; a range of a mapping that is gone does no harm. */
+static struct range {
+	uintptr_t start, end;
+} ranges[RANGES_MAX];
+static unsigned n_ranges;
+static pthread_mutex_t ranges_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* userfaultfd with these features, or -1 with errno. A descriptor takes UFFDIO_API once. */
 static int open_uffd(int flags)
@@ -83,6 +92,25 @@ static bool holds_guest_ram(int fd)
 	return strncmp(name, "/memfd:", 7) || !strncmp(name, "/memfd:memory-backend", 21);
 }
 
+static void note_range(uintptr_t start, size_t bytes)
+{
+	pthread_mutex_lock(&ranges_lock);
+	if (n_ranges < RANGES_MAX)
+		ranges[n_ranges++] = (struct range){start, start + bytes};
+	pthread_mutex_unlock(&ranges_lock);
+}
+
+static bool is_tracked(uintptr_t start, size_t bytes)
+{
+	bool is = false;
+
+	pthread_mutex_lock(&ranges_lock);
+	for (unsigned i = 0; i < n_ranges && !is; i++)
+		is = start < ranges[i].end && start + bytes > ranges[i].start;
+	pthread_mutex_unlock(&ranges_lock);
+	return is;
+}
+
 static void register_range(void *addr, size_t bytes)
 {
 	struct uffdio_register range = {
@@ -93,12 +121,14 @@ static void register_range(void *addr, size_t bytes)
 	pthread_once(&opened, open_once);
 	if (uffd < 0)
 		return;
-	if (ioctl(uffd, UFFDIO_REGISTER, &range) < 0)
+	if (ioctl(uffd, UFFDIO_REGISTER, &range) < 0) {
 		fprintf(stderr, "librenic-wp: %zu MiB of guest RAM cannot be tracked: %s\n",
 			bytes >> 20, strerror(errno));
-	else
-		fprintf(stderr, "librenic-wp: tracking writes to %zu MiB of guest RAM\n",
-			bytes >> 20);
+		return;
+	}
+	note_range((uintptr_t)addr, bytes);
+	syscall(SYS_madvise, addr, bytes, MADV_NOHUGEPAGE);
+	fprintf(stderr, "librenic-wp: tracking writes to %zu MiB of guest RAM\n", bytes >> 20);
 }
 
 static void *map(void *addr, size_t bytes, int prot, int flags, int fd, off_t offset)
@@ -123,4 +153,11 @@ void *mmap(void *addr, size_t bytes, int prot, int flags, int fd, off_t offset)
 void *mmap64(void *addr, size_t bytes, int prot, int flags, int fd, off64_t offset)
 {
 	return map(addr, bytes, prot, flags, fd, offset);
+}
+
+int madvise(void *addr, size_t bytes, int advice)
+{
+	if (advice == MADV_HUGEPAGE && is_tracked((uintptr_t)addr, bytes))
+		return 0;
+	return (int)syscall(SYS_madvise, addr, bytes, advice);
 }

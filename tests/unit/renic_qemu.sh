@@ -50,6 +50,7 @@ standby=$("$renic_qemu" --print "${vm[@]}" "${vf[@]}" --standby -- -kernel k)
 # What cannot be protected is named.
 refuses 'vfio-pci,host=01:00.0' "${vm[@]}" -- -device vfio-pci,host=01:00.0
 refuses 'usb-host' "${vm[@]}" -- -device usb-host,vendorid=1
+refuses 'a balloon' "${vm[@]}" -- -device virtio-balloon-pci,id=b
 refuses 'video memory' "${vm[@]}" -- -vga std
 refuses 'video memory' "${vm[@]}" -- -device virtio-vga
 refuses '--shared-disks' "${vm[@]}" -- -drive file=x

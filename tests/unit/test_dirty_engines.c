@@ -39,6 +39,7 @@ enum {
 /* Shared with the child, in a file that is no guest RAM. */
 struct notes {
 	uint64_t base;		  /* where the child has the RAM */
+	bool advised;		  /* it asked for huge pages there, and was not refused */
 	uint64_t written[WORDS];  /* pages that the child wrote since the parent cleared this */
 	volatile uint32_t storm;  /* while not 0: write all the time */
 	volatile uint32_t storms; /* pages written so */
@@ -91,6 +92,7 @@ static int child(int ram_fd, int notes_fd, int in, int out)
 	if (ram == MAP_FAILED || notes == MAP_FAILED)
 		return 1;
 	notes->base = (uintptr_t)ram;
+	notes->advised = madvise(ram, file.st_size, MADV_HUGEPAGE) == 0;
 	if (write(out, "", 1) != 1)
 		return 1;
 	while (read(in, &n, sizeof(n)) == sizeof(n)) {
@@ -446,6 +448,49 @@ static void userfaultfd_is_taken_only_where_it_can_protect(void **state)
 	end_child(&vm);
 }
 
+/* Does the mapping at that address have this flag, see proc(5)? */
+static bool has_vm_flag(const struct vm *vm, const char *flag)
+{
+	unsigned long long start, end;
+	char path[64], line[512];
+	bool here = false, has = false;
+	FILE *smaps;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)vm->pid);
+	smaps = fopen(path, "re");
+	assert_non_null(smaps);
+	while (fgets(line, sizeof(line), smaps)) {
+		if (sscanf(line, "%llx-%llx ", &start, &end) == 2)
+			here = start == vm->notes->base;
+		has |= here && !strncmp(line, "VmFlags:", 8) && strstr(line, flag);
+	}
+	fclose(smaps);
+	return has;
+}
+
+/* The child asks for them, as QEMU does. */
+static void tracked_ram_gets_no_transparent_huge_pages(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, "userfaultfd");
+	assert_true(has_vm_flag(&vm, " sh "));
+	assert_false(has_vm_flag(&vm, " hg "));
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0)
+		assert_true(has_vm_flag(&vm, " nh "));
+	end_child(&vm);
+}
+
+static void other_ram_may_have_transparent_huge_pages(void **state)
+{
+	struct vm vm = {0};
+
+	start_child(&vm, "vhost-log", true);
+	if (vm.notes->advised)
+		assert_true(has_vm_flag(&vm, " hg "));
+	end_child(&vm);
+}
+
 static void an_unknown_engine_is_refused(void **state)
 {
 	struct dirty_target target = {.pid = getpid()};
@@ -499,6 +544,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_preload_library_leaves_other_shared_memory_alone),
 		cmocka_unit_test(soft_dirty_does_not_take_huge_pages),
 		cmocka_unit_test(userfaultfd_is_taken_only_where_it_can_protect),
+		cmocka_unit_test(tracked_ram_gets_no_transparent_huge_pages),
+		cmocka_unit_test(other_ram_may_have_transparent_huge_pages),
 		cmocka_unit_test(an_unknown_engine_is_refused),
 		cmocka_unit_test(the_end_of_the_process_is_an_error),
 		cmocka_unit_test(a_run_of_pages_marks_each_and_no_other),
