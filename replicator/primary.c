@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "clock.h"
 #include "event.h"
@@ -43,6 +42,10 @@ void primary_checkpoint_failed(struct primary *p, int rc, const struct nic_error
 		primary_vm_lost(p, err->message);
 	} else if (rc == CHECKPOINT_RESYNC) {
 		primary_resync(p, err->message);
+	} else if (rc == CHECKPOINT_REFUSED) {
+		event_post("renicd", "%s", err->message);
+		if (!p->daemon_lost_ns)
+			p->daemon_lost_ns = now_ns(); /* it may have to be protected anew */
 	} else if (daemon_is_lost(rc) || rc == RENIC_E_TERM) {
 		primary_daemon_failed(p, rc, err);
 	} else {
@@ -203,13 +206,17 @@ static void act(struct primary *p)
 	int64_t now = now_ns();
 
 	if (p->daemon_lost_ns && !primary_is_final(p->state) && p->state != P_GIVING_UP) {
-		if (now - p->daemon_lost_ns > p->config->renicd_timeout_ms * NS_PER_MS)
+		if (now - p->daemon_lost_ns > p->config->renicd_timeout_ms * NS_PER_MS &&
+			primary_can_hand_over(p))
 			primary_vm_lost(p, "renicd is gone, and the VM has no network");
 		else
 			primary_retry_daemon(p);
 	}
 	if (now >= p->next_check_ns && !primary_is_final(p->state))
 		check_vms(p);
+	if (primary_is_bare(p) && !p->up && p->protecting && !p->daemon_lost_ns &&
+		now >= p->deadline_ns)
+		primary_release(p);
 	if (p->state == P_SWITCHING)
 		primary_go_on_switching(p);
 	else if (p->state == P_GIVING_UP)
@@ -266,8 +273,7 @@ static int begin(struct primary *p, struct nic_error *err)
 	daemon_close(&p->daemon);
 	if (staging_init(&p->staging, (size_t)p->config->staging_mb << 20))
 		return nic_fail(err, RENIC_E_RESOURCES, "staging_mb", "no memory for staging");
-	if (getrandom(&p->session, sizeof(p->session), 0) < 0)
-		return nic_fail(err, RENIC_E_IO, "", "no random numbers");
+	primary_new_session(p);
 	rc = link_new(p->config, p->guests, &p->staging, p->role->wake_fd, &p->link, err);
 	if (rc)
 		return rc;
@@ -298,6 +304,8 @@ int primary_run(const struct remus_config *config, struct role *role, struct nic
 	hurry_thread(0); /* not the link's, which were made in begin() */
 	if (!rc)
 		rc = loop(p);
+	if (p->state == P_SWITCHING && p->paused && !p->handover_sent)
+		primary_resume_vms(p, err); /* told to quit in the middle of a switch */
 	link_free(p->link);
 	staging_fini(&p->staging);
 	held_free(&p->held);

@@ -43,6 +43,7 @@ struct primary {
 	enum primary_state state;
 
 	uint64_t session;		   /* a random number: whose checkpoints these are */
+	bool session_has_epochs;	   /* some were sent */
 	uint64_t sealed, acked, committed; /* epochs */
 	uint64_t held_from;		   /* the first whose held frames were not staged yet */
 	struct held_bytes held;		   /* a message under construction */
@@ -66,7 +67,7 @@ struct primary {
 	uint64_t copy_left; /* pages, at the beginning of the round */
 	uint64_t copy_done; /* of them */
 	int64_t next_tick_ns, next_check_ns, retry_ns, deadline_ns;
-	int64_t paused_ns; /* how long the VMs were for the last checkpoint */
+	int64_t paused_ns;	/* how long the VMs were for the last checkpoint */
 	int64_t daemon_lost_ns; /* 0: renicd is there */
 	bool quit;
 };
@@ -100,11 +101,15 @@ void primary_recall(struct primary *p);
 enum {
 	CHECKPOINT_LINK_LOST = -3001, /* the staging buffer is dead */
 	CHECKPOINT_RESYNC = -3002,    /* renicd lost track of its writes: all RAM must go again */
+	CHECKPOINT_REFUSED = -3003,   /* by renicd's group, for its state: it is not protected */
 };
 
 /* Pause, seal, copy, resume (unless `stay`). On an error the VMs run again, if there are any,
  * and its pages are in `carry`. */
 int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err);
+
+/* What renicd said to prepare or begin: a wrong state is the group's, not a driver's. */
+int primary_asked(int rc);
 
 /* Let the paused VMs run. */
 int primary_resume_vms(struct primary *p, struct nic_error *err);
@@ -129,6 +134,10 @@ int primary_protect(struct primary *p, struct nic_error *err);
 /* Hold nothing any more. 0 or negative, and an event. */
 int primary_unprotect(struct primary *p, bool discard);
 void primary_start_copy(struct primary *p);
+/* Checkpoints from now on are none of those that a standby has. */
+void primary_new_session(struct primary *p);
+bool primary_is_bare(const struct primary *p);
+bool primary_can_hand_over(const struct primary *p);
 /* All must go over again; of a stream from its beginning, to a standby that forgot it. */
 void primary_resync(struct primary *p, const char *why);
 /* It was away: is it back? */
@@ -141,6 +150,8 @@ void primary_look(struct primary *p);
 /* The backup is lost: is the policy to release, and does the fence command say yes? */
 void primary_consider_fence(struct primary *p);
 void primary_go_on_fencing(struct primary *p);
+/* Nobody is to run the VMs in our place: let go what is held. Again, where renicd did not. */
+void primary_release(struct primary *p);
 
 /* ---- primary_leave.c ---- */
 
@@ -148,6 +159,8 @@ enum { PRIMARY_DRAIN_MS = 3000 }; /* to the last acknowledgement, and until all 
 
 /* The VM is gone, or has no network: the standby shall run it, if it surely does not run here. */
 void primary_vm_lost(struct primary *p, const char *why);
+/* Stop the VMs if they are not; if they are, hand them over as soon as there is a link. */
+void primary_give_up(struct primary *p);
 /* Ask the standby to take over. lost: the VM is; else a planned switch. */
 void primary_hand_over(struct primary *p, bool lost);
 /* The standby runs the VMs: here nothing of them may leave or be heard any more. */

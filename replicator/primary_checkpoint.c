@@ -15,9 +15,15 @@ struct times {
 	int64_t start, paused, begun, scanned, copied, state, resumed;
 };
 
+int primary_asked(int rc)
+{
+	return rc == RENIC_E_STATE ? CHECKPOINT_REFUSED : rc;
+}
+
 /* ---- what a checkpoint has ---- */
 
-static int add_vf(struct primary *p, unsigned vm, unsigned v, struct nic_error *err)
+/* What renicd wrote: it tells that once, so all of it is noted, whatever fails. */
+static int note_written(struct primary *p, unsigned vm, unsigned v, struct nic_error *err)
 {
 	struct guest *g = &p->guests[vm];
 	const char *name = g->config->vfs[v].name;
@@ -26,11 +32,36 @@ static int add_vf(struct primary *p, unsigned vm, unsigned v, struct nic_error *
 	if (!vf)
 		return nic_fail(err, RENIC_E_NOT_FOUND, "vfs",
 			"VF \"%s\" is not in renicd's group \"%s\"", name, p->config->group);
+	guest_add_gfns(g, g->carry, (const uint64_t *)(p->daemon.area + vf->dirty_offset),
+		vf->dirty_bytes / sizeof(uint64_t));
 	if (!vf->dirty_complete && g->n_pages)
 		return nic_fail(err, CHECKPOINT_RESYNC, "",
 			"renicd does not know all it wrote to VM \"%s\"", g->config->name);
-	guest_add_gfns(g, g->carry, (const uint64_t *)(p->daemon.area + vf->dirty_offset),
-		vf->dirty_bytes / sizeof(uint64_t));
+	return 0;
+}
+
+static int note_all_written(struct primary *p, struct nic_error *err)
+{
+	struct nic_error one;
+	int rc = 0;
+
+	for (unsigned i = 0; i < p->config->n_vms; i++)
+		for (unsigned v = 0; v < p->guests[i].config->n_vfs; v++) {
+			int failed = note_written(p, i, v, &one);
+
+			if (failed && rc != CHECKPOINT_RESYNC) {
+				rc = failed;
+				*err = one;
+			}
+		}
+	return rc;
+}
+
+static int add_vf(struct primary *p, unsigned vm, unsigned v, struct nic_error *err)
+{
+	const struct renic_checkpoint_vf *vf =
+		daemon_vf(&p->daemon, p->guests[vm].config->vfs[v].name);
+
 	if (staging_put(&p->staging, (struct slot){SLOT_SNAPSHOT, (uint8_t)vm, 0, v},
 		    p->daemon.area + vf->snapshot_offset, vf->snapshot_bytes))
 		return CHECKPOINT_LINK_LOST;
@@ -89,6 +120,7 @@ static int add_end(struct primary *p)
 		.epoch = p->counts.epoch, .held_pkts = p->daemon.checkpoint.held_pkts};
 	p->n_flights++;
 	p->sealed = p->counts.epoch;
+	p->session_has_epochs = true;
 	p->held_from = p->sealed + 1;
 	p->ever_held = true;
 	p->may_pass = false;
@@ -120,8 +152,10 @@ static int resume_soon(struct primary *p, bool *renicd_resumed, struct nic_error
 static int collect(
 	struct primary *p, bool stay, struct times *t, bool *renicd_resumed, struct nic_error *err)
 {
-	int rc = for_each_vf(p, add_vf, err);
+	int rc = note_all_written(p, err);
 
+	if (!rc)
+		rc = for_each_vf(p, add_vf, err);
 	if (!rc)
 		rc = primary_add_dirty(p, err);
 	t->scanned = now_ns();
@@ -218,7 +252,7 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 	struct times t = {0};
 	struct nic_error second = {0};
 	bool begun = false, renicd_resumed = false;
-	int rc = p->paused ? 0 : daemon_prepare(&p->daemon, err), end = 0;
+	int rc = p->paused ? 0 : primary_asked(daemon_prepare(&p->daemon, err)), end = 0;
 
 	if (rc)
 		return rc;
@@ -226,7 +260,7 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 	rc = pause_vms(p, stay, err);
 	t.paused = now_ns();
 	if (!rc) {
-		rc = daemon_begin(&p->daemon, err);
+		rc = primary_asked(daemon_begin(&p->daemon, err));
 		begun = !rc;
 	}
 	t.begun = now_ns();

@@ -15,12 +15,10 @@ int primary_copy_all(struct primary *p, struct nic_error *err)
 {
 	int rc = 0;
 
-	for (unsigned i = 0; i < p->config->n_vms && !rc; i++) {
-		struct guest *g = &p->guests[i];
-
-		guest_set_all(g, g->carry);
-		rc = g->driver->track(g->vm, err);
-	}
+	for (unsigned i = 0; i < p->config->n_vms; i++)
+		guest_set_all(&p->guests[i], p->guests[i].carry);
+	for (unsigned i = 0; i < p->config->n_vms && !rc; i++)
+		rc = p->guests[i].driver->track(p->guests[i].vm, err);
 	p->copying = true;
 	p->copy_vm = 0;
 	p->copy_word = p->copy_round = 0;
@@ -60,6 +58,8 @@ static bool copy_stream(struct primary *p, int *rc, struct nic_error *err)
 
 	if (!done)
 		*rc = g->driver->live(g->vm, &sink.sink, &done, err);
+	if (*rc)
+		p->stream_broken = true;
 	return done;
 }
 
@@ -103,7 +103,7 @@ bool primary_copy_some(struct primary *p, int *rc, struct nic_error *err)
 
 int primary_pass(struct primary *p, struct nic_error *err)
 {
-	int rc = daemon_begin(&p->daemon, err), end;
+	int rc = primary_asked(daemon_begin(&p->daemon, err)), end;
 
 	if (rc)
 		return rc;

@@ -2,6 +2,7 @@
 /* The primary and its renicd: holding begins, commits, and a renicd that was away; see primary.h.
  */
 #include <inttypes.h>
+#include <sys/random.h>
 
 #include "clock.h"
 #include "event.h"
@@ -32,6 +33,27 @@ void primary_commit(struct primary *p)
 		p->committed = p->acked;
 }
 
+void primary_new_session(struct primary *p)
+{
+	if (getrandom(&p->session, sizeof(p->session), 0) < 0)
+		p->session++;
+	p->session_has_epochs = false;
+}
+
+/* Epochs count from 1 again, so they are another session's; and since the VM sent unheld, what a
+ * standby may hold of it is void. */
+static void begin_anew(struct primary *p)
+{
+	p->sealed = p->acked = p->committed = 0;
+	p->ever_held = false;
+	primary_recall(p);
+	if (!p->session_has_epochs)
+		return;
+	primary_new_session(p);
+	if (p->up)
+		link_drop(p->link);
+}
+
 /* Hold what the VFs send from now on, or go on with that. */
 int primary_protect(struct primary *p, struct nic_error *err)
 {
@@ -40,10 +62,12 @@ int primary_protect(struct primary *p, struct nic_error *err)
 
 	if (rc)
 		return rc;
-	/* A renicd that forgot its term is told; the next connection carries it. */
+	/* A renicd that forgot its term is told; the next connection carries it. Not else: who
+	 * closes the connection that drives a group is a lost replicator. */
+	if (group.term != p->daemon.term)
+		daemon_close(&p->daemon);
 	if (group.term > p->daemon.term)
 		p->daemon.term = group.term;
-	daemon_close(&p->daemon);
 	if (!strcmp(group.state, "standby"))
 		return nic_fail(err, RENIC_E_STATE, "group",
 			"renicd's group \"%s\" is a standby: nothing to protect here",
@@ -53,7 +77,7 @@ int primary_protect(struct primary *p, struct nic_error *err)
 	if (!rc && !strcmp(group.state, "unprotected")) {
 		rc = daemon_protect(&p->daemon, err);
 		if (!rc)
-			p->sealed = p->acked = p->committed = 0;
+			begin_anew(p);
 	} else if (!rc && !p->protecting) {
 		p->ever_held = true; /* somebody's epochs are held: they were promised */
 	}
@@ -77,8 +101,10 @@ void primary_start_copy(struct primary *p)
 {
 	struct nic_error err = {0};
 
-	if (primary_copy_all(p, &err))
-		event_post("error", "dirty pages cannot be tracked: %s", err.message);
+	if (primary_copy_all(p, &err) == 0)
+		return;
+	event_post("error", "dirty pages cannot be tracked: %s", err.message);
+	link_drop(p->link); /* and begin again */
 }
 
 /* All must go over again; of a stream from its beginning, to a standby that forgot it. */
@@ -90,12 +116,30 @@ void primary_resync(struct primary *p, const char *why)
 		primary_start_copy(p);
 }
 
+/* Without a standby, and nothing is to be held. */
+bool primary_is_bare(const struct primary *p)
+{
+	return p->state == P_CONNECTING || p->state == P_RELEASED;
+}
+
+/* Is there somebody who could run the VMs in our place: who has acknowledged a checkpoint, or has
+ * come with one of ours? */
+bool primary_can_hand_over(const struct primary *p)
+{
+	const struct msg_hello *peer = &p->view.peer;
+
+	return p->up && (p->view.acked > 0 || (peer->epoch > 0 && peer->session == p->session));
+}
+
 /* It is back after a crash: what it holds it held, but its dirty pages are lost. */
 void primary_retry_daemon(struct primary *p)
 {
+	struct daemon_group group;
 	struct nic_error err = {0};
+	int rc = primary_is_bare(p) ? daemon_group(&p->daemon, &group, &err)
+				    : primary_protect(p, &err);
 
-	if (primary_protect(p, &err)) {
+	if (rc) {
 		daemon_close(&p->daemon);
 		return;
 	}
@@ -106,4 +150,6 @@ void primary_retry_daemon(struct primary *p)
 	primary_commit(p);
 	if (p->up)
 		primary_resync(p, "renicd lost track of the pages it wrote");
+	for (unsigned i = 0; i < p->config->n_vms && !p->up; i++)
+		guest_set_all(&p->guests[i], p->guests[i].carry);
 }

@@ -38,19 +38,25 @@ void primary_hand_over(struct primary *p, bool lost)
 }
 
 /* Nobody needs to fence us when we say so ourselves; but only if the VMs surely do not run. */
+void primary_give_up(struct primary *p)
+{
+	stop_vms(p);
+	if (!p->vms_stopped)
+		link_drop(p->link);
+	else if (p->up)
+		primary_hand_over(p, true);
+}
+
 void primary_vm_lost(struct primary *p, const char *why)
 {
 	if (!primary_go(p, PE_VM_LOST, why))
 		return;
 	event_post("vm_lost", "%s", why);
-	stop_vms(p);
 	p->deadline_ns = in_ms(TAKEN_MS);
-	if (p->state != P_GIVING_UP)
-		return;
-	if (!p->vms_stopped)
-		link_drop(p->link);
-	else if (p->up)
-		primary_hand_over(p, true);
+	if (p->state == P_GIVING_UP)
+		primary_give_up(p);
+	else
+		stop_vms(p);
 }
 
 /* The standby runs the VMs: here nothing of them may leave or be heard any more. */
@@ -92,8 +98,10 @@ void primary_begin_switch(struct primary *p)
 	}
 	p->handover_sent = false;
 	p->deadline_ns = in_ms(DRAIN_MS);
-	if (p->n_flights == p->places)
+	if (p->n_flights == p->places) {
+		switch_failed(p, "the standby has not taken the checkpoints before");
 		return;
+	}
 	rc = primary_checkpoint(p, true, &err);
 	if (!rc)
 		return;

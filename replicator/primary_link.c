@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The primary and its link: hello, up, down, acknowledgements, and what to do about a backup that
  * is lost; see primary.h. */
+#include <inttypes.h>
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "clock.h"
 #include "event.h"
@@ -11,6 +11,7 @@
 enum {
 	RETRY_MS = 200, /* after a connection that failed */
 	FENCE_AGAIN_MS = 5000,
+	RELEASE_AGAIN_MS = 500,
 };
 
 static void say_hello(struct primary *p)
@@ -29,8 +30,7 @@ static void say_hello(struct primary *p)
 
 	/* What is in flight of a stream cannot be sent again: the standby begins anew. */
 	if (guests_have_stream(p->guests, p->config->n_vms)) {
-		if (getrandom(&p->session, sizeof(p->session), 0) < 0)
-			p->session++;
+		primary_new_session(p);
 		hello.session = p->session;
 	}
 	snprintf(hello.group, sizeof(hello.group), "%s", p->config->group);
@@ -59,8 +59,23 @@ static void on_up_again(struct primary *p)
 	primary_go(p, PE_UP_AGAIN, "the standby is back, with its checkpoint");
 }
 
+/* It holds a checkpoint of before the VM sent unheld: nobody may run that. It comes back without.
+ */
+static bool forget_void(struct primary *p)
+{
+	if (p->ever_held || !p->view.peer.epoch)
+		return false;
+	event_post("void", "the standby's checkpoint (epoch %" PRIu64 ") is void: it forgets it",
+		p->view.peer.epoch);
+	if (!staging_put(&p->staging, (struct slot){.type = SLOT_BYE}, NULL, 0))
+		staging_publish(&p->staging);
+	primary_unprotect(p, false);
+	return true;
+}
+
 static void on_up_new(struct primary *p)
 {
+	uint64_t session = p->session;
 	struct nic_error err = {0};
 	int rc;
 
@@ -71,8 +86,10 @@ static void on_up_new(struct primary *p)
 		link_drop(p->link);
 		return;
 	}
+	if (p->session != session || forget_void(p))
+		return; /* the next connection tells another */
 	p->held_from = 1;
-	p->may_pass = !p->ever_held && p->view.peer.epoch == 0;
+	p->may_pass = !p->ever_held;
 	primary_go(p, PE_UP, "connected to a standby");
 	primary_start_copy(p);
 }
@@ -90,7 +107,7 @@ static void on_up(struct primary *p)
 	}
 	event_post("connected", "%s", p->view.peer_address);
 	if (p->state == P_GIVING_UP) {
-		primary_hand_over(p, true);
+		primary_give_up(p);
 		return;
 	}
 	if (p->paused && primary_resume_vms(p, &err)) {
@@ -110,24 +127,31 @@ static void on_down(struct primary *p)
 
 	p->up = p->copying = false;
 	p->retry_ns = in_ms(RETRY_MS);
-	p->deadline_ns = in_ms(3 * p->config->timeout_ms);
 	event_post("disconnected", "%s", why);
+	if (p->state == P_SWITCHING && p->handover_sent && p->view.taken)
+		primary_go_on_switching(p); /* its answer, and the end */
+	if (primary_is_final(p->state))
+		return;
+	if (p->state != P_GIVING_UP)
+		p->deadline_ns = in_ms(3 * p->config->timeout_ms);
 	if (p->state == P_SWITCHING && !p->handover_sent) {
 		if (primary_resume_vms(p, &err))
 			primary_vm_lost(p, err.message);
 		else
 			primary_go(p, PE_BACK, why);
 	}
-	if (p->ever_held || p->state == P_GIVING_UP)
-		primary_go(p, PE_LOST, why);
-	else if (primary_go(p, PE_LOST_BARE, why))
+	if (!p->ever_held && primary_go(p, PE_LOST_BARE, why))
 		primary_unprotect(p, false);
+	else
+		primary_go(p, PE_LOST, why);
 }
 
 static void on_idle(struct primary *p)
 {
 	if (p->up)
 		on_down(p);
+	if (primary_is_final(p->state))
+		return;
 	if (p->view.state == LINK_REFUSED && p->view.refuse.reason == REFUSE_TERM) {
 		p->view.answer.term = p->view.refuse.term;
 		if (primary_go(p, PE_STALE, p->view.refuse.text) && p->state == P_SWITCHED)
@@ -216,9 +240,15 @@ void primary_go_on_fencing(struct primary *p)
 	}
 	/* Whatever it held, it will not run: a checkpoint of another session replaces it. */
 	primary_go(p, PE_FENCE_YES, "the backup is fenced: what is held leaves");
+	primary_new_session(p);
+	primary_recall(p);
+	primary_release(p);
+}
+
+void primary_release(struct primary *p)
+{
 	if (primary_unprotect(p, false) == 0)
 		p->ever_held = false;
-	if (getrandom(&p->session, sizeof(p->session), 0) < 0)
-		p->session++;
-	primary_recall(p);
+	else
+		p->deadline_ns = in_ms(RELEASE_AGAIN_MS);
 }

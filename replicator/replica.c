@@ -144,22 +144,34 @@ void replica_forget(struct replica *r)
 	r->epoch = 0;
 }
 
-int replica_begin(struct replica *r, uint64_t session, uint64_t term, struct nic_error *err)
+static int begin_live(struct replica *r, struct nic_error *err)
 {
 	int rc = 0;
 
+	r->live = true;
+	for (unsigned i = 0; i < r->n_vms && !rc; i++)
+		rc = r->guests[i].driver->reset(r->guests[i].vm, err);
+	return rc;
+}
+
+static int replace_outdated(struct replica *r, struct nic_error *err)
+{
+	r->outdated = false;
+	replica_forget(r);
+	return begin_live(r, err);
+}
+
+int replica_begin(struct replica *r, uint64_t session, uint64_t term, struct nic_error *err)
+{
 	replica_end(r);
+	r->live = false;
 	r->next_session = session;
 	r->next_term = term;
 	r->pages_total = 0;
-	/* A stream's driver cannot keep two checkpoints: with another session, what is held goes.
-	 */
-	if (r->valid && r->session != session && guests_have_stream(r->guests, r->n_vms))
-		replica_forget(r);
-	r->live = !r->valid;
-	for (unsigned i = 0; i < r->n_vms && !rc && r->live; i++)
-		rc = r->guests[i].driver->reset(r->guests[i].vm, err);
-	return rc;
+	/* A stream's driver cannot keep two checkpoints: with another session, what is held goes,
+	 * but not before something of it came. */
+	r->outdated = r->valid && r->session != session && guests_have_stream(r->guests, r->n_vms);
+	return r->valid ? 0 : begin_live(r, err);
 }
 
 /* ---- frames ---- */
@@ -292,6 +304,7 @@ int replica_take(struct replica *r, const struct frame *frame, struct nic_error 
 {
 	struct wire_in in = {.p = frame->payload, .end = frame->payload + frame->bytes};
 	unsigned vm;
+	int rc;
 
 	if (frame->type == FRAME_ABORT) {
 		forget_blobs(r);
@@ -300,6 +313,9 @@ int replica_take(struct replica *r, const struct frame *frame, struct nic_error 
 	vm = get_u16(&in);
 	if (in.failed || vm >= r->n_vms)
 		return fail(err, "vm", "a VM that is not there");
+	rc = r->outdated ? replace_outdated(r, err) : 0;
+	if (rc)
+		return rc;
 	switch (frame->type) {
 	case FRAME_PAGES:
 		return take_pages(r, vm, &in, err);
@@ -403,6 +419,8 @@ static int check_end(const struct replica *r, const struct msg_end *end, struct 
 
 	for (unsigned i = 0; i < r->n_vms; i++)
 		vfs += r->guests[i].config->n_vfs;
+	if (r->outdated)
+		return fail(err, "end", "a checkpoint with nothing in it");
 	if (end->term != r->next_term)
 		return fail(err, "term", "a checkpoint of another term");
 	if (r->valid && r->session == r->next_session && end->epoch <= r->epoch)

@@ -46,6 +46,7 @@ struct replica {
 	bool valid;		       /* a whole checkpoint is held: */
 	uint64_t session, term, epoch; /* which */
 	bool live;		       /* of the connection: no END yet, and nothing valid */
+	bool outdated; /* what is held is of another session; the first frame replaces it */
 	uint64_t next_session, next_term;
 	uint64_t pages, snapshots, blob_bytes, held_bytes; /* came since the last END */
 	uint64_t pages_total;

@@ -189,6 +189,37 @@ static void pages_beyond_ram_are_refused(void **state)
 	assert_int_equal(play(), RENIC_E_PARSE);
 }
 
+/* A stream's driver has one checkpoint, so it goes; but only for something. */
+static void another_session_of_a_stream_replaces_what_is_held_at_its_first_frame(void **state)
+{
+	guest.n_pages = guest.n_words = 0;
+	tape_blob(tape, "device", 6);
+	tape_snapshot(tape, "snap", 4);
+	tape_end(tape, 1, 4);
+	assert_int_equal(play(), 0);
+	assert_int_equal(replica_begin(replica, 8, 1, &err), 0);
+	assert_true(replica->valid);
+	assert_int_equal(replica->session, 7);
+	replica_end(replica); /* the connection is gone before anything came */
+	assert_int_equal(replica_begin(replica, 9, 1, &err), 0);
+	assert_true(replica->valid);
+	tape_end(tape, 1, 5);
+	assert_int_not_equal(play(), 0); /* a checkpoint of nothing */
+	assert_true(replica->valid);
+	stub.reset = 0;
+	memset(&tape->end, 0, sizeof(tape->end));
+	tape_blob(tape, "new", 3);
+	assert_int_equal(play(), 0);
+	assert_false(replica->valid);
+	assert_int_equal(stub.reset, 1);
+	tape_snapshot(tape, "pans", 4);
+	tape_end(tape, 1, 5);
+	assert_int_equal(play(), 0);
+	assert_true(replica->valid);
+	assert_int_equal(replica->session, 9);
+	assert_memory_equal(stub.blob, "new", 3);
+}
+
 static void another_session_replaces_what_is_held_only_when_it_is_whole(void **state)
 {
 	put_checkpoint(9, 5);
@@ -320,6 +351,7 @@ int main(void)
 		TEST(checkpoint_without_each_vf_is_refused),
 		TEST(older_epoch_is_refused),
 		TEST(pages_beyond_ram_are_refused),
+		TEST(another_session_of_a_stream_replaces_what_is_held_at_its_first_frame),
 		TEST(another_session_replaces_what_is_held_only_when_it_is_whole),
 		TEST(driver_that_refuses_voids_what_is_held),
 		TEST(progress_is_told_while_pages_are_copied),

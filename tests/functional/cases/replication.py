@@ -190,6 +190,76 @@ def a_lost_backup_lets_frames_go_only_when_it_is_fenced(env, answer):
     hosts.epochs()
 
 
+def expect_good_failover(hosts):
+    """20 more epochs, and b runs the VM from one of them once a is dead."""
+    hosts.epochs()
+    hosts.a.kill()
+    hosts.b.wait_state("needs_fence")
+    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    expect_taken_over(hosts)
+
+
+@case(timeout=60)
+def a_checkpoint_of_before_the_vm_sent_unheld_is_forgotten(env):
+    """The fence command said yes, but the standby's process lives: nobody may run what it has."""
+    hosts = Hosts(env, with_guest=True, primary={
+        "on_backup_lost": "release", **fence(env, "fence", "exit 0\n")})
+    hosts.b.remus.signal(signal.SIGSTOP)
+    hosts.a.wait_state("released")
+    hosts.guest.send("mix", 50, stream=1)
+    expect_streams(hosts.a.capture.wait(50), [1], 50)
+    hosts.b.remus.signal(signal.SIGCONT)
+    wait_until(lambda: "is void" in hosts.a.log(), "the standby is told to forget")
+    wait_until(lambda: "ended protection" in hosts.b.log(), "and does")
+    hosts.a.wait_state("protected")
+    expect_good_failover(hosts)
+
+
+@case(timeout=60)
+def protection_that_somebody_ended_begins_anew(env):
+    """By hand, in renicd: epochs count from 1 again, and are not taken for those the standby has."""
+    hosts = Hosts(env)
+    hosts.epochs()
+    hosts.a.daemon.call("protection_stop", group="vf1", held="release")
+    wait_until(lambda: "is void" in hosts.a.log(), "the standby is told to forget")
+    hosts.a.wait_state("protected")
+    equal(hosts.a.daemon.call("group_get", name="vf1")["state"] in ("protected", "suspended"), True,
+          "renicd holds again")
+    expect_good_failover(hosts)
+
+
+@case(timeout=60)
+def a_new_standby_is_no_reason_to_lose_the_replicator(env):
+    """Where the group's policy is to release then: the connection that drives it stays."""
+    hosts = Hosts(env, with_guest=True, start=False, group="g")
+    hosts.a.daemon.call("group_create", name="g", vfs=["vf1"], on_replicator_lost="release")
+    hosts.b.daemon.call("group_create", name="g", vfs=["vf1"], standby=True)
+    hosts.b.start("standby")
+    hosts.a.start("primary")
+    hosts.a.wait_state("protected")
+    for _ in range(2):
+        hosts.b.kill()
+        hosts.a.wait_state("backup_lost")
+        hosts.b.start("standby")
+        hosts.a.wait_state("protected")
+        hosts.epochs()
+    check("the group is unprotected" not in hosts.a.log(), "renicd held all the time")
+
+
+@case(timeout=60)
+def a_daemon_that_is_away_during_the_first_copy_costs_no_vm(env):
+    """Nobody could run it elsewhere yet."""
+    hosts = Hosts(env, start=False, primary={"renicd_timeout_ms": 300}, fake={"mb": 256})
+    hosts.b.start("standby")
+    hosts.a.start("primary")
+    wait_until(lambda: hosts.a.state() == "syncing", "the first copy goes on", interval=0.002)
+    hosts.a.daemon.kill()
+    time.sleep(1.5)
+    hosts.a.daemon.restart()
+    hosts.a.wait_state("protected")
+    expect_good_failover(hosts)
+
+
 @case(timeout=60)
 def a_standby_that_could_not_take_over_acknowledges_nothing(env):
     """Its renicd is gone, and comes back; then its VM is, and does not."""
