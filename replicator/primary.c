@@ -217,6 +217,8 @@ static void act(struct primary *p)
 	if (primary_is_bare(p) && !p->up && p->protecting && !p->daemon_lost_ns &&
 		now >= p->deadline_ns)
 		primary_release(p);
+	if (p->up && staging_is_dead(&p->staging) && p->state != P_GIVING_UP)
+		return; /* the link was dropped, and is about to say so */
 	if (p->state == P_SWITCHING)
 		primary_go_on_switching(p);
 	else if (p->state == P_GIVING_UP)

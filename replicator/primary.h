@@ -55,6 +55,7 @@ struct primary {
 	uint64_t generation; /* of the link, when it came up last */
 	bool protecting;     /* renicd holds frames for us */
 	bool ever_held;	     /* some standby may hold a checkpoint of this VM */
+	bool is_void;	     /* the VM sent unheld since what a standby may hold */
 	bool may_pass;	     /* no standby ever held a checkpoint: what is sealed may leave */
 	bool paused;	     /* the VMs are */
 	bool stream_broken;  /* a stream's part that was given up: it must begin anew */
@@ -150,6 +151,8 @@ void primary_look(struct primary *p);
 /* The backup is lost: is the policy to release, and does the fence command say yes? */
 void primary_consider_fence(struct primary *p);
 void primary_go_on_fencing(struct primary *p);
+/* Tell the standby to forget what it holds: nobody may run that. It comes back without. */
+void primary_forget_void(struct primary *p);
 /* Nobody is to run the VMs in our place: let go what is held. Again, where renicd did not. */
 void primary_release(struct primary *p);
 

@@ -46,6 +46,7 @@ static void begin_anew(struct primary *p)
 {
 	p->sealed = p->acked = p->committed = 0;
 	p->ever_held = false;
+	p->is_void = true;
 	primary_recall(p);
 	if (!p->session_has_epochs)
 		return;
@@ -75,10 +76,12 @@ int primary_protect(struct primary *p, struct nic_error *err)
 	if (!strcmp(group.state, "suspended"))
 		rc = daemon_abort(&p->daemon, err);
 	if (!rc && !strcmp(group.state, "unprotected")) {
+		begin_anew(p);
+		p->protecting = false;
+		if (!p->up)
+			return 0; /* with nobody to protect it, it sends on */
 		rc = daemon_protect(&p->daemon, err);
-		if (!rc)
-			begin_anew(p);
-	} else if (!rc && !p->protecting) {
+	} else if (!rc && !p->protecting && !p->is_void) {
 		p->ever_held = true; /* somebody's epochs are held: they were promised */
 	}
 	p->protecting = !rc;
@@ -89,7 +92,11 @@ int primary_unprotect(struct primary *p, bool discard)
 {
 	struct nic_error err = {0};
 	int rc = p->protecting ? daemon_unprotect(&p->daemon, discard, &err) : 0;
+	struct daemon_group group;
 
+	if (rc == RENIC_E_STATE && daemon_group(&p->daemon, &group, &err) == 0 &&
+		!strcmp(group.state, "unprotected"))
+		rc = 0;
 	if (rc)
 		event_post("renicd", "%s", err.message);
 	else
@@ -123,12 +130,15 @@ bool primary_is_bare(const struct primary *p)
 }
 
 /* Is there somebody who could run the VMs in our place: who has acknowledged a checkpoint, or has
- * come with one of ours? */
+ * come with one since which nothing was sent unheld? */
 bool primary_can_hand_over(const struct primary *p)
 {
 	const struct msg_hello *peer = &p->view.peer;
 
-	return p->up && (p->view.acked > 0 || (peer->epoch > 0 && peer->session == p->session));
+	return p->up && !p->is_void &&
+	       (p->view.acked > 0 || (peer->epoch > 0 && peer->session == p->session) ||
+		       (peer->epoch > 0 && p->ever_held &&
+			       !guests_have_stream(p->guests, p->config->n_vms)));
 }
 
 /* It is back after a crash: what it holds it held, but its dirty pages are lost. */
@@ -146,6 +156,10 @@ void primary_retry_daemon(struct primary *p)
 	event_post(
 		"renicd", "back after %" PRId64 " ms", (now_ns() - p->daemon_lost_ns) / NS_PER_MS);
 	p->daemon_lost_ns = 0;
+	if (p->up && p->is_void) {
+		primary_forget_void(p);
+		return;
+	}
 	p->may_pass = p->may_pass && !p->ever_held;
 	primary_commit(p);
 	if (p->up)

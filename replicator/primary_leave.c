@@ -43,6 +43,8 @@ void primary_give_up(struct primary *p)
 	stop_vms(p);
 	if (!p->vms_stopped)
 		link_drop(p->link);
+	else if (p->up && p->is_void)
+		primary_forget_void(p);
 	else if (p->up)
 		primary_hand_over(p, true);
 }
@@ -117,7 +119,7 @@ static bool drained(struct primary *p)
 	struct nic_error err = {0};
 	int rc;
 
-	if (p->acked < p->sealed || p->committed < p->acked)
+	if (!p->sealed || p->acked < p->sealed || p->committed < p->acked)
 		return false;
 	rc = daemon_group(&p->daemon, &group, &err);
 	if (rc)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The primary and its link: hello, up, down, acknowledgements, and what to do about a backup that
  * is lost; see primary.h. */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "clock.h"
@@ -59,43 +58,31 @@ static void on_up_again(struct primary *p)
 	primary_go(p, PE_UP_AGAIN, "the standby is back, with its checkpoint");
 }
 
-/* It holds a checkpoint of before the VM sent unheld: nobody may run that. It comes back without.
- */
-static bool forget_void(struct primary *p)
+void primary_forget_void(struct primary *p)
 {
-	if (p->ever_held || !p->view.peer.epoch)
-		return false;
-	event_post("void", "the standby's checkpoint (epoch %" PRIu64 ") is void: it forgets it",
-		p->view.peer.epoch);
+	event_post("void", "what the standby may hold is void, as the VM sent unheld since");
 	if (!staging_put(&p->staging, (struct slot){.type = SLOT_BYE}, NULL, 0))
 		staging_publish(&p->staging);
 	primary_unprotect(p, false);
-	return true;
 }
 
 static void on_up_new(struct primary *p)
 {
-	uint64_t session = p->session;
-	struct nic_error err = {0};
-	int rc;
-
-	primary_recall(p);
-	rc = primary_protect(p, &err);
-	if (rc) {
-		event_post("error", "%s", err.message);
-		link_drop(p->link);
+	if (p->is_void && p->view.peer.epoch) {
+		primary_forget_void(p);
 		return;
 	}
-	if (p->session != session || forget_void(p))
-		return; /* the next connection tells another */
+	p->is_void = false;
+	primary_recall(p);
 	p->held_from = 1;
-	p->may_pass = !p->ever_held;
+	p->may_pass = !p->ever_held && p->view.peer.epoch == 0;
 	primary_go(p, PE_UP, "connected to a standby");
 	primary_start_copy(p);
 }
 
 static void on_up(struct primary *p)
 {
+	uint64_t session = p->session;
 	struct nic_error err = {0};
 
 	p->up = true;
@@ -114,6 +101,14 @@ static void on_up(struct primary *p)
 		primary_vm_lost(p, err.message);
 		return;
 	}
+	/* Of a renicd that is away it is asked when that is back. */
+	if (!(p->daemon_lost_ns && can_resume(p)) && primary_protect(p, &err)) {
+		event_post("error", "%s", err.message);
+		link_drop(p->link);
+		return;
+	}
+	if (p->session != session)
+		return; /* the next connection tells it */
 	if (can_resume(p))
 		on_up_again(p);
 	else

@@ -209,7 +209,7 @@ def a_checkpoint_of_before_the_vm_sent_unheld_is_forgotten(env):
     hosts.guest.send("mix", 50, stream=1)
     expect_streams(hosts.a.capture.wait(50), [1], 50)
     hosts.b.remus.signal(signal.SIGCONT)
-    wait_until(lambda: "is void" in hosts.a.log(), "the standby is told to forget")
+    wait_until(lambda: " is void" in hosts.a.log(), "the standby is told to forget")
     wait_until(lambda: "ended protection" in hosts.b.log(), "and does")
     hosts.a.wait_state("protected")
     expect_good_failover(hosts)
@@ -221,7 +221,7 @@ def protection_that_somebody_ended_begins_anew(env):
     hosts = Hosts(env)
     hosts.epochs()
     hosts.a.daemon.call("protection_stop", group="vf1", held="release")
-    wait_until(lambda: "is void" in hosts.a.log(), "the standby is told to forget")
+    wait_until(lambda: " is void" in hosts.a.log(), "the standby is told to forget")
     hosts.a.wait_state("protected")
     equal(hosts.a.daemon.call("group_get", name="vf1")["state"] in ("protected", "suspended"), True,
           "renicd holds again")
