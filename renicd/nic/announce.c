@@ -137,7 +137,7 @@ static void send_round(struct vf *vf)
 	uint8_t buf[ANNOUNCE_FRAME_MAX];
 
 	batch_add(&b, buf, announce_rarp(buf, mac));
-	for (uint16_t i = 0; i < vf->macs.n; i++)
+	for (uint16_t i = 0; !vf->announce.own_mac && i < vf->macs.n; i++)
 		batch_add(&b, buf, announce_rarp(buf, vf->macs.addrs[i].addr_bytes));
 	for (uint16_t i = 0; i < addrs->n_ipv4; i++)
 		batch_add(&b, buf, announce_arp(buf, mac, addrs->ipv4[i]));
@@ -179,6 +179,8 @@ void announce_tick(void)
 	if (!has_carrier())
 		return;
 	TAILQ_FOREACH (vf, &nic.vfs, next) {
+		/* Its guest's other MACs may be of frames that are held, and nobody may know. */
+		vf->announce.own_mac = vf_is_protected(vf);
 		vf->announce.due = vf->announce.rounds_left && now_tsc >= vf->announce.next_tsc;
 		any |= vf->announce.due;
 	}

@@ -154,6 +154,7 @@ struct vf_announce {
 	unsigned gap_ms; /* from the next round to the one after it */
 	uint64_t next_tsc;
 	bool due;
+	bool own_mac; /* this round is of the VF's own MAC alone */
 	struct learn_table addrs;
 };
 

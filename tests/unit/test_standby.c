@@ -432,6 +432,36 @@ static void announcements_have_the_vfs_tag_and_reach_its_vlan(void **state)
 	guest_gets_nothing('a');
 }
 
+/* MACs of a trusted guest's own are learned from its frames; which are held, as yet. */
+static void an_announcement_tells_nothing_of_frames_that_are_held(void **state)
+{
+	struct vf_config config = vf_config_of('a');
+	uint8_t bytes[FRAME_BYTES_MAX];
+	struct vf *vf;
+
+	config.trust = true;
+	vf_add_config(&config);
+	vf = vf_find("a");
+	protect("a");
+	frame_fill(&FRAME('x', TO_NOBODY, 1), bytes);
+	assert_true(fake_port_send(port_of('a'), 0, bytes, LEN_DEFAULT));
+	settle();
+	nic_tick();
+	assert_int_equal(vf->macs.n, 1);
+	assert_int_equal(nic_vf_announce("a", 1, NULL), 0);
+	settle();
+	wire_gets_bytes(rarp_bytes, sizeof(rarp_bytes), 0);
+	wire_gets_nothing();
+	commit("a", checkpoint("a"));
+	settle();
+	drop_wire();
+	unprotect("a", false);
+	assert_int_equal(nic_vf_announce("a", 1, NULL), 0);
+	settle();
+	assert_int_equal(fake_uplink_count(), 2);
+	drop_wire();
+}
+
 /* Ticks until nothing more is planned; returns how many frames came. */
 static unsigned frames_of_all_rounds(struct vf *vf)
 {
@@ -727,6 +757,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(commands_that_begin_something_raise_the_term),
 		DEVICE_TEST(an_activation_announces_the_guest),
 		DEVICE_TEST(announcements_have_the_vfs_tag_and_reach_its_vlan),
+		DEVICE_TEST(an_announcement_tells_nothing_of_frames_that_are_held),
 		DEVICE_TEST(rounds_are_as_many_as_asked_for_and_further_apart_each_time),
 		DEVICE_TEST(rounds_wait_for_the_carrier_and_end_with_a_standby),
 		DEVICE_TEST(a_protected_vf_announces_its_mac_alone),
