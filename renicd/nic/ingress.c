@@ -95,8 +95,7 @@ static void take_from(void *arg)
 	t->running |= qp->running;
 	if (qp->running)
 		return;
-	while (qp->inbox && qp_inbox_drain(qp))
-		;
+	qp_inbox_drain_all(qp);
 	while (rx_fifo_head(&qp->rx, &pkts, 1)) {
 		int32_t segs = (*pkts)->nb_segs; /* as counted: what is put may be a copy */
 		struct rte_mbuf *m;

@@ -29,4 +29,13 @@ void qp_rx_note(struct vf_qp *qp, int32_t n, int32_t segs);
 /* Take frames that other lcores have for the guest. */
 unsigned qp_inbox_drain(struct vf_qp *qp);
 
+/* Take all that is there now: others may go on sending meanwhile, as fast as this is. */
+static inline void qp_inbox_drain_all(struct vf_qp *qp)
+{
+	unsigned left = qp->inbox ? rte_ring_count(qp->inbox) : 0;
+
+	while (left)
+		left -= RTE_MIN(left, qp_inbox_drain(qp));
+}
+
 #endif

@@ -42,8 +42,7 @@ static void qp_unquiet(struct vf_qp *qp, void *arg)
 /* Nobody finds the VF any more: what came for its guest until now is not delivered either. */
 static void qp_drop_ingress(struct vf_qp *qp, void *arg)
 {
-	while (qp->inbox && qp_inbox_drain(qp))
-		;
+	qp_inbox_drain_all(qp);
 	qp_flush_rx(qp, DROP_NO_ROUTE);
 }
 

@@ -86,6 +86,55 @@ static void what_is_taken_comes_back_before_what_waits(void **state)
 	assert_int_equal(waiting('a'), 0);
 }
 
+/* Each time that frames are taken from the inbox, another one comes, so often. */
+static unsigned refills, refills_left = 999;
+
+unsigned __real_qp_inbox_drain(struct vf_qp *qp);
+unsigned __wrap_qp_inbox_drain(struct vf_qp *qp);
+
+static void put_into_inbox(struct vf_qp *qp)
+{
+	uint8_t bytes[FRAME_BYTES_MAX];
+	uint32_t len = frame_fill(&FRAME(FROM_WIRE, 'a', 0), bytes);
+
+	rte_ring_mp_enqueue(qp->inbox, nic_frame_of(bytes, len));
+}
+
+unsigned __wrap_qp_inbox_drain(struct vf_qp *qp)
+{
+	unsigned n = __real_qp_inbox_drain(qp);
+
+	if (refills) {
+		refills--;
+		put_into_inbox(qp);
+	}
+	return n;
+}
+
+/* On the owner lcore. */
+static void drain_all(void *arg)
+{
+	struct vf_qp *qp = arg;
+
+	put_into_inbox(qp);
+	refills = 1000;
+	qp_inbox_drain_all(qp);
+	refills_left = refills;
+	refills = 0;
+}
+
+static void who_goes_on_sending_does_not_keep_an_lcore_in_a_message(void **state)
+{
+	struct vf_qp *qp;
+
+	add_paused('a');
+	qp = vf_find("a")->qps[0];
+	if (qp->inbox)
+		lcore_call(qp->lcore, drain_all, qp);
+	assert_int_equal(refills_left, 999);
+	settle();
+}
+
 /* More than one chunk, of frames of several mbufs each: given newest chunk first. */
 static void chunks_are_given_in_reverse(void **state)
 {
@@ -201,6 +250,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(what_is_taken_comes_back_before_what_waits),
+		DEVICE_TEST(who_goes_on_sending_does_not_keep_an_lcore_in_a_message),
 		DEVICE_TEST(chunks_are_given_in_reverse),
 		DEVICE_TEST(frames_for_an_activated_guest_wait_until_its_rings_run),
 		DEVICE_TEST(a_running_guest_has_nothing_to_hand_over),
