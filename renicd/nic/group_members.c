@@ -70,6 +70,7 @@ static struct group *group_new(
 	g->file_hash = origin->file_hash;
 	g->lone = origin->lone;
 	g->discard = origin->discard;
+	g->has_passed = config->internal_pass || origin->fsm; /* what it held before: not known */
 	group_fsm_init(&g->fsm, 0);
 	if (config->standby)
 		group_fsm_standby_start(&g->fsm);
@@ -336,7 +337,7 @@ int nic_group_delete(const char *name, struct nic_error *err)
 		return rc;
 	group_held(g, &pkts, &bytes, &age_us);
 	/* A broadcast that the group's own VFs have had already must not reach them twice. */
-	if (pkts && g->config.internal_pass)
+	if (pkts && g->has_passed)
 		return nic_fail(err, RENIC_E_BUSY, "name",
 			"%" PRIu64 " committed frames of group \"%s\" still wait to leave", pkts,
 			name);
@@ -365,6 +366,7 @@ int nic_group_set(
 	const char *name, const struct group_config *values, unsigned mask, struct nic_error *err)
 {
 	struct group *g = find_or_fail(name, err);
+	uint64_t pkts = 0, bytes = 0, age_us = 0;
 	int rc = 0;
 
 	if (!g)
@@ -374,6 +376,8 @@ int nic_group_set(
 	if (mask & GROUP_SET_POLICY)
 		g->config.on_replicator_lost = values->on_replicator_lost;
 	if (mask & GROUP_SET_INTERNAL) {
+		group_held(g, &pkts, &bytes, &age_us);
+		g->has_passed = values->internal_pass || (g->has_passed && pkts);
 		g->config.internal_pass = values->internal_pass;
 		for (uint16_t i = 0; i < g->n_vfs && !rc; i++)
 			rc = vf_publish_policy(g->vfs[i], err);

@@ -21,7 +21,8 @@ struct group {
 	uint16_t slot;	    /* in the journal */
 	uint64_t file_hash; /* of its entry in the config file; 0: made over the control socket */
 	struct group_fsm fsm;
-	bool discard; /* how the last protection ended, or will */
+	bool has_passed; /* frames that it holds may have been inside the group already */
+	bool discard;	 /* how the last protection ended, or will */
 	enum replicator_state replicator;
 	uint64_t client;	/* control connection that drives it; 0: none */
 	uint64_t last_alive_ns; /* CLOCK_MONOTONIC; when that connection last spoke */

@@ -73,6 +73,8 @@ static void a_group_that_holds_holds_inside_too(void **state)
  * group says who has had the other half. */
 static void a_group_that_passes_inside_stays_until_its_frames_have_left(void **state)
 {
+	const struct group_config hold = {.internal_pass = false};
+
 	vf_add('a', 0);
 	vf_add('b', 0);
 	vf_add('c', 0);
@@ -84,6 +86,8 @@ static void a_group_that_passes_inside_stays_until_its_frames_have_left(void **s
 	fake_uplink_set_credits(0);
 	unprotect("g", false);
 	settle();
+	assert_int_equal(nic_group_delete("g", NULL), RENIC_E_BUSY);
+	assert_int_equal(nic_group_set("g", &hold, GROUP_SET_INTERNAL, NULL), 0);
 	assert_int_equal(nic_group_delete("g", NULL), RENIC_E_BUSY);
 	fake_uplink_set_credits(FAKE_UPLINK_ENDLESS);
 	settle();
