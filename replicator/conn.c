@@ -238,16 +238,10 @@ static int handshake(struct conn *c, struct conn_context *context, bool server, 
 }
 
 struct conn *conn_accept(
-	struct conn_context *context, int listen_fd, int timeout_ms, struct nic_error *err)
+	struct conn_context *context, int fd, int timeout_ms, struct nic_error *err)
 {
-	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct conn *c;
+	struct conn *c = wrap(fd);
 
-	if (fd < 0) {
-		nic_fail(err, RENIC_E_IO, "", "accept: %s", strerror(errno));
-		return NULL;
-	}
-	c = wrap(fd);
 	if (c && !handshake(c, context, true, now_ns() + timeout_ms * NS_PER_MS, err))
 		return c;
 	if (!c)

@@ -24,9 +24,10 @@ void conn_context_free(struct conn_context *context);
 /* HOST:PORT, [IPv6]:PORT. A listening descriptor, or a negative code with *err. */
 int conn_listen(const char *address, struct nic_error *err);
 
-/* Take a peer that waits (fd is readable), and shake hands with it. NULL with *err. */
+/* Shake hands with a peer whose connection was accepted, without blocking, as `fd`, which is the
+ * conn's now, and closed on failure. NULL with *err. */
 struct conn *conn_accept(
-	struct conn_context *context, int listen_fd, int timeout_ms, struct nic_error *err);
+	struct conn_context *context, int fd, int timeout_ms, struct nic_error *err);
 struct conn *conn_connect(
 	struct conn_context *context, const char *address, int timeout_ms, struct nic_error *err);
 

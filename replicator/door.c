@@ -1,17 +1,39 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The standby's door: accepts one connection after the other, up to its hello; see standby.h. */
+/*
+ * The standby's door: accepts connections and hears their hello; see standby.h.
+ *
+ * Whoever reaches the port may knock and say nothing. So each visitor is heard by a thread of its
+ * own, a few at once, and when one more comes, the one that has been heard longest goes: nobody who
+ * proves nothing keeps the primary out. A visitor that has said hello waits for the role's thread;
+ * a newer one takes its place.
+ */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "event.h"
 #include "standby.h"
 
-enum { HELLO_MS = 3000 /* from the connection to the end of its hello */ };
+enum {
+	HELLO_MS = 3000, /* from the connection to the end of its hello */
+	KNOCKS_MAX = 8,	 /* heard at once */
+};
+
+/* One that is being heard. */
+struct knock {
+	struct door *door;
+	pthread_t thread;
+	bool is_used;	/* the thread is to be joined; the door's thread's own, as `order` */
+	uint64_t order; /* of coming */
+	bool is_heard;	/* under the lock, as `fd`: it may still be sent away */
+	int fd;		/* the visitor's, once more */
+};
 
 struct door {
 	struct conn_context *context;
@@ -19,17 +41,19 @@ struct door {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	struct visitor waiting; /* under the lock */
-	struct reader reader;
+	uint64_t came;
+	struct knock knocks[KNOCKS_MAX];
 };
 
-static int hear_vms(struct door *d, struct visitor *v, int64_t deadline, struct nic_error *err)
+/* ---- a visitor's thread ---- */
+
+static int hear_vms(struct reader *r, struct visitor *v, int64_t deadline, struct nic_error *err)
 {
 	struct frame frame;
 	bool got;
 
 	for (unsigned i = 0; i < v->hello.n_vms; i++) {
-		int rc = reader_next(
-			&d->reader, v->conn, ms_until(deadline, HELLO_MS), &frame, &got, err);
+		int rc = reader_next(r, v->conn, ms_until(deadline, HELLO_MS), &frame, &got, err);
 
 		if (rc == 0)
 			rc = nic_fail(err, RENIC_E_TIMEOUT, "", "it does not say what its VMs are");
@@ -46,14 +70,13 @@ static int hear_vms(struct door *d, struct visitor *v, int64_t deadline, struct 
 	return 0;
 }
 
-static int hear(struct door *d, struct visitor *v, int64_t deadline, struct nic_error *err)
+static int hear(struct reader *r, struct visitor *v, int64_t deadline, struct nic_error *err)
 {
 	struct frame frame;
 	bool got;
 	int rc;
 
-	reader_clear(&d->reader);
-	rc = reader_next(&d->reader, v->conn, ms_until(deadline, HELLO_MS), &frame, &got, err);
+	rc = reader_next(r, v->conn, ms_until(deadline, HELLO_MS), &frame, &got, err);
 	if (rc == 0)
 		return nic_fail(err, RENIC_E_TIMEOUT, "", "it says nothing");
 	if (rc == 1 && frame.type != FRAME_HELLO)
@@ -62,29 +85,111 @@ static int hear(struct door *d, struct visitor *v, int64_t deadline, struct nic_
 		rc = stream_get_hello(&frame, &v->hello, err);
 	if (rc == 0 && v->hello.side != REMUS_PRIMARY)
 		return nic_fail(err, RENIC_E_PARSE, "", "it is no primary");
-	return rc ? rc : hear_vms(d, v, deadline, err);
+	return rc ? rc : hear_vms(r, v, deadline, err);
 }
 
-static void let_in(struct door *d)
+static void let_in(struct door *d, const struct visitor *v)
 {
-	int64_t deadline = in_ms(HELLO_MS);
-	struct nic_error err = {0};
-	struct visitor v = {.conn = conn_accept(d->context, d->listen_fd, HELLO_MS, &err)}, old;
+	struct visitor old;
 	uint64_t one = 1;
 
-	if (!v.conn || hear(d, &v, deadline, &err)) {
-		event_post("turned_away", "%s: %s", v.conn ? conn_peer(v.conn) : "a peer",
-			err.message);
-		conn_close(v.conn);
-		return;
-	}
 	pthread_mutex_lock(&d->lock);
 	old = d->waiting;
-	d->waiting = v;
+	d->waiting = *v;
 	pthread_mutex_unlock(&d->lock);
 	conn_close(old.conn);
 	if (write(d->wake_fd, &one, sizeof(one)) < 0)
 		return; /* it is readable already */
+}
+
+static void *hear_one(void *arg)
+{
+	int64_t deadline = in_ms(HELLO_MS);
+	struct nic_error err = {0};
+	struct reader reader = {0};
+	struct knock *k = arg;
+	struct visitor v = {0};
+	int fd = fcntl(k->fd, F_DUPFD_CLOEXEC, 0);
+	int rc = reader_init(&reader, &err);
+
+	if (fd < 0)
+		rc = nic_fail(&err, RENIC_E_RESOURCES, "", "%s", strerror(errno));
+	else
+		v.conn = conn_accept(k->door->context, fd, HELLO_MS, &err);
+	if (!rc)
+		rc = v.conn ? hear(&reader, &v, deadline, &err) : err.code;
+	reader_fini(&reader);
+	pthread_mutex_lock(&k->door->lock);
+	k->is_heard = false;
+	close(k->fd);
+	pthread_mutex_unlock(&k->door->lock);
+	if (!rc) {
+		let_in(k->door, &v);
+		return NULL;
+	}
+	event_post("turned_away", "%s: %s", v.conn ? conn_peer(v.conn) : "a peer", err.message);
+	conn_close(v.conn);
+	return NULL;
+}
+
+/* ---- the door's thread ---- */
+
+/* Wait for the end of its thread, which is near unless it is heard. */
+static void end(struct knock *k)
+{
+	if (!k->is_used)
+		return;
+	pthread_join(k->thread, NULL);
+	k->is_used = false;
+}
+
+static void send_away(struct knock *k)
+{
+	pthread_mutex_lock(&k->door->lock);
+	if (k->is_used && k->is_heard)
+		shutdown(k->fd, SHUT_RDWR);
+	pthread_mutex_unlock(&k->door->lock);
+	end(k);
+}
+
+/* A place for one more: one that is over, or that of the visitor that came first. */
+static struct knock *make_room(struct door *d)
+{
+	struct knock *oldest = &d->knocks[0];
+	bool is_heard;
+
+	for (struct knock *k = d->knocks; k < d->knocks + KNOCKS_MAX; k++) {
+		pthread_mutex_lock(&d->lock);
+		is_heard = k->is_used && k->is_heard;
+		pthread_mutex_unlock(&d->lock);
+		if (!is_heard) {
+			end(k);
+			return k;
+		}
+		if (k->order < oldest->order)
+			oldest = k;
+	}
+	event_post("turned_away", "one who said no hello makes room for another");
+	send_away(oldest);
+	return oldest;
+}
+
+static void answer(struct door *d)
+{
+	int fd = accept4(d->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct knock *k;
+
+	if (fd < 0)
+		return;
+	k = make_room(d);
+	k->fd = fd;
+	k->order = d->came++;
+	k->is_heard = true;
+	k->is_used = pthread_create(&k->thread, NULL, hear_one, k) == 0;
+	if (k->is_used)
+		return;
+	event_post("turned_away", "no thread to hear who knocks");
+	close(fd);
 }
 
 static void *run(void *arg)
@@ -95,12 +200,16 @@ static void *run(void *arg)
 
 	while (poll(fds, 2, -1) >= 0 || errno == EINTR) {
 		if (fds[1].revents)
-			return NULL;
+			break;
 		if (fds[0].revents)
-			let_in(d);
+			answer(d);
 	}
+	for (unsigned i = 0; i < KNOCKS_MAX; i++)
+		send_away(&d->knocks[i]);
 	return NULL;
 }
+
+/* ---- the role's thread ---- */
 
 bool door_take(struct door *d, struct visitor *visitor)
 {
@@ -122,9 +231,9 @@ int door_open(
 	d->wake_fd = wake_fd;
 	d->listen_fd = d->stop_fd = -1;
 	pthread_mutex_init(&d->lock, NULL);
+	for (unsigned i = 0; i < KNOCKS_MAX; i++)
+		d->knocks[i].door = d;
 	rc = conn_context_new(config, &d->context, err);
-	if (!rc)
-		rc = reader_init(&d->reader, err);
 	if (!rc) {
 		d->listen_fd = conn_listen(config->listen, err);
 		rc = d->listen_fd < 0 ? err->code : 0;
@@ -154,7 +263,6 @@ void door_close(struct door *d)
 		close(d->listen_fd);
 	if (d->stop_fd >= 0)
 		close(d->stop_fd);
-	reader_fini(&d->reader);
 	conn_context_free(d->context);
 	pthread_mutex_destroy(&d->lock);
 	free(d);

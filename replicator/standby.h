@@ -12,8 +12,8 @@
  *    its VMs again. The connection ends, and the primary's next hello is answered by the term;
  *  - a primary of an older term is turned away, whatever it has to say.
  *
- * The role's thread does all that; another one, at the door, accepts connections and hears their
- * hello, so that nobody who says nothing can keep it from its work.
+ * The role's thread does all that; others, at the door, accept connections and hear their hello,
+ * so that nobody who says nothing can keep it from its work.
  */
 #ifndef REPLICATOR_STANDBY_H
 #define REPLICATOR_STANDBY_H

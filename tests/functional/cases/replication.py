@@ -455,6 +455,27 @@ def what_is_no_stream_is_turned_away(env):
     silent.close()
 
 
+@case(timeout=60)
+def who_says_nothing_keeps_nobody_out(env):
+    """As many as one likes knock at the standby: the oldest go, and the primary gets in."""
+    hosts = Hosts(env, start=False)
+    hosts.b.start("standby")
+    wait_until(lambda: "listening" in hosts.b.log(), "the standby listens")
+    silent = []
+
+    def makes_room():
+        silent.append(socket.create_connection(("127.0.0.1", hosts.b.port)))
+        return "makes room" in hosts.b.log()
+    wait_until(makes_room, "one makes room")
+    hosts.a.start("primary")
+    hosts.a.wait_state("protected")
+    hosts.epochs()
+    hosts.b.remus.signal(signal.SIGTERM)
+    equal(hosts.b.remus.wait(WAIT_END_S), 0, "status of the standby, with some still at its door")
+    for s in silent:
+        s.close()
+
+
 def authority(directory, name):
     """A CA, and a certificate of it for "a" and for "b"."""
     def openssl(*arguments):
