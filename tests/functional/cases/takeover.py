@@ -2,6 +2,7 @@
 """What a standby of renic-remus may not say: that it holds what it could not take over, and that
 it did not take over when perhaps it did."""
 import os
+import re
 import socket
 import threading
 
@@ -28,13 +29,8 @@ def what_the_standbys_vf_would_refuse_is_never_held(env):
                         socket=hosts.a.path("vf1.sock"))
     hosts.b.start("standby")
     hosts.a.start("primary")
-
-    def committed_after(times):
-        refusals = 2 * times  # of the disconnection, and of the state
-        wait_until(lambda: hosts.b.log().count("2 queue pairs") >= refusals, "refusals", WAIT_S)
-        return hosts.a.daemon.call("group_get", name="vf1")["committed_epoch"]
-    passed = committed_after(1)  # the first copy, of which nothing is held
-    equal(committed_after(3), passed, "committed epoch after more refusals")
+    refused = "disconnected: .*: got 2 queue pairs"
+    wait_until(lambda: len(re.findall(refused, hosts.b.log())) >= 3, "refused again and again", WAIT_S)
     check("with its checkpoint" not in hosts.a.log(), f"the primary: {hosts.a.log()}")
     equal(hosts.b.status()["epoch"], 0, "the epoch that the standby holds")
     equal(group_of(hosts.b), ("standby", 1), "the standby's group")
