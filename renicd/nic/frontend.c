@@ -8,6 +8,7 @@
  */
 #include <linux/virtio_net.h>
 
+#include "offload.h"
 #include "vf.h"
 
 static void set_frontend(struct vf *vf, enum frontend_state state)
@@ -24,8 +25,8 @@ static void note_offloads(struct vf_qp *qp)
 	uint64_t features = qp->ops->features(qp->port);
 
 	__atomic_store_n(&qp->vf->takes_long, (features & takes) == takes, __ATOMIC_RELAXED);
-	qp->may_segment = (features & 1ULL << VIRTIO_NET_F_HOST_TSO4 ? RTE_MBUF_F_TX_IPV4 : 0) |
-			  (features & 1ULL << VIRTIO_NET_F_HOST_TSO6 ? RTE_MBUF_F_TX_IPV6 : 0);
+	qp->may_segment = (features & 1ULL << VIRTIO_NET_F_HOST_TSO4 ? OFFLOAD_IPV4 : 0) |
+			  (features & 1ULL << VIRTIO_NET_F_HOST_TSO6 ? OFFLOAD_IPV6 : 0);
 	qp->asks_offloads = qp->may_segment || features & 1ULL << VIRTIO_NET_F_CSUM;
 	if (qp->asks_offloads)
 		__atomic_store_n(&nic.has_offloads, true, __ATOMIC_RELAXED);

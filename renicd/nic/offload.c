@@ -17,6 +17,11 @@ static bool is_udp(const struct rte_mbuf *m)
 	return (m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_UDP_CKSUM;
 }
 
+static uint8_t ip_of(const struct rte_mbuf *m)
+{
+	return m->ol_flags & RTE_MBUF_F_TX_IPV4 ? OFFLOAD_IPV4 : OFFLOAD_IPV6;
+}
+
 /* ---- what is asked ---- */
 
 /* Lengths and protocol of m's headers, as a request; false: none that can be fulfilled. */
@@ -45,7 +50,7 @@ static bool find_headers(struct rte_mbuf *m)
 }
 
 enum drop_reason offload_from_guest(
-	struct rte_mbuf *m, uint32_t max_frame_bytes, uint64_t may_segment)
+	struct rte_mbuf *m, uint32_t max_frame_bytes, uint8_t may_segment)
 {
 	bool tso = m->ol_flags & RTE_MBUF_F_RX_LRO;
 	bool checksum = (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE;
@@ -55,7 +60,7 @@ enum drop_reason offload_from_guest(
 	m->tx_offload = 0;
 	if (!tso && !checksum)
 		return DROP_REASONS;
-	if (!find_headers(m) || (tso && (is_udp(m) || !(m->ol_flags & may_segment))))
+	if (!find_headers(m) || (tso && (is_udp(m) || !(ip_of(m) & may_segment))))
 		return DROP_BAD_OFFLOAD;
 	if (!tso || m->pkt_len <= offload_headers(m) + segment)
 		return DROP_REASONS;

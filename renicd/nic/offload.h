@@ -23,8 +23,8 @@ enum {
 	OFFLOAD_SEGMENT_MIN = 48,  /* least payload of a segment; with less, one frame is a flood */
 };
 
-/* IP versions, by their flags in an mbuf: both. */
-#define OFFLOAD_IP_ANY (RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6)
+/* IP versions over which segments may be asked for: bits. */
+enum { OFFLOAD_IPV4 = 1, OFFLOAD_IPV6 = 2, OFFLOAD_IP_ANY = OFFLOAD_IPV4 | OFFLOAD_IPV6 };
 
 /* Does the frame ask for anything, or for segmentation? */
 static inline bool offload_is_asked(const struct rte_mbuf *m)
@@ -56,7 +56,7 @@ static inline uint32_t offload_frame_bytes(const struct rte_mbuf *m)
  * makes room for a burst relies on it.
  */
 enum drop_reason offload_from_guest(
-	struct rte_mbuf *m, uint32_t max_frame_bytes, uint64_t may_segment);
+	struct rte_mbuf *m, uint32_t max_frame_bytes, uint8_t may_segment);
 
 /* Fill the checksum in. *m's bytes are the caller's to change. */
 void offload_checksum(struct rte_mbuf *m);

@@ -120,13 +120,13 @@ struct vf_qp {
 			      * activated, and not running yet: frames wait */
 	bool armed;	     /* notifications are on */
 	bool asks_offloads;  /* the guest may ask for checksums or segments: it negotiated that */
+	uint8_t may_segment; /* over which IP versions it may ask for segments: offload.h */
 	bool log_full;	     /* the guest's ring is left unread: no room for what it may send */
 	bool waits_for_link; /* what is next in `out` is for the uplink, which is down */
 	bool is_late;	     /* much of what was committed before had not left at the last commit */
 	bool leaving;	     /* its port is going: a start that was on its way comes too late */
 	bool rx_behind;	     /* frames kept over a suspend or stop are not all delivered yet */
-	uint64_t may_segment; /* over which IP versions it may ask for segments: mbuf flags */
-	uint16_t index;	      /* queue pair number */
+	uint16_t index;	     /* queue pair number */
 	uint16_t lcore;
 	struct turns *waits_at;	 /* it counts as waiting there, until it is polled again */
 	struct rte_ring *inbox;	 /* frames for the guest from other lcores; NULL with one lcore */
