@@ -29,8 +29,8 @@ enum {
 struct knock {
 	struct door *door;
 	pthread_t thread;
-	bool is_used;	/* the thread is to be joined; the door's thread's own, as `order` */
-	uint64_t order; /* of coming */
+	bool is_used;	/* the thread is to be joined; the door's thread's own */
+	uint64_t order; /* of coming; constant while the thread runs */
 	bool is_heard;	/* under the lock, as `fd`: it may still be sent away */
 	int fd;		/* the visitor's, once more */
 };
@@ -42,6 +42,7 @@ struct door {
 	pthread_mutex_t lock;
 	struct visitor waiting; /* under the lock */
 	uint64_t came;
+	uint64_t let_in; /* under the lock: of which order the last one was */
 	struct knock knocks[KNOCKS_MAX];
 };
 
@@ -88,14 +89,20 @@ static int hear(struct reader *r, struct visitor *v, int64_t deadline, struct ni
 	return rc ? rc : hear_vms(r, v, deadline, err);
 }
 
-static void let_in(struct door *d, const struct visitor *v)
+/* One that came before the last that was let in is too late: that may be its own next try. */
+static void let_in(struct door *d, const struct visitor *v, uint64_t order)
 {
 	struct visitor old;
 	uint64_t one = 1;
+	bool late;
 
 	pthread_mutex_lock(&d->lock);
-	old = d->waiting;
-	d->waiting = *v;
+	late = order < d->let_in;
+	old = late ? *v : d->waiting;
+	if (!late) {
+		d->waiting = *v;
+		d->let_in = order;
+	}
 	pthread_mutex_unlock(&d->lock);
 	conn_close(old.conn);
 	if (write(d->wake_fd, &one, sizeof(one)) < 0)
@@ -124,7 +131,7 @@ static void *hear_one(void *arg)
 	close(k->fd);
 	pthread_mutex_unlock(&k->door->lock);
 	if (!rc) {
-		let_in(k->door, &v);
+		let_in(k->door, &v, k->order);
 		return NULL;
 	}
 	event_post("turned_away", "%s: %s", v.conn ? conn_peer(v.conn) : "a peer", err.message);

@@ -138,7 +138,7 @@ static bool names_vf(const struct journal_group *entry, const char *name)
 	return false;
 }
 
-static struct membership membership_of(const char *name)
+static struct membership membership_of(const struct nic_listed *listed, const char *name)
 {
 	struct membership found = {.in = GROUP_UNPROTECTED};
 	struct journal_group entry;
@@ -149,7 +149,8 @@ static struct membership membership_of(const char *name)
 			!names_vf(&entry, name))
 			continue;
 		found.is_named = true;
-		found.is_kept |= !entry.lone && !entry.file_hash;
+		found.is_kept |=
+			!entry.lone && !entry.file_hash && !listed_group(listed, entry.config.name);
 		if (state.fsm.state == GROUP_UNPROTECTED)
 			continue;
 		found.is_kept = true;
@@ -193,7 +194,7 @@ static bool choose_vf(const struct nic_listed *listed, uint16_t id, struct journ
 	}
 	if (file || !entry->file_hash)
 		return true;
-	if (!id_holds(id, 0) && !membership_of(entry->config.name).is_kept)
+	if (!id_holds(id, 0) && !membership_of(listed, entry->config.name).is_kept)
 		return false;
 	LOG_WARN("VF %s is not in the config file any more, but protected, a standby, in a group, "
 		 "or holding frames: it stays",
@@ -217,7 +218,7 @@ static int recover_vf(const struct nic_listed *listed, uint16_t id, struct nic_e
 	}
 	if (!vf_is_sane(&entry.config))
 		return fail_entry("VF", id, "nonsense", err);
-	group = membership_of(entry.config.name);
+	group = membership_of(listed, entry.config.name);
 	was_standby = entry.config.standby;
 	if (!choose_vf(listed, id, &entry)) {
 		forget_logs(id, 0);
@@ -295,12 +296,13 @@ static void end_protection(struct vf_qp *qp, bool discard)
 }
 
 /* The group does not come back: what it was told to do with what it held is done now. */
-static void drop_group(uint16_t slot, const struct journal_group *entry, bool discard)
+static void drop_group(const struct nic_listed *listed, uint16_t slot,
+	const struct journal_group *entry, bool discard)
 {
 	for (uint16_t i = 0; i < entry->config.n_vfs; i++) {
 		struct vf *vf = vf_find(entry->config.vfs[i]);
 
-		if (!vf || membership_of(vf->config.name).in != GROUP_UNPROTECTED)
+		if (!vf || membership_of(listed, vf->config.name).in != GROUP_UNPROTECTED)
 			continue;
 		for (uint16_t q = 0; q < vf->n_qps; q++)
 			end_protection(vf->qps[q], discard);
@@ -318,7 +320,7 @@ static int recover_group(const struct nic_listed *listed, uint16_t slot, struct 
 	if (!group_is_sane(&entry, &state))
 		return fail_entry("group", slot, "nonsense", err);
 	if (!choose_group(listed, &entry, &state.fsm)) {
-		drop_group(slot, &entry, state.discard);
+		drop_group(listed, slot, &entry, state.discard);
 		return 0;
 	}
 	return group_make(&entry.config,

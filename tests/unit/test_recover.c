@@ -97,6 +97,23 @@ static void a_vf_that_a_group_of_the_socket_names_stays(void **state)
 	assert_null(vf_find("a"));
 }
 
+/* It is the file's group that comes then, and its VF may have the old one's socket and MAC. */
+static void a_group_that_the_file_lists_keeps_no_vf_of_the_sockets_one(void **state)
+{
+	struct vf_config vf = vf_config_of('a'), renamed = vf_config_of('a');
+	struct group_config group = {.name = "g", .vfs = {"b"}, .n_vfs = 1};
+	const struct nic_listed before = {.vfs = &vf, .n_vfs = 1};
+	const struct nic_listed after = {
+		.vfs = &renamed, .n_vfs = 1, .groups = &group, .n_groups = 1};
+
+	restarts(&before);
+	group_add_vfs("g", "a", false);
+	strcpy(renamed.name, "b");
+	restarts(&after);
+	assert_null(vf_find("a"));
+	assert_non_null(vf_find("b")->group);
+}
+
 /* Killed in vf_create, or activated: the group's entry is not there. */
 static void a_vf_in_no_group_is_the_standby_that_it_was(void **state)
 {
@@ -154,6 +171,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(what_a_changed_group_was_to_discard_does_not_leave),
 		DEVICE_TEST(a_standby_does_not_remember_an_order_to_discard),
 		DEVICE_TEST(a_vf_that_a_group_of_the_socket_names_stays),
+		DEVICE_TEST(a_group_that_the_file_lists_keeps_no_vf_of_the_sockets_one),
 		DEVICE_TEST(a_vf_in_no_group_is_the_standby_that_it_was),
 		DEVICE_TEST(an_activated_vf_stays_so_when_the_file_changes),
 		DEVICE_TEST(a_vf_has_no_groups_name_as_it_could_not_be_taken_up),
