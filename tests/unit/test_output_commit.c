@@ -10,17 +10,6 @@
 
 enum { LONG = 1400, JUMBO = 9000 };
 
-/* Take all that the guest has got; how many. */
-static uint32_t count_guest(char vf)
-{
-	struct guest_frame *got;
-	uint32_t n = 0;
-
-	for (; (got = fake_port_receive(port_of(vf), 0)); n++)
-		free(got);
-	return n;
-}
-
 /* ---- P1 ---- */
 
 static const uint16_t ethertypes[] = {

@@ -32,28 +32,6 @@ static unsigned epochs_max; /* then the save ends of itself */
 
 /* ---- libxenguest ---- */
 
-xc_interface *__wrap_xc_interface_open(
-	xentoollog_logger *logger, xentoollog_logger *dombuild_logger, unsigned flags);
-xc_interface *__wrap_xc_interface_open(
-	xentoollog_logger *logger, xentoollog_logger *dombuild_logger, unsigned flags)
-{
-	return (xc_interface *)&live_bytes;
-}
-
-int __wrap_xc_interface_close(xc_interface *xch);
-int __wrap_xc_interface_close(xc_interface *xch)
-{
-	return 0;
-}
-
-const xc_error *__wrap_xc_get_last_error(xc_interface *handle);
-const xc_error *__wrap_xc_get_last_error(xc_interface *handle)
-{
-	static const xc_error error = {.code = XC_INTERNAL_ERROR, .message = "out of luck"};
-
-	return &error;
-}
-
 static int put(int fd, char byte, size_t bytes)
 {
 	static char chunk[8192];

@@ -9,17 +9,6 @@
 
 #include "nic_fixture.h"
 
-/* Take all that the guest has got; how many. */
-static uint32_t count_guest(char vf)
-{
-	struct guest_frame *got;
-	uint32_t n = 0;
-
-	for (; (got = fake_port_receive(port_of(vf), 0)); n++)
-		free(got);
-	return n;
-}
-
 /* ---- P3 ---- */
 
 static void a_suspended_guest_is_left_alone_in_both_directions(void **state)

@@ -32,28 +32,6 @@ void xen_host_reset(void)
 
 /* ---- the hypervisor ---- */
 
-xc_interface *__wrap_xc_interface_open(
-	xentoollog_logger *logger, xentoollog_logger *dombuild_logger, unsigned flags);
-xc_interface *__wrap_xc_interface_open(
-	xentoollog_logger *logger, xentoollog_logger *dombuild_logger, unsigned flags)
-{
-	return (xc_interface *)&handle;
-}
-
-int __wrap_xc_interface_close(xc_interface *xch);
-int __wrap_xc_interface_close(xc_interface *xch)
-{
-	return 0;
-}
-
-const xc_error *__wrap_xc_get_last_error(xc_interface *xch);
-const xc_error *__wrap_xc_get_last_error(xc_interface *xch)
-{
-	static const xc_error error = {.code = XC_INTERNAL_ERROR, .message = "out of luck"};
-
-	return &error;
-}
-
 /* The next domain that there is; ESRCH where there is none. */
 int __wrap_xc_domain_getinfo(
 	xc_interface *xch, uint32_t first_domid, unsigned max_doms, xc_dominfo_t *info);

@@ -36,6 +36,13 @@ def expect_taken_over(hosts, term=2):
     equal((group["state"], group["term"]), ("unprotected", term), "the standby's group")
 
 
+def fail_over_by_hand(hosts):
+    """kill -9 of a, and an operator who says that it is dead."""
+    hosts.a.kill()
+    hosts.b.wait_state("needs_fence")
+    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+
+
 # ---- the primary is lost ----
 
 @case(timeout=60, rows={f"{n}": {"seed": n} for n in (1, 2, 3)})
@@ -147,9 +154,7 @@ def frames_wait_for_a_standby_that_does_not_answer(env):
     hosts.a.wait_state("protected")
     expect_streams(hosts.a.capture.wait(60), [2], 60)
     check("with its checkpoint" in hosts.a.log(), "it goes on where it was")
-    hosts.a.kill()
-    hosts.b.wait_state("needs_fence")
-    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    fail_over_by_hand(hosts)
     expect_taken_over(hosts)
 
 
@@ -165,9 +170,7 @@ def a_new_standby_gets_everything_while_frames_wait(env):
     hosts.b.start("standby")
     hosts.a.wait_state("protected")
     expect_streams(hosts.a.capture.wait(50), [1], 50)
-    hosts.a.kill()
-    hosts.b.wait_state("needs_fence")
-    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    fail_over_by_hand(hosts)
     expect_taken_over(hosts)
 
 
@@ -193,9 +196,7 @@ def a_lost_backup_lets_frames_go_only_when_it_is_fenced(env, answer):
 def expect_good_failover(hosts):
     """20 more epochs, and b runs the VM from one of them once a is dead."""
     hosts.epochs()
-    hosts.a.kill()
-    hosts.b.wait_state("needs_fence")
-    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    fail_over_by_hand(hosts)
     expect_taken_over(hosts)
 
 
@@ -299,9 +300,7 @@ def a_checkpoint_that_outgrows_staging_is_counted_and_whole(env):
     hosts = Hosts(env, staging_mb=1, interval_us=400000, fake={"mb": 32})
     wait_until(lambda: hosts.a.status()["stats"]["overflowed"] > 0, "one that outgrew staging")
     hosts.epochs(2)
-    hosts.a.kill()
-    hosts.b.wait_state("needs_fence")
-    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    fail_over_by_hand(hosts)
     expect_taken_over(hosts)
 
 
@@ -329,9 +328,7 @@ def a_daemon_that_comes_back_is_taken_up(env):
     wait_until(lambda: "renicd: back after" in hosts.a.log(), "renicd is taken up")
     hosts.a.wait_state("protected")
     hosts.epochs()
-    hosts.a.kill()
-    hosts.b.wait_state("needs_fence")
-    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    fail_over_by_hand(hosts)
     expect_taken_over(hosts)
 
 
@@ -435,9 +432,7 @@ def a_corrupted_stream_is_refused_and_begun_again(env):
     hosts.a.wait_state("protected")
     hosts.epochs()
     meddler.listener.close()
-    hosts.a.kill()
-    hosts.b.wait_state("needs_fence")
-    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    fail_over_by_hand(hosts)
     expect_taken_over(hosts)
 
 
@@ -501,9 +496,7 @@ def tls_protects_and_survives_a_failover(env):
     hosts = Hosts(env, plain=None, primary={"tls": {**tls["a"], "peer_name": "b"}},
                   standby={"tls": {**tls["b"], "peer_name": "a"}})
     hosts.epochs()
-    hosts.a.kill()
-    hosts.b.wait_state("needs_fence")
-    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    fail_over_by_hand(hosts)
     expect_taken_over(hosts)
 
 
@@ -585,9 +578,7 @@ def several_vms_are_one_checkpoint(env):
     hosts.a.start("primary")
     hosts.a.wait_state("protected")
     hosts.epochs()
-    hosts.a.kill()
-    hosts.b.wait_state("needs_fence")
-    equal(hosts.b.command("failover", "--fenced").returncode, 0, "failover")
+    fail_over_by_hand(hosts)
     for i in (1, 2):
         equal(read(hosts.b.path(f"verdict{i}")).split()[0], "ok", f"what was loaded of VM {i}")
     equal(hosts.b.daemon.call("group_get", name="both")["state"], "unprotected", "the group")

@@ -468,6 +468,16 @@ void wire_gets(struct tframe f)
 	free(got);
 }
 
+uint32_t count_guest(char letter)
+{
+	struct guest_frame *got;
+	uint32_t n = 0;
+
+	for (; (got = fake_port_receive(port_of(letter), 0)); n++)
+		free(got);
+	return n;
+}
+
 void guest_gets_nothing(char letter)
 {
 	struct guest_frame *got = fake_port_receive(port_of(letter), 0);

@@ -103,6 +103,8 @@ void wire_sends(struct tframe f);
 void guest_gets(char letter, struct tframe f);
 void wire_gets(struct tframe f);
 void guest_gets_nothing(char letter);
+/* Take all that the guest has got; how many. */
+uint32_t count_guest(char letter);
 void wire_gets_nothing(void);
 
 /* Frames first .. first + n - 1. */
