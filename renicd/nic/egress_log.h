@@ -193,12 +193,12 @@ void egress_log_keep(struct egress_log *log, const struct egress_copied *copied,
  */
 void egress_log_open(struct egress_log *log, uint64_t epoch);
 
-/* End the open epoch and open the next one. At most EPOCHS_IN_FLIGHT_MAX - 1 may be in flight:
- * the group sees to it. Without an open epoch it does nothing. */
+/* End the open epoch and open the next one. Without an open epoch it does nothing. Where the last
+ * EPOCHS_IN_FLIGHT_MAX - 1 ended is remembered; what is older leaves with one of these. */
 void egress_log_seal(struct egress_log *log);
 
-/* Epochs <= epoch may leave. epoch has been sealed, else this does nothing; committing an older one
- * again does nothing. */
+/* Epochs <= epoch may leave. epoch has been sealed and is remembered, else this does nothing;
+ * committing an older one again does nothing. */
 void egress_log_commit(struct egress_log *log, uint64_t epoch);
 
 /* Protection ends: all may leave, and what is appended from now on is committed at once. */

@@ -3,10 +3,11 @@
  * A protection group's states and epochs; see group.h. The table below is the specification of
  * what is legal when: what it does not name is refused.
  *
- * Epochs are sealed in order; a commit of e covers all epochs <= e, aborted ones too. Of an epoch
- * that is neither committed nor aborted at most EPOCHS_IN_FLIGHT_MAX - 1 have been sealed since:
- * that is what `aborted` and the egress logs' rings remember. An uncommitted epoch older than
- * that is an aborted one.
+ * Epochs are sealed in order; a commit of e covers all epochs <= e, aborted ones too. The last
+ * EPOCHS_IN_FLIGHT_MAX - 1 sealed ones are remembered, by `aborted` and by the egress logs' rings.
+ * An uncommitted epoch older than that counts as an aborted one: its frames go with a later
+ * commit, whose checkpoint has what caused them. So nothing leaves early, and who never commits
+ * the epochs of checkpoints that came to nothing does not run out of them.
  * Control thread only. Source: Remus (NSDI'08), section 3.
  */
 #include <stdio.h>
@@ -102,21 +103,10 @@ static int fail_state(
 	return RENIC_E_STATE;
 }
 
-/* Would sealing one more epoch push an uncommitted, not aborted one out of what is remembered? */
-static bool in_flight_full(const struct group_fsm *fsm)
-{
-	return group_fsm_sealed(fsm) >= IN_FLIGHT_LIMIT &&
-	       !is_aborted(fsm, fsm->epoch - IN_FLIGHT_LIMIT);
-}
-
 int group_check(const struct group_fsm *fsm, enum group_op op, struct nic_error *err)
 {
 	if (!arc_find(fsm->state, op))
 		return fail_state(fsm, op, "", err);
-	if (op == GROUP_BEGIN && in_flight_full(fsm))
-		return nic_fail(err, RENIC_E_RESOURCES, NULL,
-			"%d epochs since epoch %llu are sealed and not committed: commit first",
-			IN_FLIGHT_LIMIT, (unsigned long long)(fsm->epoch - IN_FLIGHT_LIMIT));
 	if (op == GROUP_ABORT && fsm->committed_epoch + 1 == fsm->epoch)
 		return fail_state(fsm, op, ", and its checkpoint is committed", err);
 	return 0;
@@ -170,7 +160,8 @@ int group_check_commit(const struct group_fsm *fsm, uint64_t epoch, struct nic_e
 	}
 	if (epoch > fsm->committed_epoch && is_aborted(fsm, epoch)) {
 		snprintf(expected, sizeof(expected),
-			"an epoch whose checkpoint was not aborted: a later one");
+			"one of the last %d epochs whose checkpoint was not aborted: a later one",
+			IN_FLIGHT_LIMIT);
 		return fail_epoch(err, epoch, expected);
 	}
 	return 0;

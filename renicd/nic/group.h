@@ -54,8 +54,9 @@ struct group_fsm {
 	uint64_t term;			    /* 1.. ; never goes back */
 	uint64_t epoch;			    /* open epoch, 1.. ; 0 while unprotected or standby */
 	uint64_t committed_epoch;	    /* 0: none yet */
-	bool aborted[EPOCHS_IN_FLIGHT_MAX]; /* [epoch %]: sealed, but its checkpoint was aborted;
-					     * of the last EPOCHS_IN_FLIGHT_MAX - 1 sealed ones */
+	bool aborted[EPOCHS_IN_FLIGHT_MAX]; /* [epoch %]: sealed, but its checkpoint was aborted; of
+					     * the last EPOCHS_IN_FLIGHT_MAX - 1 sealed ones.
+					     * Uncommitted ones before these count as aborted */
 };
 
 extern const char *const group_state_names[GROUP_STATES];
@@ -63,15 +64,14 @@ extern const char *const group_op_names[GROUP_OPS];
 
 /*
  * May `op` be done now? Returns 0, or RENIC_E_STATE with err->state naming the state. Changes
- * nothing. For GROUP_BEGIN also RENIC_E_RESOURCES when an epoch that is neither committed nor
- * aborted is the oldest of EPOCHS_IN_FLIGHT_MAX - 1 sealed ones: so whoever only aborts is never
- * stuck. For GROUP_ABORT also RENIC_E_STATE when the epoch under way is committed.
+ * nothing. For GROUP_ABORT also RENIC_E_STATE when the epoch under way is committed.
  */
 int group_check(const struct group_fsm *fsm, enum group_op op, struct nic_error *err);
 
 /*
  * May `epoch` be committed? RENIC_E_PARAMS (field "epoch", naming what is expected) when it is
- * not sealed yet, or its checkpoint was aborted (then a later one must be committed). An epoch
+ * not sealed yet, or its checkpoint was aborted, or EPOCHS_IN_FLIGHT_MAX - 1 have been sealed
+ * since (then a later one must be committed). An epoch
  * that is committed already is fine, and changes nothing. RENIC_E_STATE when not protected.
  */
 int group_check_commit(const struct group_fsm *fsm, uint64_t epoch, struct nic_error *err);

@@ -22,7 +22,7 @@ enum {
 	NIC_FILTER_SIZE = 512, /* pcap-filter expression, NUL included */
 	NIC_TRUNKS_SIZE = 128, /* list of VLANs, NUL included */
 	GROUP_MAX = VF_MAX,
-	EPOCHS_IN_FLIGHT_MAX = 256, /* sealed, uncommitted epochs of one group */
+	EPOCHS_IN_FLIGHT_MAX = 256, /* of one group: the open one, and sealed ones to commit */
 };
 
 /* Of a guest's carrier. */

@@ -209,23 +209,40 @@ static void an_aborted_epoch_goes_with_a_later_commit(void **state)
 	assert_int_equal(group_check_commit(&fsm, aborted, NULL), 0);
 }
 
-static void epochs_in_flight_are_bounded(void **state)
+static void the_oldest_of_too_many_epochs_goes_with_a_later_commit(void **state)
 {
+	enum { REMEMBERED = EPOCHS_IN_FLIGHT_MAX - 1 };
 	struct nic_error err = {0};
 	struct group_fsm fsm;
 
 	start(&fsm);
-	for (int i = 0; i < EPOCHS_IN_FLIGHT_MAX - 1; i++)
+	for (int i = 0; i < REMEMBERED + 2; i++)
 		checkpoint(&fsm);
-	assert_int_equal(group_fsm_sealed(&fsm), EPOCHS_IN_FLIGHT_MAX - 1);
-	assert_int_equal(group_check(&fsm, GROUP_BEGIN, &err), RENIC_E_RESOURCES);
-	assert_non_null(strstr(err.message, "255 epochs since epoch 1 "));
-	assert_int_equal(fsm.state, GROUP_PROTECTED);
-	commit(&fsm, 1);
-	assert_int_equal(checkpoint(&fsm), EPOCHS_IN_FLIGHT_MAX);
-	assert_int_equal(group_check(&fsm, GROUP_BEGIN, NULL), RENIC_E_RESOURCES);
-	for (uint64_t e = 2; e <= EPOCHS_IN_FLIGHT_MAX; e++)
+	assert_int_equal(group_fsm_sealed(&fsm), REMEMBERED + 2);
+	for (uint64_t e = 1; e <= 2; e++) {
+		assert_int_equal(group_check_commit(&fsm, e, &err), RENIC_E_PARAMS);
+		assert_string_equal(err.field, "epoch");
+		assert_non_null(strstr(err.expected, "one of the last 255 epochs"));
+	}
+	commit(&fsm, 3);
+	assert_int_equal(group_fsm_sealed(&fsm), REMEMBERED - 1);
+	for (uint64_t e = 1; e <= REMEMBERED + 2; e++)
 		commit(&fsm, e);
+	assert_int_equal(group_fsm_sealed(&fsm), 0);
+}
+
+/* Nobody aborts, and nobody commits: their backup never had them. */
+static void checkpoints_that_come_to_nothing_never_get_stuck(void **state)
+{
+	struct group_fsm fsm;
+	uint64_t last;
+
+	start(&fsm);
+	for (int i = 0; i < 3 * EPOCHS_IN_FLIGHT_MAX; i++)
+		checkpoint(&fsm);
+	last = checkpoint(&fsm);
+	commit(&fsm, last);
+	assert_int_equal(fsm.committed_epoch, last);
 	assert_int_equal(group_fsm_sealed(&fsm), 0);
 }
 
@@ -253,7 +270,7 @@ static void an_epoch_before_many_aborted_ones_can_still_be_committed(void **stat
 
 	start(&fsm);
 	first = checkpoint(&fsm);
-	while (group_check(&fsm, GROUP_BEGIN, NULL) == 0)
+	while (group_fsm_sealed(&fsm) < EPOCHS_IN_FLIGHT_MAX - 1)
 		aborted_checkpoint(&fsm);
 	assert_int_equal(group_fsm_sealed(&fsm), EPOCHS_IN_FLIGHT_MAX - 1);
 	commit(&fsm, first);
@@ -381,7 +398,8 @@ int main(void)
 		cmocka_unit_test(the_epoch_under_way_may_be_committed_while_suspended),
 		cmocka_unit_test(committing_again_or_an_older_one_changes_nothing),
 		cmocka_unit_test(an_aborted_epoch_goes_with_a_later_commit),
-		cmocka_unit_test(epochs_in_flight_are_bounded),
+		cmocka_unit_test(the_oldest_of_too_many_epochs_goes_with_a_later_commit),
+		cmocka_unit_test(checkpoints_that_come_to_nothing_never_get_stuck),
 		cmocka_unit_test(aborting_for_ever_never_gets_stuck),
 		cmocka_unit_test(an_epoch_before_many_aborted_ones_can_still_be_committed),
 		cmocka_unit_test(an_aborted_flag_does_not_outlive_its_epoch_or_protection),

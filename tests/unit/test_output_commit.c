@@ -393,29 +393,55 @@ static void vfs_share_a_pool_that_is_too_small_and_all_recover(void **state)
 	assert_int_equal(log_pool_free_count(nic.log_pool), FIXTURE_SEGMENTS);
 }
 
-static void as_many_epochs_as_allowed_are_in_flight(void **state)
+/* n epochs from `first` on, of a frame each. */
+static void seal_epochs(uint32_t first, uint32_t n)
 {
-	struct checkpoint_info info;
-	struct nic_error err;
-	uint32_t limit = EPOCHS_IN_FLIGHT_MAX - 1;
-
-	vf_add('a', 0);
-	protect("a");
-	for (uint32_t epoch = 0; epoch < limit; epoch++) {
+	for (uint32_t epoch = first; epoch < first + n; epoch++) {
 		guest_sends(FRAME('a', TO_NOBODY, epoch));
 		settle();
-		checkpoint("a");
+		assert_int_equal(checkpoint("a"), epoch);
 	}
-	assert_int_equal(
-		nic_checkpoint_begin(GROUP_COMMAND("a", 0), &info, &err), RENIC_E_RESOURCES);
-	assert_false(info_of('a').suspended);
-	for (uint32_t epoch = 0; epoch < limit; epoch++) {
-		commit("a", epoch + 1);
+}
+
+static void commit_epochs(uint32_t first, uint32_t n)
+{
+	for (uint32_t epoch = first; epoch < first + n; epoch++) {
+		commit("a", epoch);
 		settle();
 		wire_gets(FRAME('a', TO_NOBODY, epoch));
 		wire_gets_nothing();
 	}
+}
+
+static void many_epochs_in_flight_leave_by_their_own_commits(void **state)
+{
+	vf_add('a', 0);
+	protect("a");
+	seal_epochs(1, EPOCHS_IN_FLIGHT_MAX - 1);
+	commit_epochs(1, EPOCHS_IN_FLIGHT_MAX - 1);
 	commit("a", checkpoint("a"));
+}
+
+/* What comes of a backup that takes no checkpoint for long. */
+static void the_oldest_of_too_many_epochs_leave_with_a_later_commit(void **state)
+{
+	enum { REMEMBERED = EPOCHS_IN_FLIGHT_MAX - 1, TOO_MANY = 45 };
+	struct nic_error err;
+
+	vf_add('a', 0);
+	protect("a");
+	seal_epochs(1, TOO_MANY + REMEMBERED);
+	for (uint32_t epoch = 1; epoch <= TOO_MANY; epoch++)
+		assert_int_equal(
+			nic_checkpoint_commit(GROUP_COMMAND("a", 0), epoch, &err), RENIC_E_PARAMS);
+	settle();
+	wire_gets_nothing();
+	commit("a", TOO_MANY + 1);
+	settle();
+	for (uint32_t epoch = 1; epoch <= TOO_MANY + 1; epoch++)
+		wire_gets(FRAME('a', TO_NOBODY, epoch));
+	wire_gets_nothing();
+	commit_epochs(TOO_MANY + 2, REMEMBERED - 1);
 }
 
 int main(int argc, char **argv)
@@ -434,7 +460,8 @@ int main(int argc, char **argv)
 		DEVICE_TEST(a_full_log_leaves_the_ring_unread_and_recovers),
 		DEVICE_TEST(a_full_log_tells_of_its_high_water_once),
 		DEVICE_TEST(vfs_share_a_pool_that_is_too_small_and_all_recover),
-		DEVICE_TEST(as_many_epochs_as_allowed_are_in_flight),
+		DEVICE_TEST(many_epochs_in_flight_leave_by_their_own_commits),
+		DEVICE_TEST(the_oldest_of_too_many_epochs_leave_with_a_later_commit),
 	};
 	int failed;
 
