@@ -11,9 +11,9 @@
 #include "bpf_mend.h"
 #include "filter.h"
 #include "learn.h"
+#include "mac_table.h"
 #include "offload.h"
 #include "spoof.h"
-#include "switch.h"
 
 /* The guest's own tag, or that it has none. A port VLAN of 802.1ad takes 802.1Q tags along. */
 static enum drop_reason check_tag(const struct vf_policy *policy, const struct rte_mbuf *m)
@@ -53,7 +53,7 @@ static __rte_noinline enum drop_reason check_mac(
 
 	if (!policy->trust || !rte_is_valid_assigned_ether_addr(mac))
 		return policy->spoofchk ? DROP_SPOOFED_MAC : DROP_REASONS;
-	id = switch_lookup(mac, policy->vlan);
+	id = mac_table_lookup(mac, policy->vlan);
 	if (id < 0)
 		vf_macs_note(qp->vf, mac);
 	else if (id != qp->vf->id && policy->spoofchk)

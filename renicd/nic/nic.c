@@ -18,10 +18,10 @@
 #include "group_members.h"
 #include "journal.h"
 #include "log.h"
+#include "mac_table.h"
 #include "mbuf_budget.h"
 #include "protection.h"
 #include "run_files.h"
-#include "switch.h"
 #include "vf.h"
 #include "vf_link.h"
 
@@ -63,7 +63,7 @@ int nic_init(const struct nic_params *params, struct nic_error *err)
 	nic.ending = false;
 	nic.port_ops = params->port_ops;
 	nic.log_for_dma = params->register_dma;
-	if (nic_event_fd() < 0 || switch_init())
+	if (nic_event_fd() < 0 || mac_table_init())
 		return nic_fail(err, RENIC_E_RESOURCES, NULL, "no memory for the MAC table");
 	if (checkpoint_area_create(err))
 		return err ? err->code : RENIC_E_RESOURCES;
@@ -110,7 +110,7 @@ void nic_fini(void)
 	rte_mempool_free(nic.pool);
 	nic.attach_pool = nic.pool = NULL;
 	checkpoint_area_destroy();
-	switch_fini();
+	mac_table_fini();
 	event_fini();
 }
 

@@ -4,8 +4,9 @@
  * nothing is learned; unknown unicast from a VF goes to the uplink, broadcast and multicast to
  * everybody in the VLAN.
  *
- * The MAC table has one writer, the control thread, and lock-free readers (rte_hash with
- * rte_rcu_qsbr).
+ * What it is made of: the MAC table (mac_table.h), a frame's destination (dest.h), its VLAN tag
+ * (vlan_tag.h), who goes first where not all can (tx_sched.h, turns.h), the ways out (transmit.h),
+ * copies for many (flood.h) and for onlookers (promisc.h). Everything here: a data lcore.
  */
 #ifndef RENICD_NIC_SWITCH_H
 #define RENICD_NIC_SWITCH_H
@@ -13,18 +14,6 @@
 #include <stdint.h>
 
 #include "vf.h"
-
-/* Control thread. */
-int switch_init(void);
-void switch_fini(void);
-/* vlan: as vlan.h has it. */
-int switch_add(const struct rte_ether_addr *mac, uint16_t vlan, uint16_t vf_id);
-void switch_remove(const struct rte_ether_addr *mac, uint16_t vlan);
-/* Something else than the table has changed that says where frames go: a VF, or its policy. Before
- * lcore_synchronize(), after which no lcore goes by what was. */
-void switch_changed(void);
-/* The VF that has this MAC in this VLAN, or -1. */
-int switch_lookup(const struct rte_ether_addr *mac, uint16_t vlan);
 
 /* What a frame that a VF sent may do. */
 struct switch_from {

@@ -16,7 +16,7 @@
 #include "journal.h"
 #include "capture.h"
 #include "log.h"
-#include "switch.h"
+#include "mac_table.h"
 #include "vf.h"
 #include "vf_config.h"
 #include "vf_link.h"
@@ -202,7 +202,7 @@ static void publish(struct vf *vf)
 	if (nic.id_end <= vf->id)
 		__atomic_store_n(&nic.id_end, (uint16_t)(vf->id + 1), __ATOMIC_RELEASE);
 	log_pool_set_owners(nic.log_pool, nic.id_end);
-	switch_changed();
+	mac_table_outdate();
 }
 
 /* No lcore knows the VF when this returns. */
@@ -213,7 +213,7 @@ static void unpublish(struct vf *vf)
 
 	memcpy(&mac, vf->config.mac, sizeof(mac));
 	if (!vf->config.standby)
-		switch_remove(&mac, vlan_of_port(&vf->config));
+		mac_table_remove(&mac, vlan_of_port(&vf->config));
 	vf_macs_leave(vf);
 	__atomic_store_n(&nic.by_id[vf->id], NULL, __ATOMIC_RELEASE);
 	while (id_end && !nic.by_id[id_end - 1])
@@ -260,7 +260,7 @@ int vf_make(const struct vf_config *given, int id, uint64_t file_hash, struct vf
 	if (!vf)
 		return err ? err->code : RENIC_E_RESOURCES;
 	memcpy(&mac, config.mac, sizeof(mac));
-	if (!config.standby && switch_add(&mac, vlan_of_port(&config), vf->id)) {
+	if (!config.standby && mac_table_add(&mac, vlan_of_port(&config), vf->id)) {
 		vf_free(vf);
 		return nic_fail(err, RENIC_E_RESOURCES, NULL, "the MAC table is full");
 	}

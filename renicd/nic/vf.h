@@ -93,10 +93,10 @@ struct out_burst {
 	struct alike alike; /* as of struct switch_from */
 };
 
-/* Where the last frame went, since the next ones mostly go there too; switch.c. */
+/* Where the last frame went, since the next ones mostly go there too; dest.h. */
 struct dest_cache {
 	uint64_t key;	     /* MAC and VLAN */
-	uint64_t generation; /* of the switch's table and the VFs' policies; 0: nothing is known */
+	uint64_t generation; /* the MAC table's, then; 0: nothing is known */
 	int where;
 	uint32_t max_frame_bytes; /* of the VF that it leads to */
 };
@@ -207,7 +207,7 @@ struct nic {
 	char capture_dir[NIC_PATH_SIZE];
 	bool has_promisc;  /* atomic: some VF is promiscuous, or was */
 	bool has_offloads; /* atomic: some guest may ask for offloads, or its frames in a log did */
-	uint64_t min_claim; /* atomic: a VF has less than its min_tx_rate (switch.h); 0: none */
+	uint64_t min_claim; /* atomic: a VF has less than its min_tx_rate (tx_sched.h); 0: none */
 	bool ending;	    /* the logs' file is left as it is */
 };
 
@@ -240,6 +240,18 @@ static inline unsigned nic_pool_count(void)
 }
 
 struct vf *vf_find(const char *name);
+
+/* NULL: there is none of this id (below VF_MAX), or no more. A data lcore, in this round alone. */
+static inline struct vf *vf_by_id(int id)
+{
+	return __atomic_load_n(&nic.by_id[id], __ATOMIC_ACQUIRE);
+}
+
+/* The VF's policy as it is now. A data lcore, in this round alone. */
+static inline const struct vf_policy *vf_policy_of(const struct vf *vf)
+{
+	return __atomic_load_n(&vf->policy, __ATOMIC_ACQUIRE);
+}
 
 /* announce.c: what all its queue pairs learned, read by their owners. Control thread. */
 void vf_learned(const struct vf *vf, struct learn_table *all);

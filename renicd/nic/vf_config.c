@@ -16,7 +16,7 @@
 #include "announce.h"
 #include "filter.h"
 #include "group_members.h"
-#include "switch.h"
+#include "mac_table.h"
 #include "vf.h"
 #include "vf_config.h"
 #include "vf_link.h"
@@ -153,7 +153,7 @@ static void policy_swap(struct vf *vf, const struct vf_policy *policy)
 	const struct vf_policy *old = vf->policy;
 
 	__atomic_store_n(&vf->policy, policy, __ATOMIC_RELEASE);
-	switch_changed();
+	mac_table_outdate();
 	lcore_synchronize();
 	vf_policy_free(old);
 }
@@ -203,7 +203,7 @@ int vf_config_check_mac(const struct vf_config *config, struct nic_error *err)
 	int id;
 
 	memcpy(&mac, config->mac, sizeof(mac));
-	id = switch_lookup(&mac, vlan_of_port(config));
+	id = mac_table_lookup(&mac, vlan_of_port(config));
 	if (id < 0 || vf_macs_give_up(nic.by_id[id], &mac))
 		return 0;
 	return nic_fail(err, RENIC_E_EXISTS, "mac", "VF \"%s\" has this MAC in VLAN %u",
@@ -230,7 +230,7 @@ static int enter_switch(struct vf_change *change, struct nic_error *err)
 	if (rc)
 		return rc;
 	memcpy(&mac, config->mac, sizeof(mac));
-	if (switch_add(&mac, vlan_of_port(config), change->vf->id))
+	if (mac_table_add(&mac, vlan_of_port(config), change->vf->id))
 		return nic_fail(err, RENIC_E_RESOURCES, "mac", "the MAC table is full");
 	change->in_switch = true;
 	return 0;
@@ -241,7 +241,7 @@ static void leave_switch(const struct vf_config *config)
 	struct rte_ether_addr mac;
 
 	memcpy(&mac, config->mac, sizeof(mac));
-	switch_remove(&mac, vlan_of_port(config));
+	mac_table_remove(&mac, vlan_of_port(config));
 }
 
 int vf_change_prepare(struct vf_change *change, struct vf *vf, const struct vf_config *config,

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "event.h"
-#include "switch.h"
+#include "mac_table.h"
 #include "vf.h"
 #include "vf_macs.h"
 
@@ -73,13 +73,13 @@ static void learn(struct vf *vf, const struct rte_ether_addr *mac)
 		macs->vlan = vlan_of_port(&vf->config);
 		macs->in_switch = true;
 	}
-	if (!macs->in_switch || switch_lookup(mac, macs->vlan) >= 0)
+	if (!macs->in_switch || mac_table_lookup(mac, macs->vlan) >= 0)
 		return;
 	if (macs->n == VF_MACS_MAX) {
-		switch_remove(&macs->addrs[0], macs->vlan);
+		mac_table_remove(&macs->addrs[0], macs->vlan);
 		drop(macs, 0);
 	}
-	if (switch_add(mac, macs->vlan, vf->id) == 0)
+	if (mac_table_add(mac, macs->vlan, vf->id) == 0)
 		macs->addrs[macs->n++] = *mac;
 }
 
@@ -110,7 +110,7 @@ void vf_macs_leave(struct vf *vf)
 	struct vf_macs *macs = &vf->macs;
 
 	for (uint16_t i = 0; macs->in_switch && i < macs->n; i++)
-		switch_remove(&macs->addrs[i], macs->vlan);
+		mac_table_remove(&macs->addrs[i], macs->vlan);
 	macs->in_switch = false;
 }
 
@@ -148,7 +148,7 @@ bool vf_macs_give_up(struct vf *vf, const struct rte_ether_addr *mac)
 
 	if (i < 0)
 		return false;
-	switch_remove(mac, macs->vlan);
+	mac_table_remove(mac, macs->vlan);
 	drop(macs, (uint16_t)i);
 	return true;
 }

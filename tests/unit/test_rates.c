@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* max_tx_rate, min_tx_rate and state in the device: renicd/nic/qp.c, switch.c, vf_link.c. */
+/* max_tx_rate, min_tx_rate and state in the device: renicd/nic/qp.c, tx_sched.c, vf_link.c. */
 #include <unistd.h>
 
 #include "nic_fixture.h"

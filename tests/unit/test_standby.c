@@ -10,9 +10,9 @@
 
 #include "announce.h"
 #include "checkpoint_area.h"
+#include "mac_table.h"
 #include "nic_fixture.h"
 #include "snapshot.h"
-#include "switch.h"
 
 static int code(int rc, const struct nic_error *err)
 {
@@ -144,9 +144,9 @@ static void a_standby_may_have_the_mac_of_an_active_vf(void **state)
 	guest_sends(FRAME('b', 'a', 2));
 	settle();
 	assert_int_equal(
-		switch_lookup(&(struct rte_ether_addr){{2, 0, 0, 0, 0, 'a'}}, 0), info_of('s').id);
+		mac_table_lookup(&(struct rte_ether_addr){{2, 0, 0, 0, 0, 'a'}}, 0), info_of('s').id);
 	assert_int_equal(nic_vf_delete("s", false, NULL), 0);
-	assert_int_equal(switch_lookup(&(struct rte_ether_addr){{2, 0, 0, 0, 0, 'a'}}, 0), -1);
+	assert_int_equal(mac_table_lookup(&(struct rte_ether_addr){{2, 0, 0, 0, 0, 'a'}}, 0), -1);
 }
 
 static void a_standby_is_deleted_as_it_is(void **state)

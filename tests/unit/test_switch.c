@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Where frames go: renicd/nic/switch.c, through whole VFs with fake guests and a fake wire.
+ * Where frames go: renicd/nic/switch.c, and mac_table.c, dest.c, vlan_tag.c, transmit.c, flood.c,
+ * promisc.c below it, through whole VFs with fake guests and a fake wire.
  * Frames that are protected come to the switch from the log: attached to it, when long.
  */
 #include <unistd.h>
 
+#include "mac_table.h"
 #include "nic_fixture.h"
-#include "switch.h"
 
 enum { SHORT = 100, LONG = 1400 }; /* copied out of the log / attached to it */
 
@@ -299,10 +300,10 @@ static void a_guest_on_a_port_vlan_never_sees_another_vlans_frame(void **state)
 	const struct rte_ether_addr mac = {{2, 0, 0, 0, 0, 'a'}};
 
 	vf_add('a', 9);
-	assert_int_equal(switch_add(&mac, 8, info_of('a').id), 0);
+	assert_int_equal(mac_table_add(&mac, 8, info_of('a').id), 0);
 	wire_sends(FRAME(FROM_WIRE, 'a', 1, .vid = 8));
 	settle();
-	switch_remove(&mac, 8);
+	mac_table_remove(&mac, 8);
 	guest_gets_nothing('a');
 }
 

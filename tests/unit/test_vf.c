@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "egress_log.h"
+#include "mac_table.h"
 #include "nic_fixture.h"
-#include "switch.h"
 
 /* ---- creation ---- */
 
@@ -85,7 +85,7 @@ static void a_refused_creation_leaves_nothing_behind(void **state)
 	fake_port_refuse_create();
 	assert_int_equal(nic_vf_create(&config, &err), RENIC_E_IO);
 	assert_int_equal(nic_vf_get("a", &(struct vf_info){0}, NULL), RENIC_E_NOT_FOUND);
-	assert_int_equal(switch_lookup(&mac, 0), -1);
+	assert_int_equal(mac_table_lookup(&mac, 0), -1);
 	strcpy(bad.hold_exempt, "nonsense(");
 	assert_int_equal(nic_vf_create(&bad, &err), RENIC_E_PARAMS);
 	assert_string_equal(err.field, "hold_exempt");
