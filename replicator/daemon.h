@@ -17,14 +17,14 @@ struct daemon_extent {
 	uint64_t log_offset, file_offset, bytes;
 };
 
-enum { DAEMON_EXTENTS_MAX = 8192, DAEMON_LOAD_MAX = 384 << 10 };
+enum { DAEMON_LOAD_MAX = 384 << 10 };
 
 /* The egress log's file, and where a VF's records were at the last look. */
 struct daemon_log {
 	const uint8_t *file; /* NULL: not mapped */
 	size_t file_bytes;
 	struct daemon_extent *extents;
-	size_t n_extents;
+	size_t n_extents, room; /* there is room for */
 };
 
 struct daemon {

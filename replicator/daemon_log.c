@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The local renicd's held frames: read out of the egress log's file on a primary, given to it on a
  * standby; see daemon.h. Nothing that the daemon says may lead out of the mapping. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,6 +11,8 @@
 #include <renic_snapshot.h>
 
 #include "daemon.h"
+
+enum { EXTENTS_MORE = 64 };
 
 void daemon_log_close(struct daemon_log *log)
 {
@@ -42,17 +45,25 @@ static uint64_t number(const json_t *object, const char *name)
 	return (uint64_t)json_integer_value(json_object_get(object, name));
 }
 
+/* As many as an answer of renicd's may have: there is one in each 2 MiB that are held. */
+static int make_room(struct daemon_log *log, size_t n)
+{
+	log->n_extents = 0;
+	if (log->extents && n <= log->room)
+		return 0;
+	free(log->extents);
+	log->room = n + EXTENTS_MORE;
+	log->extents = calloc(log->room, sizeof(*log->extents));
+	return log->extents ? 0 : -ENOMEM;
+}
+
 static int read_extents(struct daemon_log *log, const json_t *list, struct nic_error *err)
 {
 	const json_t *one;
 	size_t i;
 
-	log->n_extents = 0;
-	if (!log->extents)
-		log->extents = calloc(DAEMON_EXTENTS_MAX, sizeof(*log->extents));
-	if (!log->extents || json_array_size(list) >= DAEMON_EXTENTS_MAX)
-		return nic_fail(
-			err, RENIC_E_RESOURCES, "", "renicd's egress log: too much is held");
+	if (make_room(log, json_array_size(list)))
+		return nic_fail(err, RENIC_E_RESOURCES, "", "no memory for renicd's egress log");
 	json_array_foreach ((json_t *)(uintptr_t)list, i, one) {
 		struct daemon_extent e = {
 			.queue = (uint16_t)number(one, "queue"),

@@ -16,6 +16,11 @@ enum {
 	QUEUES_MAX = VF_QPS_MAX,
 };
 
+enum {
+	COPY_BYTES = 32 << 20, /* of the log at a time */
+	KEEP_BYTES = 32 << 20, /* what held more gives its memory back once it is empty */
+};
+
 /* ---- codec ---- */
 
 bool held_next(struct wire_in *in, struct held_record *record)
@@ -60,6 +65,13 @@ int held_append(struct held_bytes *to, const void *bytes, size_t n)
 	return 0;
 }
 
+void held_empty(struct held_bytes *bytes)
+{
+	bytes->n = 0;
+	if (bytes->room > KEEP_BYTES)
+		held_free(bytes);
+}
+
 void held_free(struct held_bytes *bytes)
 {
 	free(bytes->bytes);
@@ -94,72 +106,71 @@ bool held_check(const uint8_t *bytes, size_t n, uint64_t first, uint64_t last)
 
 /* ---- out of renicd's log ---- */
 
-/* Bytes of one queue's log, copied, and where in the log they lie. */
-struct run {
-	uint16_t queue;
-	uint64_t log_offset;
-	struct held_bytes copy;
+/* Extents of the log, of all queues, and how many of them were read. */
+struct extents {
+	struct daemon_extent *all;
+	size_t n, done;
 };
 
 struct reading {
 	uint64_t first, last, oldest;
+	size_t max_bytes;
 	struct held_bytes *message;
+	bool full; /* the message is, or memory */
+	uint64_t left_out_bytes;
 };
 
-/* A run begins at a record's start; one that was released meanwhile is passed over. */
-static int take_run(struct reading *r, const struct run *run, uint64_t released)
+static int put_record(
+	struct held_bytes *message, uint16_t queue, const uint8_t *record, size_t n, size_t max)
 {
-	uint64_t at = released > run->log_offset ? released - run->log_offset : 0;
-	int rc = 0;
+	size_t before = message->n;
 
-	if (at > run->copy.n)
+	queue = htole16(queue);
+	if (n + sizeof(queue) > max - before)
+		return -ENOMEM;
+	if (held_append(message, &queue, sizeof(queue)) == 0 &&
+		held_append(message, record, n) == 0)
 		return 0;
-	while (!rc && at + RECORD_BYTES <= run->copy.n) {
-		const uint8_t *record = run->copy.bytes + at;
-		struct wire_in in = {.p = record, .end = run->copy.bytes + run->copy.n};
+	message->n = before;
+	return -ENOMEM;
+}
+
+static void take_record(
+	struct reading *r, uint16_t queue, uint64_t epoch, const uint8_t *record, size_t n)
+{
+	if (!epoch || epoch > r->last)
+		return;
+	if (epoch < r->oldest)
+		r->oldest = epoch;
+	if (epoch < r->first)
+		return;
+	r->full = r->full || put_record(r->message, queue, record, n, r->max_bytes);
+	if (r->full)
+		r->left_out_bytes += n;
+}
+
+/* The copy of an extent, which begins at a record's start; what was released since is passed over.
+ */
+static void take_extent(
+	struct reading *r, const struct daemon_extent *e, const uint8_t *copy, uint64_t released)
+{
+	uint64_t at = released > e->log_offset ? released - e->log_offset : 0;
+
+	while (at < e->bytes && e->bytes - at >= RECORD_BYTES) {
+		const uint8_t *record = copy + at;
+		struct wire_in in = {.p = record, .end = copy + e->bytes};
 		uint32_t frame_bytes = get_u32(&in);
-		uint16_t flags = get_u16(&in), queue = htole16(run->queue);
+		uint16_t flags = get_u16(&in);
 		uint64_t epoch, n;
 
 		get_u16(&in);
 		epoch = get_u64(&in);
 		n = RECORD_BYTES + frame_bytes + (flags & RECORD_OFFLOAD ? OFFLOAD_BYTES : 0u);
-		if (flags & RECORD_END || n > run->copy.n - at)
+		if (flags & RECORD_END || n > e->bytes - at)
 			break;
-		if (epoch && epoch <= r->last && epoch < r->oldest)
-			r->oldest = epoch;
-		if (epoch >= r->first && epoch <= r->last && epoch) {
-			rc = held_append(r->message, &queue, sizeof(queue));
-			rc = rc ? rc : held_append(r->message, record, n);
-		}
+		take_record(r, e->queue, epoch, record, n);
 		at += (n + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
 	}
-	return rc;
-}
-
-static void free_runs(struct run *runs, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		held_free(&runs[i].copy);
-	free(runs);
-}
-
-/* Copy all that the log has now. */
-static int copy_runs(const struct daemon_log *log, struct run **runs)
-{
-	int rc = 0;
-
-	*runs = calloc(log->n_extents ? log->n_extents : 1, sizeof(**runs));
-	if (!*runs)
-		return -ENOMEM;
-	for (size_t i = 0; i < log->n_extents && !rc; i++) {
-		const struct daemon_extent *e = &log->extents[i];
-
-		(*runs)[i].queue = e->queue;
-		(*runs)[i].log_offset = e->log_offset;
-		rc = held_append(&(*runs)[i].copy, log->file + e->file_offset, e->bytes);
-	}
-	return rc;
 }
 
 /* Where each queue's log begins by now; a queue without extents has nothing left. */
@@ -174,36 +185,73 @@ static void find_released(const struct daemon_log *log, uint64_t released[QUEUES
 	}
 }
 
+/* The next extents, so many that their copy is a bounded one. */
+static int copy_extents(
+	const struct daemon_log *log, struct extents *extents, struct held_bytes *copy)
+{
+	int rc = 0;
+
+	for (copy->n = 0; extents->done < extents->n && copy->n < COPY_BYTES && !rc;
+		extents->done++) {
+		const struct daemon_extent *e = &extents->all[extents->done];
+
+		rc = held_append(copy, log->file + e->file_offset, e->bytes);
+	}
+	return rc;
+}
+
 /* Frames leave, and their segments are used again, while they are copied: what has left by the time
  * that the copy was made is known by asking again. */
-int held_read(struct daemon *d, const char *vf, uint64_t first, uint64_t last,
-	struct held_bytes *message, struct nic_error *err)
+static int read_some(struct daemon *d, const char *vf, struct extents *extents,
+	struct held_bytes *copy, struct reading *r, struct nic_error *err)
 {
-	struct reading r = {.first = first, .last = last, .oldest = last + 1, .message = message};
-	uint64_t released[QUEUES_MAX], oldest = 0;
-	struct run *runs = NULL;
-	size_t n_runs;
-	int rc, full;
+	uint64_t released[QUEUES_MAX];
+	size_t i = extents->done, at = 0;
+	int rc;
 
-	message->n = 0;
+	if (copy_extents(&d->log, extents, copy))
+		return nic_fail(err, RENIC_E_RESOURCES, "replicate_egress",
+			"no memory for frames that VF \"%s\" holds", vf);
 	rc = daemon_log_look(d, vf, err);
 	if (rc)
 		return rc;
-	n_runs = d->log.n_extents;
-	full = copy_runs(&d->log, &runs);
-	rc = full ? 0 : daemon_log_look(d, vf, err);
 	find_released(&d->log, released);
-	full = full ? full : held_append(message, &oldest, sizeof(oldest));
-	for (size_t i = 0; i < n_runs && !rc && !full; i++)
-		if (runs[i].queue < QUEUES_MAX)
-			full = take_run(&r, &runs[i], released[runs[i].queue]);
-	free_runs(runs, runs ? n_runs : 0);
+	for (; i < extents->done; at += extents->all[i++].bytes)
+		if (extents->all[i].queue < QUEUES_MAX)
+			take_extent(r, &extents->all[i], copy->bytes + at,
+				released[extents->all[i].queue]);
+	return 0;
+}
+
+int held_read(struct daemon *d, const char *vf, uint64_t first, uint64_t last, size_t max_bytes,
+	struct held_bytes *message, uint64_t *left_out_bytes, struct nic_error *err)
+{
+	struct reading r = {.first = first,
+		.last = last,
+		.oldest = last + 1,
+		.max_bytes = max_bytes,
+		.message = message};
+	struct held_bytes copy = {0};
+	struct extents extents;
+	uint64_t oldest = 0;
+	int rc;
+
+	held_empty(message);
+	if (held_append(message, &oldest, sizeof(oldest)))
+		return nic_fail(err, RENIC_E_RESOURCES, "", "no memory");
+	rc = daemon_log_look(d, vf, err);
 	if (rc)
 		return rc;
-	if (full || message->n > HELD_MESSAGE_MAX)
-		return nic_fail(err, RENIC_E_RESOURCES, "replicate_egress",
-			"VF \"%s\" holds more than can go to the backup at once", vf);
+	/* They are ours now: a later look makes its own. */
+	extents = (struct extents){.all = d->log.extents, .n = d->log.n_extents};
+	d->log.extents = NULL;
+	d->log.n_extents = 0;
+	while (!rc && extents.done < extents.n)
+		rc = read_some(d, vf, &extents, &copy, &r, err);
+	free(extents.all);
+	held_free(&copy);
 	oldest = htole64(r.oldest);
 	memcpy(message->bytes, &oldest, sizeof(oldest));
-	return 0;
+	*left_out_bytes = r.left_out_bytes;
+	return rc;
 }

@@ -19,7 +19,7 @@
 enum {
 	HELD_RECORD_MAX = 2 + 16 + 16 + 65535,
 	HELD_OLDEST_BYTES = 8,
-	HELD_MESSAGE_MAX = 256 << 20, /* of a VF in one checkpoint */
+	HELD_MESSAGE_MAX = 256 << 20, /* of a VF in one checkpoint; more is left out */
 	HELD_MAX = 1 << 30,	      /* of a VF in all */
 };
 
@@ -42,6 +42,8 @@ struct held_bytes {
 
 /* 0 or -ENOMEM. */
 int held_append(struct held_bytes *to, const void *bytes, size_t n);
+/* Nothing is left; what was a lot is given back. */
+void held_empty(struct held_bytes *bytes);
 void held_free(struct held_bytes *bytes);
 
 /* Keep the records of epochs first .. last only. They are whole. */
@@ -52,9 +54,11 @@ bool held_check(const uint8_t *bytes, size_t n, uint64_t first, uint64_t last);
 
 /*
  * A message of what the local renicd holds of the VF: records of epochs first .. last, which must
- * be sealed. What leaves while it is read is left out. The VM may run. *message is replaced.
+ * be sealed. What leaves while it is read is not in it, nor is what would make it longer than
+ * max_bytes: the newest records of the queue that is read then, and the queues after it. Of these
+ * *left_out_bytes are. The VM may run. *message is replaced.
  */
-int held_read(struct daemon *d, const char *vf, uint64_t first, uint64_t last,
-	struct held_bytes *message, struct nic_error *err);
+int held_read(struct daemon *d, const char *vf, uint64_t first, uint64_t last, size_t max_bytes,
+	struct held_bytes *message, uint64_t *left_out_bytes, struct nic_error *err);
 
 #endif

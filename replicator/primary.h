@@ -47,6 +47,7 @@ struct primary {
 	uint64_t sealed, acked, committed; /* epochs */
 	uint64_t held_from;		   /* the first whose held frames were not staged yet */
 	struct held_bytes held;		   /* a message under construction */
+	uint64_t left_out_bytes;	   /* that the last checkpoint's messages had no room for */
 	struct flight flights[IN_FLIGHT_MAX];
 	unsigned head, n_flights, places; /* ring of `places` */
 	struct msg_end counts;		  /* what was staged since the last END */

@@ -98,10 +98,13 @@ static int add_states(struct primary *p, struct nic_error *err)
 static int add_held(struct primary *p, unsigned vm, unsigned v, struct nic_error *err)
 {
 	const char *vf = p->guests[vm].config->vfs[v].name;
-	int rc = held_read(&p->daemon, vf, p->held_from, p->daemon.checkpoint.epoch, &p->held, err);
+	uint64_t left_out_bytes = 0;
+	int rc = held_read(&p->daemon, vf, p->held_from, p->daemon.checkpoint.epoch,
+		HELD_MESSAGE_MAX, &p->held, &left_out_bytes, err);
 
 	if (rc)
 		return rc;
+	p->left_out_bytes += left_out_bytes;
 	if (staging_put(&p->staging, (struct slot){SLOT_HELD, (uint8_t)vm, 0, v}, p->held.bytes,
 		    p->held.n))
 		return CHECKPOINT_LINK_LOST;
@@ -275,6 +278,7 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 		rc = REMUS_E_VM_GONE;
 	t.resumed = now_ns();
 	p->paused_ns = t.resumed - t.start;
+	p->left_out_bytes = 0;
 	if (!rc && !end && p->config->replicate_egress)
 		rc = for_each_vf(p, add_held, err);
 	if (!rc && !end)
@@ -291,6 +295,7 @@ int primary_checkpoint(struct primary *p, bool stay, struct nic_error *err)
 		p->flights[(p->head + p->n_flights - 1) % p->places].resumed_ns = t.resumed;
 		memset(&p->counts, 0, sizeof(p->counts));
 		note(p, &t, pages, p->staging.waits - waits);
+		role_left_out(p->role, p->left_out_bytes, "go to the standby at once");
 	}
 	staging_publish(&p->staging);
 	if (!p->paused)

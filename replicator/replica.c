@@ -13,7 +13,8 @@ enum {
 	SHADOW_KEEP_PAGES = 16384,  /* 64 MiB: a larger checkpoint's memory is given back */
 	GIVE_BACK_BYTES = 64 << 20, /* at once */
 	BLOB_ROOM_MIN = 64 << 10,
-	MEMORY_SHARE = 4, /* of this host's memory one part may be blobs: the driver may copy it */
+	MEMORY_SHARE = 4, /* of this host's memory one part may be blobs: the driver may copy it.
+			   * And one may be held frames */
 };
 
 static int fail(struct nic_error *err, const char *field, const char *why)
@@ -23,11 +24,14 @@ static int fail(struct nic_error *err, const char *field, const char *why)
 
 int replica_init(struct replica *r, struct guest *guests, unsigned n_vms, struct nic_error *err)
 {
+	uint64_t share =
+		(uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / MEMORY_SHARE;
+
 	*r = (struct replica){
 		.guests = guests,
 		.n_vms = n_vms,
-		.large_blobs_max_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) *
-					 (uint64_t)sysconf(_SC_PAGESIZE) / MEMORY_SHARE,
+		.large_blobs_max_bytes = share,
+		.egress_max_bytes = share,
 	};
 	for (unsigned i = 0; i < n_vms; i++) {
 		struct replica_vm *vm = &r->vms[i];
@@ -95,12 +99,11 @@ static void forget_blobs(struct replica *r)
 {
 	for (unsigned i = 0; i < r->n_vms; i++) {
 		empty_blob(&r->vms[i]);
-		for (unsigned v = 0; v < r->guests[i].config->n_vfs; v++) {
+		for (unsigned v = 0; v < r->guests[i].config->n_vfs; v++)
 			r->vms[i].next[v].n = 0;
-			r->vms[i].egress[v].next.n = 0;
-		}
 	}
-	r->snapshots = r->blob_bytes = r->held_bytes = 0;
+	r->snapshots = r->blob_bytes = 0;
+	replica_egress_end(r);
 }
 
 static void give_back(const struct replica *r, uint8_t *memory, uint64_t bytes)
@@ -137,9 +140,7 @@ void replica_end(struct replica *r)
 void replica_forget(struct replica *r)
 {
 	replica_end(r);
-	for (unsigned i = 0; i < r->n_vms; i++)
-		for (unsigned v = 0; v < r->guests[i].config->n_vfs; v++)
-			r->vms[i].egress[v].held.n = 0;
+	replica_egress_forget(r);
 	r->valid = false;
 	r->epoch = 0;
 }
@@ -286,18 +287,10 @@ static int take_snapshot(struct replica *r, unsigned i, struct wire_in *in, stru
 static int take_held(struct replica *r, unsigned i, struct wire_in *in, struct nic_error *err)
 {
 	unsigned v = get_u16(in);
-	size_t n = get_left(in);
-	struct held_bytes *next;
 
 	if (in->failed || v >= r->guests[i].config->n_vfs)
 		return fail(err, "held", "held frames of a VF that the VM does not have");
-	next = &r->vms[i].egress[v].next;
-	if (n > HELD_MESSAGE_MAX - next->n)
-		return fail(err, "held", "more held frames than a checkpoint may have");
-	if (held_append(next, in->p, n))
-		return nic_fail(err, RENIC_E_RESOURCES, "held", "no memory for held frames");
-	r->held_bytes += n;
-	return 0;
+	return replica_egress_take(r, i, v, in->p, get_left(in), err);
 }
 
 int replica_take(struct replica *r, const struct frame *frame, struct nic_error *err)
@@ -356,62 +349,6 @@ static void apply_pages(struct replica *r, unsigned i)
 	empty_shadow(r, i);
 }
 
-/* ---- held frames ---- */
-
-static uint64_t oldest_of(const struct held_bytes *message)
-{
-	struct wire_in in = wire_over(message->bytes, message->n);
-
-	return get_u64(&in);
-}
-
-/* Are the VF's held frames whole, and none of an epoch that is not sealed? None may have come. */
-static bool egress_fits(const struct replica_egress *egress, uint64_t epoch)
-{
-	const struct held_bytes *next = &egress->next;
-
-	if (!next->n)
-		return true;
-	return next->n >= HELD_OLDEST_BYTES && next->n - HELD_OLDEST_BYTES <= HELD_MAX / 2 &&
-	       held_check(next->bytes + HELD_OLDEST_BYTES, next->n - HELD_OLDEST_BYTES, 1, epoch);
-}
-
-/* What came joins what has not left yet. Frames are of use to this session's epochs only. */
-static int join_egress(struct replica *r, struct replica_egress *egress)
-{
-	if (!egress->next.n || !r->valid || r->session != r->next_session)
-		egress->held.n = 0;
-	if (!egress->next.n)
-		return 0;
-	held_trim(&egress->held, oldest_of(&egress->next), UINT64_MAX);
-	return held_append(&egress->held, egress->next.bytes + HELD_OLDEST_BYTES,
-		egress->next.n - HELD_OLDEST_BYTES);
-}
-
-/* Frames of a checkpoint that is not held are nobody's. */
-static void unjoin_egress(struct replica *r)
-{
-	for (unsigned i = 0; i < r->n_vms; i++)
-		for (unsigned v = 0; v < r->guests[i].config->n_vfs; v++)
-			held_trim(&r->vms[i].egress[v].held, 0, r->epoch);
-}
-
-static int take_egress(struct replica *r, uint64_t epoch, struct nic_error *err)
-{
-	for (unsigned i = 0; i < r->n_vms; i++)
-		for (unsigned v = 0; v < r->guests[i].config->n_vfs; v++)
-			if (!egress_fits(&r->vms[i].egress[v], epoch))
-				return fail(err, "held", "held frames that are none");
-	for (unsigned i = 0; i < r->n_vms; i++)
-		for (unsigned v = 0; v < r->guests[i].config->n_vfs; v++)
-			if (join_egress(r, &r->vms[i].egress[v])) {
-				unjoin_egress(r);
-				return nic_fail(err, RENIC_E_RESOURCES, "held",
-					"no memory for held frames");
-			}
-	return 0;
-}
-
 /* Does END say what came, and does it come next? */
 static int check_end(const struct replica *r, const struct msg_end *end, struct nic_error *err)
 {
@@ -467,7 +404,7 @@ int replica_commit(struct replica *r, const struct frame *frame, struct nic_erro
 	if (!rc)
 		rc = check_end(r, &end, err);
 	if (!rc)
-		rc = take_egress(r, end.epoch, err);
+		rc = replica_egress_join(r, end.epoch, err);
 	if (!rc)
 		rc = apply(r, &end, err);
 	if (rc)

@@ -28,6 +28,7 @@ struct replica_vf {
  * those up to the held one. */
 struct replica_egress {
 	struct held_bytes next, held;
+	uint64_t left_out_bytes; /* of the next message, all its records: there was no room */
 };
 
 struct replica_vm {
@@ -51,6 +52,8 @@ struct replica {
 	uint64_t pages, snapshots, blob_bytes, held_bytes; /* came since the last END */
 	uint64_t pages_total;
 	uint64_t large_blobs_max_bytes; /* of all VMs, where one's is over REMUS_BLOB_MAX_BYTES */
+	uint64_t egress_max_bytes;	/* held frames of all VFs */
+	uint64_t left_out_bytes; /* of held frames: the held checkpoint's, there was no room */
 	struct replica_vm vms[STREAM_VMS_MAX];
 	/* What may take long calls it each time that some of it is done; NULL: nobody cares. */
 	void (*progress)(void *arg);
@@ -77,5 +80,17 @@ int replica_check(const struct replica *r, const struct frame *frame, struct nic
 
 /* An END frame: the checkpoint is whole, and held from now on. What was held is held no more. */
 int replica_commit(struct replica *r, const struct frame *frame, struct nic_error *err);
+
+/* ---- replica_egress.c ---- */
+
+/* A piece of a VF's message of held frames. 0 or a negative code with *err. */
+int replica_egress_take(struct replica *r, unsigned vm, unsigned v, const uint8_t *bytes, size_t n,
+	struct nic_error *err);
+/* The checkpoint is whole: what came is held with it. RENIC_E_PARSE: it is none, nothing changed.
+ */
+int replica_egress_join(struct replica *r, uint64_t epoch, struct nic_error *err);
+/* What came is nobody's; what is held is held no more. */
+void replica_egress_end(struct replica *r);
+void replica_egress_forget(struct replica *r);
 
 #endif

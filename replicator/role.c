@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Between the role and its control socket; see role.h. */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "event.h"
 #include "role.h"
 
 int role_init(struct role *role)
@@ -72,6 +74,21 @@ void role_wait(struct role *role, int more_fd, int64_t deadline_ns)
 		role->command = ROLE_QUIT;
 		pthread_mutex_unlock(&role->lock);
 	}
+}
+
+void role_left_out(struct role *role, uint64_t bytes, const char *more_than)
+{
+	bool tell = bytes && !role->leaving_out;
+
+	role->leaving_out = bytes > 0;
+	pthread_mutex_lock(&role->lock);
+	role->status.stats.held_left_out_bytes += bytes;
+	pthread_mutex_unlock(&role->lock);
+	if (tell)
+		event_post("held",
+			"%" PRIu64 " bytes of held frames are left out, more than can %s: "
+			"after a failover nobody sends these",
+			bytes, more_than);
 }
 
 void role_look(struct role *role, struct role_status *status)

@@ -30,6 +30,7 @@ struct role_vm {
 /* Of this run. Histograms: one value a checkpoint. */
 struct role_stats {
 	uint64_t checkpoints, aborted, overflowed, kept_open, reconnects;
+	uint64_t held_left_out_bytes;
 	struct histogram pause_us, pages, bytes, ack_us, held_pkts;
 	struct histogram pause_vm_us, begin_us, state_us, scan_us, copy_us, resume_us;
 	uint64_t bytes_sent, bytes_received;
@@ -56,6 +57,7 @@ struct role {
 	int quit_fd; /* signalfd, or -1 */
 	pthread_mutex_t lock;
 	enum role_command command;
+	bool leaving_out; /* the last checkpoint had to do without held frames */
 	struct role_status status;
 };
 
@@ -66,6 +68,10 @@ void role_fini(struct role *role);
 bool role_post(struct role *role, enum role_command command);
 /* From the role's: the command that waits, if any. */
 enum role_command role_take(struct role *role);
+
+/* A checkpoint was taken without so many bytes of held frames, or, 0, with all of them. Counted,
+ * and the first of a run told: what "more than can ..." is. The role's thread. */
+void role_left_out(struct role *role, uint64_t bytes, const char *more_than);
 
 /* Wait for the wake descriptor, for a signal (it becomes ROLE_QUIT), or until deadline_ns. */
 void role_wait(struct role *role, int more_fd, int64_t deadline_ns);

@@ -226,6 +226,7 @@ static int on_end(struct standby *s, const struct frame *f, struct nic_error *er
 		return rc;
 	ack = (struct msg_ack){.term = s->replica.term, .epoch = s->replica.epoch};
 	standby_go(s, SE_HELD, "a whole checkpoint is held");
+	role_left_out(s->role, s->replica.left_out_bytes, "be kept here");
 	pthread_mutex_lock(&s->role->lock);
 	s->role->status.stats.checkpoints++;
 	pthread_mutex_unlock(&s->role->lock);

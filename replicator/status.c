@@ -42,6 +42,8 @@ static const struct {
 		offsetof(struct role_stats, overflowed)},
 	{"kept_open", "ticks without a checkpoint: too many not acknowledged",
 		offsetof(struct role_stats, kept_open)},
+	{"held_left_out_bytes", "of held frames that did not go along: there was no room",
+		offsetof(struct role_stats, held_left_out_bytes)},
 	{"reconnects", "connections after the first", offsetof(struct role_stats, reconnects)},
 	{"bytes_sent", "bytes sent to the standby", offsetof(struct role_stats, bytes_sent)},
 	{"bytes_received", "bytes received from the primary",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Held frames on their way to the backup: the codec, and what a standby keeps of them. */
+/* Held frames on their way to the backup: how they are read out of renicd's log, the codec, and
+ * what a standby keeps of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -219,8 +220,208 @@ static void what_is_no_record_is_refused_and_changes_nothing(void **state)
 	refuse(&m);
 }
 
+/* ---- no room at the standby ---- */
+
+static void frames_without_room_are_left_out_and_the_checkpoint_is_held(void **state)
+{
+	struct message m;
+
+	for (size_t piece = 1; piece < 200; piece += 60) {
+		uint64_t epoch = replica->epoch;
+
+		replica->egress_max_bytes = HELD_OLDEST_BYTES + 200;
+		put_oldest(&m, epoch + 1);
+		put_record(&m, epoch + 1, 60, 0);
+		assert_int_equal(play(epoch + 1, &m, piece), 0);
+		assert_int_equal(replica->left_out_bytes, 0);
+		put_oldest(&m, epoch + 1);
+		put_record(&m, epoch + 2, 60, 0);
+		put_record(&m, epoch + 2, 60, 0);
+		assert_int_equal(play(epoch + 2, &m, piece), 0);
+		assert_int_equal(replica->epoch, epoch + 2);
+		assert_int_equal(replica->left_out_bytes, m.n - HELD_OLDEST_BYTES);
+		assert_null(strchr(kept(), ' ')); /* the first one, whole */
+		put_oldest(&m, epoch + 3);	  /* all of them have left */
+		assert_int_equal(play(epoch + 3, &m, piece), 0);
+		assert_int_equal(replica->left_out_bytes, 0);
+		put_oldest(&m, epoch + 4);
+		put_record(&m, epoch + 4, 60, 0);
+		put_record(&m, epoch + 4, 60, 0);
+		assert_int_equal(play(epoch + 4, &m, piece), 0);
+		assert_int_equal(replica->left_out_bytes, 0);
+		assert_non_null(strchr(kept(), ' '));
+		put_oldest(&m, epoch + 5);
+		assert_int_equal(play(epoch + 5, &m, piece), 0);
+	}
+}
+
+static void what_is_given_up_takes_no_room(void **state)
+{
+	struct message m;
+
+	replica->egress_max_bytes = 100;
+	put_oldest(&m, 1);
+	put_record(&m, 1, 300, 0);
+	tape_held(tape, m.bytes, m.n);
+	tape_abort(tape);
+	put_oldest(&m, 1);
+	put_record(&m, 1, 20, 0);
+	assert_int_equal(play(1, &m, 4096), 0);
+	assert_int_equal(replica->left_out_bytes, 0);
+	assert_string_equal(kept(), "1");
+}
+
+/* ---- out of renicd's log ---- */
+
+enum { EXTENT = 2 << 20, EXTENTS_MAX = 40, FRAME = 65000, RECORD = 16 + FRAME };
+
+/* renicd, which holds these extents; each time that it is asked one more of `leaving` has left. */
+static struct {
+	struct daemon_extent extents[EXTENTS_MAX];
+	size_t n, gone, leaving;
+	uint8_t *file;
+	size_t used;
+	unsigned looks;
+} renicd;
+
+int __wrap_daemon_log_look(struct daemon *d, const char *vf, struct nic_error *e);
+
+int __wrap_daemon_log_look(struct daemon *d, const char *vf, struct nic_error *e)
+{
+	size_t n = renicd.n - renicd.gone;
+
+	free(d->log.extents);
+	d->log = (struct daemon_log){.file = renicd.file, .n_extents = n};
+	d->log.extents = calloc(n + 1, sizeof(*d->log.extents));
+	memcpy(d->log.extents, renicd.extents + renicd.gone, n * sizeof(*d->log.extents));
+	if (renicd.gone < renicd.leaving)
+		renicd.gone++;
+	renicd.looks++;
+	return 0;
+}
+
+/* An extent of n records of that epoch, frames of `len` bytes. */
+static void hold(uint16_t queue, uint64_t epoch, unsigned n, uint32_t len)
+{
+	struct daemon_extent *e = &renicd.extents[renicd.n++];
+	uint64_t bytes = ((uint64_t)len + 16 + 15) / 16 * 16;
+
+	assert_true(n * bytes <= EXTENT && renicd.used + EXTENT <= EXTENT * EXTENTS_MAX);
+	*e = (struct daemon_extent){queue, renicd.used, renicd.used, n * bytes};
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *at = renicd.file + renicd.used + i * bytes;
+		struct wire_out w = {.p = at, .end = at + bytes};
+
+		put_u32(&w, len);
+		put_u32(&w, 0);
+		put_u64(&w, epoch);
+	}
+	renicd.used += EXTENT;
+}
+
+static int setup_renicd(void **state)
+{
+	memset(&renicd, 0, sizeof(renicd));
+	renicd.file = calloc(EXTENTS_MAX, EXTENT);
+	return renicd.file ? 0 : -1;
+}
+
+static int teardown_renicd(void **state)
+{
+	free(renicd.file);
+	return 0;
+}
+
+/* "3: 4/2 4/0": the oldest epoch, and the epoch and queue of each record of the message. */
+static const char *look(uint64_t first, uint64_t last, size_t max_bytes, uint64_t *left_out_bytes)
+{
+	struct held_bytes message = {0};
+	struct held_record record;
+	struct daemon d = {0};
+	struct wire_in in;
+	static char text[8192];
+
+	assert_int_equal(
+		held_read(&d, "v", first, last, max_bytes, &message, left_out_bytes, &err), 0);
+	assert_true(message.n <= max_bytes);
+	in = wire_over(message.bytes, message.n);
+	snprintf(text, sizeof(text), "%u:", (unsigned)get_u64(&in));
+	while (held_next(&in, &record))
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %u/%u",
+			(unsigned)record.epoch, record.queue);
+	assert_false(in.failed);
+	held_free(&message);
+	free(d.log.extents);
+	return text;
+}
+
+static void sealed_frames_of_all_queues_are_read(void **state)
+{
+	uint64_t left_out;
+
+	hold(0, 3, 1, 60);
+	hold(0, 4, 2, 1514);
+	hold(0, 5, 1, 60); /* open */
+	hold(1, 4, 1, 61);
+	assert_string_equal(look(4, 4, 1 << 20, &left_out), "3: 4/0 4/0 4/1");
+	assert_int_equal(left_out, 0);
+	assert_string_equal(look(5, 5, 1 << 20, &left_out), "3: 5/0");
+	renicd.n = 0;
+	assert_string_equal(look(6, 6, 1 << 20, &left_out), "7:");
+}
+
+/* Its bytes may be others' by now. */
+static void what_leaves_meanwhile_is_not_read(void **state)
+{
+	uint64_t left_out;
+
+	hold(0, 3, 1, 60);
+	hold(0, 4, 1, 60);
+	renicd.leaving = 1;
+	assert_string_equal(look(1, 4, 1 << 20, &left_out), "4: 4/0");
+}
+
+static void what_does_not_fit_a_message_is_left_out_and_counted(void **state)
+{
+	uint64_t left_out;
+
+	hold(0, 2, 2, 60);
+	hold(0, 3, 2, 60);
+	hold(1, 1, 1, 60);
+	assert_string_equal(look(1, 3, 8 + 3 * 78, &left_out), "1: 2/0 2/0 3/0");
+	assert_int_equal(left_out, 2 * 76);
+	assert_string_equal(look(1, 3, 8 + 3 * 78 - 1, &left_out), "1: 2/0 2/0");
+	assert_int_equal(left_out, 3 * 76);
+	assert_string_equal(look(1, 3, 8, &left_out), "1:");
+	assert_int_equal(left_out, 5 * 76);
+	/* Nothing goes that is newer than what does not. */
+	hold(2, 3, 1, 600);
+	hold(2, 3, 1, 60);
+	assert_string_equal(look(3, 3, 8 + 4 * 78, &left_out), "1: 3/0 3/0");
+	assert_int_equal(left_out, 616 + 76);
+}
+
+/* It is copied in parts, and asked after each what has left. */
+static void a_large_log_is_read_in_parts(void **state)
+{
+	uint64_t left_out;
+	const char *text;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < EXTENTS_MAX; i++)
+		hold(0, i + 1, EXTENT / RECORD, FRAME);
+	text = look(1, EXTENTS_MAX, EXTENT * EXTENTS_MAX, &left_out);
+	assert_int_equal(left_out, 0);
+	assert_int_equal(strncmp(text, "1: 1/0 ", 7), 0);
+	for (const char *c = text; (c = strchr(c, '/')); c++)
+		n++;
+	assert_int_equal(n, EXTENTS_MAX * (EXTENT / RECORD));
+	assert_true(renicd.looks > 2);
+}
+
 int main(void)
 {
+#define RENICD_TEST(f) cmocka_unit_test_setup_teardown(f, setup_renicd, teardown_renicd)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(frames_are_kept_until_the_primary_says_that_their_epoch_left),
@@ -229,6 +430,12 @@ int main(void)
 		TEST(frames_of_a_checkpoint_that_is_not_whole_are_nobodys),
 		TEST(another_session_begins_with_nothing),
 		TEST(what_is_no_record_is_refused_and_changes_nothing),
+		TEST(frames_without_room_are_left_out_and_the_checkpoint_is_held),
+		TEST(what_is_given_up_takes_no_room),
+		RENICD_TEST(sealed_frames_of_all_queues_are_read),
+		RENICD_TEST(what_leaves_meanwhile_is_not_read),
+		RENICD_TEST(what_does_not_fit_a_message_is_left_out_and_counted),
+		RENICD_TEST(a_large_log_is_read_in_parts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
