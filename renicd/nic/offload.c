@@ -64,7 +64,9 @@ enum drop_reason offload_from_guest(
 		return DROP_BAD_OFFLOAD;
 	if (!tso || m->pkt_len <= offload_headers(m) + segment)
 		return DROP_REASONS;
-	if (segment < OFFLOAD_SEGMENT_MIN)
+	/* TCP has one peer: cut for every VF, a frame for all of them would be a flood. */
+	if (segment < OFFLOAD_SEGMENT_MIN ||
+		rte_is_multicast_ether_addr(rte_pktmbuf_mtod(m, const struct rte_ether_addr *)))
 		return DROP_BAD_OFFLOAD;
 	if (m->pkt_len > OFFLOAD_FRAME_MAX || offload_headers(m) + segment > max_frame_bytes)
 		return DROP_OVERSIZE;

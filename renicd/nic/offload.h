@@ -51,9 +51,9 @@ static inline uint32_t offload_frame_bytes(const struct rte_mbuf *m)
 /*
  * What a guest asks for, as librte_vhost says it (RX flags: checksum not there, LRO), as a request
  * of ours. Its headers are looked at anew: what is no TCP or UDP, has them cut or too long, or
- * segments out of range is DROP_BAD_OFFLOAD or DROP_OVERSIZE; else DROP_REASONS. Segments may be
- * asked for over the IP versions in `may_segment` alone, whatever librte_vhost lets through: who
- * makes room for a burst relies on it.
+ * segments out of range or for a group address is DROP_BAD_OFFLOAD or DROP_OVERSIZE; else
+ * DROP_REASONS. Segments may be asked for over the IP versions in `may_segment` alone, whatever
+ * librte_vhost lets through: who makes room for a burst relies on it.
  */
 enum drop_reason offload_from_guest(
 	struct rte_mbuf *m, uint32_t max_frame_bytes, uint8_t may_segment);

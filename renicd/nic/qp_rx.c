@@ -141,6 +141,10 @@ static void rx_fulfilled(struct vf_qp *qp, struct rte_mbuf *m)
 	uint32_t first = 0, total;
 	uint16_t n;
 
+	if (unlikely(!qp->running && !qp->paused)) {
+		qp_drop(qp, m, DROP_NO_FRONTEND); /* one frame, not its segments */
+		return;
+	}
 	if (!offload_is_tso(m)) {
 		if (nic_make_writable(&m)) {
 			offload_checksum(m);

@@ -98,6 +98,11 @@ static void requests_that_headers_do_not_allow_are_told(void **state)
 	rte_pktmbuf_mtod(m, uint8_t *)[23] = 1; /* ICMP */
 	assert_int_equal(ask(m, 1400), DROP_BAD_OFFLOAD);
 	rte_pktmbuf_free(m);
+	m = offload_frame(pool, 4, IPPROTO_TCP, 0, 4000);
+	rte_pktmbuf_mtod(m, uint8_t *)[0] = 1; /* to a group */
+	assert_int_equal(ask(m, 1400), DROP_BAD_OFFLOAD);
+	assert_int_equal(ask(m, 0), DROP_REASONS);
+	rte_pktmbuf_free(m);
 	m = offload_frame(pool, 6, IPPROTO_TCP, 0, 4000);
 	rte_pktmbuf_mtod(m, uint8_t *)[14 + 40 + 12] = 0x10; /* a TCP header of 4 bytes */
 	assert_int_equal(ask(m, 1400), DROP_BAD_OFFLOAD);
