@@ -77,6 +77,22 @@ enum drop_reason offload_from_guest(
 
 /* ---- checksums ---- */
 
+/* What TCP or UDP has of the frame, as its IP header says: a short frame may be padded. Where that
+ * cannot be, all that is left. */
+static uint32_t l4_bytes(const struct rte_mbuf *m)
+{
+	const uint8_t *l3 = rte_pktmbuf_mtod_offset(m, const uint8_t *, m->l2_len);
+	uint32_t left = m->pkt_len - m->l2_len - m->l3_len, bytes;
+
+	if (m->ol_flags & RTE_MBUF_F_TX_IPV4)
+		bytes = rte_be_to_cpu_16(((const struct rte_ipv4_hdr *)l3)->total_length);
+	else
+		bytes = rte_be_to_cpu_16(((const struct rte_ipv6_hdr *)l3)->payload_len) +
+			(uint32_t)sizeof(struct rte_ipv6_hdr);
+	bytes -= m->l3_len; /* less than nothing is more than is left */
+	return bytes >= m->l4_len && bytes <= left ? bytes : left;
+}
+
 /* Of the pseudo-header (RFC 793, RFC 8200 section 8.1), whatever headers lie between. */
 static uint16_t pseudo_sum(const struct rte_mbuf *m, uint32_t l4_bytes)
 {
@@ -111,13 +127,13 @@ static uint16_t *checksum_field(struct rte_mbuf *m)
 
 void offload_checksum(struct rte_mbuf *m)
 {
-	uint32_t l4 = (uint32_t)m->l2_len + m->l3_len;
+	uint32_t l4 = (uint32_t)m->l2_len + m->l3_len, bytes = l4_bytes(m);
 	uint16_t *field = checksum_field(m), raw = 0;
 	uint32_t sum;
 
 	*field = 0;
-	if (rte_raw_cksum_mbuf(m, l4, m->pkt_len - l4, &raw) == 0) {
-		sum = (uint32_t)raw + pseudo_sum(m, m->pkt_len - l4);
+	if (rte_raw_cksum_mbuf(m, l4, bytes, &raw) == 0) {
+		sum = (uint32_t)raw + pseudo_sum(m, bytes);
 		sum = (sum & 0xffff) + (sum >> 16);
 		*field = (uint16_t)~sum;
 		if (is_udp(m) && !*field)
@@ -151,7 +167,7 @@ static void fill_ipv4_checksum(struct rte_mbuf *m)
 
 void offload_ask_again(struct rte_mbuf *m)
 {
-	*checksum_field(m) = pseudo_sum(m, m->pkt_len - m->l2_len - m->l3_len);
+	*checksum_field(m) = pseudo_sum(m, l4_bytes(m));
 	if (offload_is_tso(m) && (m->ol_flags & RTE_MBUF_F_TX_IPV4))
 		fill_ipv4_checksum(m);
 	m->ol_flags &= ~RTE_MBUF_F_TX_IP_CKSUM;

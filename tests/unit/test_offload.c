@@ -85,6 +85,34 @@ static void a_checksum_is_filled_in(void **state)
 				}
 }
 
+/* The least frame of Ethernet has 60 bytes, and no padding belongs to what is in it. */
+static void a_padded_frame_gets_the_checksum_of_what_is_in_it(void **state)
+{
+	static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP};
+
+	for (int version = 4; version <= 6; version += 2)
+		for (size_t p = 0; p < 2; p++)
+			for (uint32_t payload = 0; payload < 18; payload++)
+				for (uint32_t pad = 1; pad < 40; pad += 5) {
+					struct rte_mbuf *m =
+						offload_frame(pool, version, protos[p], 0, payload);
+					uint8_t *l3 = rte_pktmbuf_mtod_offset(m, uint8_t *, 14);
+
+					memset(rte_pktmbuf_append(m, (uint16_t)pad), 0x5a, pad);
+					assert_int_equal(ask(m, 0), DROP_REASONS);
+					offload_checksum(m);
+					if (version == 4)
+						assert_int_equal(rte_ipv4_udptcp_cksum_verify(
+									 (void *)l3, l3 + 20),
+							0);
+					else
+						assert_int_equal(rte_ipv6_udptcp_cksum_verify(
+									 (void *)l3, l3 + 40),
+							0);
+					rte_pktmbuf_free(m);
+				}
+}
+
 static void requests_that_headers_do_not_allow_are_told(void **state)
 {
 	struct rte_mbuf *m;
@@ -157,6 +185,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_long_frame_becomes_segments_that_any_receiver_takes),
 		cmocka_unit_test(a_checksum_is_filled_in),
+		cmocka_unit_test(a_padded_frame_gets_the_checksum_of_what_is_in_it),
 		cmocka_unit_test(requests_that_headers_do_not_allow_are_told),
 		cmocka_unit_test(a_frame_of_one_segment_needs_a_checksum_alone),
 		cmocka_unit_test(any_bytes_are_survived),
