@@ -54,9 +54,11 @@ static void copy_bytes(uint8_t *to, const struct rte_mbuf *m, uint32_t from, uin
 /* The first len bytes of the frame as it would be with the tag that is held beside it. */
 static void copy_tagged(uint8_t *to, const struct rte_mbuf *m, uint32_t len)
 {
+	bool is_ad = m->ol_flags & RTE_MBUF_F_TX_QINQ; /* BESIDE_8021AD */
 	struct {
 		uint16_t proto, tci;
-	} tag = {RTE_BE16(RTE_ETHER_TYPE_VLAN), rte_cpu_to_be_16(m->vlan_tci)};
+	} tag = {is_ad ? RTE_BE16(RTE_ETHER_TYPE_QINQ) : RTE_BE16(RTE_ETHER_TYPE_VLAN),
+		rte_cpu_to_be_16(m->vlan_tci)};
 	const uint32_t macs = 2 * RTE_ETHER_ADDR_LEN;
 
 	copy_bytes(to, m, 0, RTE_MIN(len, macs));

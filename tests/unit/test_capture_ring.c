@@ -160,6 +160,32 @@ static void a_held_tag_is_put_into_the_bytes(void **state)
 	capture_ring_fini(&ring);
 }
 
+static void a_held_tag_is_shown_as_what_it_is(void **state)
+{
+	static const struct {
+		uint64_t flags;
+		uint8_t proto[2];
+	} rows[] = {
+		{RTE_MBUF_F_TX_VLAN, {0x81, 0x00}},
+		{RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_QINQ, {0x88, 0xa8}},
+	};
+	static uint8_t bytes[64];
+	const struct capture_record like = {0}, *record;
+	struct capture_ring ring;
+	struct rte_mbuf m;
+
+	assert_int_equal(capture_ring_init(&ring), 0);
+	for (size_t r = 0; r < RTE_DIM(rows); r++) {
+		frame_of(&m, bytes, 64, 1)->ol_flags = rows[r].flags;
+		assert_true(capture_ring_write(&ring, &m, SNAPLEN, &like));
+		capture_ring_publish(&ring, ring.written);
+		record = capture_ring_peek(&ring);
+		assert_memory_equal((const uint8_t *)(record + 1) + 12, rows[r].proto, 2);
+		capture_ring_drop(&ring, record);
+	}
+	capture_ring_fini(&ring);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +193,7 @@ int main(void)
 		cmocka_unit_test(what_finds_no_room_is_counted_and_harms_nothing),
 		cmocka_unit_test(what_is_not_published_is_forgotten),
 		cmocka_unit_test(a_held_tag_is_put_into_the_bytes),
+		cmocka_unit_test(a_held_tag_is_shown_as_what_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
