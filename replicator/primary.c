@@ -7,7 +7,6 @@
 #include "clock.h"
 #include "event.h"
 #include "hurry.h"
-#include "pace.h"
 #include "primary.h"
 
 enum {
@@ -62,7 +61,7 @@ static void copy_some(struct primary *p)
 
 	if (primary_copy_some(p, &rc, &err)) {
 		p->copying = false;
-		p->next_tick_ns = now_ns();
+		pace_begin(&p->pace, now_ns());
 	}
 	if (rc)
 		primary_checkpoint_failed(p, rc, &err);
@@ -86,8 +85,7 @@ static void tick(struct primary *p)
 	}
 	if (rc)
 		primary_checkpoint_failed(p, rc, &err);
-	p->next_tick_ns = pace_next(
-		p->next_tick_ns, p->config->interval_us * NS_PER_US, now_ns(), p->paused_ns);
+	pace_next(&p->pace, p->config->interval_us * NS_PER_US, now_ns(), p->paused_ns);
 }
 
 static void check_vms(struct primary *p)
@@ -229,7 +227,7 @@ static void act(struct primary *p)
 		primary_go_on_fencing(p);
 	if (!p->up || p->daemon_lost_ns || (p->state != P_SYNCING && p->state != P_PROTECTED))
 		return;
-	if (now >= p->next_tick_ns)
+	if (now >= p->pace.next_ns)
 		tick(p);
 	if (p->copying)
 		copy_some(p);
@@ -243,8 +241,8 @@ static int64_t next_deadline(const struct primary *p)
 		return now_ns() + NS_PER_MS / 2;
 	if (p->daemon_lost_ns)
 		return in_ms(DAEMON_RETRY_MS);
-	if (p->up && p->next_tick_ns < deadline)
-		return p->next_tick_ns;
+	if (p->up && p->pace.next_ns < deadline)
+		return p->pace.next_ns;
 	return deadline;
 }
 

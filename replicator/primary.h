@@ -20,6 +20,7 @@
 #include "guest.h"
 #include "held.h"
 #include "link.h"
+#include "pace.h"
 #include "role.h"
 #include "staging.h"
 
@@ -68,7 +69,8 @@ struct primary {
 	unsigned copy_round;
 	uint64_t copy_left; /* pages, at the beginning of the round */
 	uint64_t copy_done; /* of them */
-	int64_t next_tick_ns, next_check_ns, retry_ns, deadline_ns;
+	struct pace pace;
+	int64_t next_check_ns, retry_ns, deadline_ns;
 	int64_t paused_ns;	/* how long the VMs were for the last checkpoint */
 	int64_t daemon_lost_ns; /* 0: renicd is there */
 	bool quit;

@@ -86,7 +86,7 @@ static void switch_failed(struct primary *p, const char *why)
 		primary_vm_lost(p, err.message);
 	else
 		primary_go(p, PE_BACK, why);
-	p->next_tick_ns = now_ns();
+	pace_begin(&p->pace, now_ns());
 }
 
 void primary_begin_switch(struct primary *p)

@@ -87,7 +87,7 @@ static void on_up(struct primary *p)
 
 	p->up = true;
 	p->generation = p->view.generation;
-	p->next_tick_ns = now_ns();
+	pace_begin(&p->pace, now_ns());
 	if (p->state == P_FENCING) {
 		link_drop(p->link); /* the fence command decides; it may come again */
 		return;
