@@ -10,6 +10,7 @@
 
 #include "bpf_mend.h"
 #include "filter.h"
+#include "filter_words.h"
 #include "learn.h"
 #include "mac_table.h"
 #include "offload.h"
@@ -185,6 +186,7 @@ int filter_compile(const char *expression, const char *field, uint64_t (**fn)(vo
 	struct rte_bpf **bpf, struct nic_error *err)
 {
 	struct bpf_program cbpf;
+	char word[64];
 	pcap_t *pcap;
 	int rc;
 
@@ -192,6 +194,16 @@ int filter_compile(const char *expression, const char *field, uint64_t (**fn)(vo
 	*bpf = NULL;
 	if (!expression[0])
 		return 0;
+	if (!filter_words_are_known(expression, word, sizeof(word))) {
+		nic_fail_value(err, field, expression, "a pcap-filter expression without names");
+		if (err)
+			snprintf(err->message, sizeof(err->message),
+				"%s: \"%s\" is no word of pcap-filter, no number and no address; "
+				"names "
+				"are not looked up",
+				field, word);
+		return RENIC_E_PARAMS;
+	}
 	pcap = pcap_open_dead(DLT_EN10MB, UINT16_MAX);
 	if (!pcap)
 		return nic_fail(err, RENIC_E_RESOURCES, field, "libpcap: no memory");

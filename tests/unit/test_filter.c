@@ -510,6 +510,7 @@ static void a_bad_expression_names_the_field_and_what_was_given(void **state)
 		"link[0] = ",
 		"gateway 0.0.0.0",
 		"udp port 53 and %s%n",
+		"host localhost",
 	};
 
 	for (size_t i = 0; i < RTE_DIM(bad); i++) {
