@@ -127,6 +127,17 @@ static void a_silent_replicator_is_lost_and_frames_are_released(void **state)
 	assert_string_equal(group_of("g").replicator, "none");
 }
 
+/* What it said meanwhile has not been read yet. */
+static void time_in_which_the_daemon_was_busy_is_not_its_silence(void **state)
+{
+	group_with_replicator(REPLICATOR_RELEASE, 200);
+	assert_int_equal(events_of(EVENT_REPLICATOR_LOST), 0);
+	usleep(300000);
+	assert_int_equal(events_of(EVENT_REPLICATOR_LOST), 0);
+	assert_string_equal(group_of("g").replicator, "connected");
+	tick_until_lost();
+}
+
 static void a_replicator_that_speaks_is_not_lost(void **state)
 {
 	group_with_replicator(REPLICATOR_RELEASE, 60000);
@@ -146,6 +157,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(a_lost_replicators_checkpoint_can_be_resumed_by_another),
 		DEVICE_TEST(a_silent_replicator_is_lost_and_frames_stay_held),
 		DEVICE_TEST(a_silent_replicator_is_lost_and_frames_are_released),
+		DEVICE_TEST(time_in_which_the_daemon_was_busy_is_not_its_silence),
 		DEVICE_TEST(a_replicator_that_speaks_is_not_lost),
 	};
 	int failed;
