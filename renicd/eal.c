@@ -20,7 +20,7 @@
 #include "eal.h"
 #include "sched_attributes.h"
 
-enum { ARGS_MAX = 64, ARG_SIZE = 1024, CONTROL_NICE = -10, CONTROL_SLICE_NS = 100000 };
+enum { ARGS_MAX = 128, ARG_SIZE = 8192, CONTROL_NICE = -10, CONTROL_SLICE_NS = 100000 };
 
 struct args {
 	int n;
@@ -74,18 +74,25 @@ static cpu_set_t cpus_for_control(const struct eal_params *params, const cpu_set
 	return CPU_COUNT(&cpus) ? cpus : *allowed;
 }
 
-/* "0@(0,2),1@1,2@3": lcore 0 on the CPUs for control, the data lcores on theirs. */
+/* "0@(0-1,4),1@2,2@3": lcore 0 on the CPUs for control, the data lcores on theirs. */
 static void add_lcores(struct args *args, const struct eal_params *params, const cpu_set_t *control)
 {
 	char text[ARG_SIZE] = "0@(";
 	size_t at = strlen(text);
 
-	for (int cpu = 0; cpu < CPU_SETSIZE && at < sizeof(text) - 8; cpu++)
-		if (CPU_ISSET(cpu, control))
-			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%d",
-				text[at - 1] == '(' ? "" : ",", cpu);
+	for (int cpu = 0, last; cpu < CPU_SETSIZE; cpu = last + 1) {
+		last = cpu;
+		if (!CPU_ISSET(cpu, control))
+			continue;
+		while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, control))
+			last++;
+		at += (size_t)snprintf(
+			text + at, sizeof(text) - at, "%s%d", text[at - 1] == '(' ? "" : ",", cpu);
+		if (last > cpu)
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "-%d", last);
+	}
 	at += (size_t)snprintf(text + at, sizeof(text) - at, ")");
-	for (unsigned i = 0; i < params->n_data_cpus && at < sizeof(text) - 16; i++)
+	for (unsigned i = 0; i < params->n_data_cpus; i++)
 		at += (size_t)snprintf(
 			text + at, sizeof(text) - at, ",%u@%u", i + 1, params->data_cpus[i]);
 	add(args, "--lcores=%s", text);
