@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,8 +47,9 @@ struct copy {
 static struct {
 	struct journal_header *header;
 	uint8_t *map;
+	int fd; /* locked: nobody else's while we have it */
 	bool frozen;
-} journal;
+} journal = {.fd = -1};
 
 /* ---- layout ---- */
 
@@ -273,18 +275,30 @@ static bool is_blank(void)
 	return blank;
 }
 
+/* A second daemon in the run directory would take up what the first one holds. */
+static int open_locked(const char *path, struct nic_error *err)
+{
+	journal.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (journal.fd >= 0 && flock(journal.fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (journal.fd >= 0 && errno == EWOULDBLOCK)
+		return nic_fail(err, RENIC_E_EXISTS, "run_dir",
+			"%s: a running renicd works in this directory", path);
+	return nic_fail(err, RENIC_E_IO, "run_dir", "%s: %s", path, strerror(errno));
+}
+
 int journal_open(const char *path, enum journal_found *found, struct nic_error *err)
 {
-	int rc, fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	char boot_id[BOOT_ID_SIZE];
 	bool is_new = false;
+	int rc = open_locked(path, err);
 
-	if (fd < 0)
-		return nic_fail(err, RENIC_E_IO, "run_dir", "%s: %s", path, strerror(errno));
-	rc = map_file(fd, path, &is_new, err);
-	close(fd);
-	if (rc)
+	if (!rc)
+		rc = map_file(journal.fd, path, &is_new, err);
+	if (rc) {
+		journal_close();
 		return rc;
+	}
 	read_boot_id(boot_id);
 	*found = JOURNAL_NEW;
 	if (!is_new && !is_blank()) {
@@ -324,6 +338,9 @@ void journal_close(void)
 {
 	if (journal.map)
 		munmap(journal.map, kind_offset(KINDS));
+	if (journal.fd >= 0)
+		close(journal.fd);
 	journal.map = NULL;
 	journal.header = NULL;
+	journal.fd = -1;
 }

@@ -130,7 +130,8 @@ void vhost_port_set_conn_fd(struct vhost_port *p, int fd)
 	pthread_mutex_unlock(&p->base_lock);
 }
 
-/* A server's socket left by a daemon that was killed: remove it, but never a living one's. */
+/* A server's socket left by a daemon that was killed: remove it, but never a living one's. Only
+ * "refused" says that nobody has it: a listener may be slow, or one of another kind (unix(7)). */
 static int remove_stale_socket(const char *path, struct nic_error *err)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -141,13 +142,13 @@ static int remove_stale_socket(const char *path, struct nic_error *err)
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
 		return nic_fail(err, RENIC_E_EXISTS, "socket", "%s exists and is no socket", path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return nic_fail(err, RENIC_E_RESOURCES, "socket", "%s", strerror(errno));
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	rc = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
+	rc = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) ? errno : 0;
 	close(fd);
-	if (rc == 0)
+	if (rc != ECONNREFUSED)
 		return nic_fail(err, RENIC_E_EXISTS, "socket", "somebody listens on %s", path);
 	return unlink(path) < 0
 		       ? nic_fail(err, RENIC_E_IO, "socket", "%s: %s", path, strerror(errno))

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -10,7 +11,7 @@ from lib import frame
 from lib.case import case
 from lib.check import check, equal
 from lib.env import RENICD, mac_of
-from lib.rpc import Closed
+from lib.rpc import Closed, RpcError
 
 
 def mappings(pid):
@@ -60,6 +61,42 @@ def a_second_daemon_does_not_take_the_place_of_the_first(env):
     second.ended = True
     check(second.process.wait(15) > 0, "a second daemon on the same socket did not refuse")
     check(daemon.call("version")["pid"] == daemon.process.pid, "the first one still answers")
+
+
+@case
+def nor_does_one_with_a_socket_of_its_own_in_the_same_run_directory(env):
+    daemon = env.renicd_alone()
+    daemon.call("vf_create", name="vf1", role="server", socket=env.socket_of("vf1"))
+    second = env.renicd_unstarted(
+        name="second", control={"socket": os.path.join(env.directory, "second.sock")})
+    second.spawn()
+    second.ended = True
+    check(second.process.wait(15) > 0, "a second daemon in the same run directory did not refuse")
+    check("a running renicd works in this directory" in second.process.log(), "it does not say why")
+    daemon.kill()
+    equal([vf["name"] for vf in daemon.restart().call("vf_list")], ["vf1"], "VFs after a restart")
+
+
+@case
+def a_socket_that_is_somebodys_is_refused_and_left_alone(env):
+    """Also where that one accepts nobody, or is of another kind: none that waits stops the daemon."""
+    daemon = env.renicd_alone()
+    path = env.socket_of("vf1")
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
+        with socket.socket(socket.AF_UNIX, kind) as other:
+            other.bind(path)
+            if kind != socket.SOCK_DGRAM:
+                other.listen(0)
+            for _ in range(3):  # the first ones fill what may wait
+                try:
+                    daemon.call("vf_create", name="vf1", role="server", socket=path)
+                except RpcError as error:
+                    check(path in str(error), f"the socket is not named: {error}")
+                else:
+                    raise AssertionError(f"{path} was taken from a socket of {kind!r}")
+            check(os.path.exists(path), "the socket of another one was removed")
+        os.unlink(path)
+    equal(daemon.call("vf_list"), [], "VFs")
 
 
 @case
