@@ -2,8 +2,8 @@
 /*
  * One control connection: bytes in until a line is whole, bytes and descriptors out in order.
  * Nothing here blocks, waits or grows without bound: a peer that stalls costs its buffers, one
- * that sends too long a line is told and closed, one that does not read is given up when
- * CLIENT_OUTPUT_MAX bytes wait for it.
+ * that sends too long a line is told and closed, of one that does not read no further line is
+ * served, and it is given up when events fill CLIENT_OUTPUT_MAX bytes.
  *
  * `dead` is only a mark: the server frees dead clients between two rounds, so that a client may
  * be given up anywhere, in the midst of its own request too. Control thread only.
@@ -19,9 +19,10 @@
 #include "rpc.h"
 
 enum {
-	CLIENT_OUTPUT_MAX = JSONRPC_ANSWER_MAX, /* bytes that wait for a peer to read */
-	CLIENT_READER_REQUEST_MAX = 64 << 10,	/* a request of a peer that may only read */
-	CLIENT_FDS_MAX = 32,			/* descriptors that wait with them */
+	CLIENT_BEHIND = 64 << 10, /* more bytes than these wait: no further line is served */
+	CLIENT_OUTPUT_MAX = CLIENT_BEHIND + JSONRPC_ANSWER_MAX, /* that wait for a peer to read */
+	CLIENT_READER_REQUEST_MAX = 64 << 10, /* a request of a peer that may only read */
+	CLIENT_FDS_MAX = 32,		      /* descriptors that wait with them */
 };
 
 /* A descriptor that goes with the byte at `position` of all that was ever sent. */
@@ -74,6 +75,13 @@ void client_flush(struct client *c);
 static inline bool client_has_output(const struct client *c)
 {
 	return c->out_head < c->out_len;
+}
+
+/* So much waits for the peer to read that the next answer might not find room. */
+static inline bool client_is_behind(const struct client *c)
+{
+	return c->out_len - c->out_head > CLIENT_BEHIND ||
+	       c->n_fds + RPC_REPLY_FDS_MAX > CLIENT_FDS_MAX;
 }
 
 #endif

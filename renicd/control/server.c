@@ -266,9 +266,11 @@ static void refuse_length(struct control_server *s, struct client *c)
 	c->closing = true;
 }
 
+/* A line that is to be served now: not while answers wait. Their way out is an event that the
+ * loop hears, and their end makes it serve again. */
 static bool has_request(const struct client *c)
 {
-	return !c->dead && !c->closing && client_has_line(c);
+	return !c->dead && !c->closing && client_has_line(c) && !client_is_behind(c);
 }
 
 static void serve(struct control_server *s, struct client *c, int max)

@@ -119,26 +119,35 @@ void fixture_send_line(int fd, const char *text)
 	fixture_send(fd, "\n", 1);
 }
 
+/* What is there, up to a newline and not beyond; bytes, 0: the end. */
+static size_t read_some(int fd, char *to, size_t room)
+{
+	ssize_t n = recv(fd, to, room, MSG_PEEK);
+	const char *newline = n > 0 ? memchr(to, '\n', (size_t)n) : NULL;
+
+	if (n > 0)
+		n = recv(fd, to, newline ? (size_t)(newline - to) + 1 : (size_t)n, 0);
+	if (n < 0 && errno == EAGAIN)
+		fail_msg("no answer in %d s", FIXTURE_TIMEOUT_S);
+	return n > 0 ? (size_t)n : 0;
+}
+
 char *fixture_read_line(int fd)
 {
-	size_t len = 0, cap = 256;
+	size_t len = 0, cap = 4096, n;
 	char *line = malloc(cap);
 
-	for (;;) {
-		ssize_t n = recv(fd, line + len, 1, 0);
-
-		if (n < 0 && errno == EAGAIN)
-			fail_msg("no answer in %d s", FIXTURE_TIMEOUT_S);
-		if (n <= 0) {
+	do {
+		if (len == cap)
+			line = realloc(line, cap *= 2);
+		n = read_some(fd, line + len, cap - len);
+		len += n;
+		if (!n) {
 			free(line);
 			return NULL;
 		}
-		if (line[len] == '\n')
-			break;
-		if (++len == cap)
-			line = realloc(line, cap *= 2);
-	}
-	line[len] = '\0';
+	} while (line[len - 1] != '\n');
+	line[len - 1] = '\0';
 	return line;
 }
 
