@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "jsonrpc.h"
 #include "log.h"
@@ -23,7 +24,7 @@ struct request {
  * Nesting and number of values, without parsing: jansson takes 60 ms for a MiB of `[1,1,…`, and
  * everybody would wait. Brackets in strings do not count. Returns what is wrong, or NULL.
  */
-static const char *check_bounds(const char *text, size_t len)
+static const char *check_bounds(const char *text, size_t len, unsigned values_max)
 {
 	unsigned depth = 0, values = 0;
 	bool in_string = false;
@@ -46,7 +47,7 @@ static const char *check_bounds(const char *text, size_t len)
 			values++;
 		if (depth > JSONRPC_DEPTH_MAX)
 			return "nested too deeply";
-		if (values > JSONRPC_VALUES_MAX)
+		if (values > values_max)
 			return "too many values in one message";
 	}
 	return NULL;
@@ -56,10 +57,12 @@ static const char *check_bounds(const char *text, size_t len)
  * Text to tree. A number beyond 64 bits is no reason to call the message unreadable: it is
  * decoded again with every number as a real, so that the parameter can be named.
  */
-static json_t *parse(const char *text, size_t len, struct nic_error *err)
+static json_t *parse(
+	const struct rpc_peer *peer, const char *text, size_t len, struct nic_error *err)
 {
 	const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
-	const char *bounds = check_bounds(text, len);
+	const char *bounds = check_bounds(
+		text, len, peer->may_change ? JSONRPC_VALUES_MAX : JSONRPC_READER_VALUES_MAX);
 	json_error_t why;
 	json_t *root;
 
@@ -206,6 +209,14 @@ static int run_method(const struct rpc_method *m, struct rpc_peer *peer, const j
 	return rc;
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 static int dispatch(struct rpc_peer *peer, const struct request *r, struct rpc_reply *reply,
 	struct nic_error *err)
 {
@@ -221,6 +232,11 @@ static int dispatch(struct rpc_peer *peer, const struct request *r, struct rpc_r
 		return nic_fail(err, RENIC_E_RESOURCES, "",
 			"not carried out: the batch's answer is over %d bytes already",
 			JSONRPC_BATCH_ANSWER_MAX);
+	if (reply->end_us && now_us() >= reply->end_us)
+		return nic_fail(err, RENIC_E_RESOURCES, "",
+			"not carried out: the batch has taken over %d us already, and this peer "
+			"may only read",
+			JSONRPC_READER_BATCH_US);
 	return run_method(m, peer, r->params, reply, err);
 }
 
@@ -259,6 +275,7 @@ static void handle_request(struct rpc_peer *peer, const json_t *object, struct r
 static void handle_batch(struct rpc_peer *peer, const json_t *batch, struct rpc_reply *reply)
 {
 	struct json_writer *w = &reply->json;
+	uint64_t end_us = peer->may_change ? 0 : now_us() + JSONRPC_READER_BATCH_US;
 	size_t n = json_array_size(batch);
 	struct nic_error err;
 	size_t i;
@@ -270,8 +287,10 @@ static void handle_batch(struct rpc_peer *peer, const json_t *batch, struct rpc_
 		return;
 	}
 	jw_open(w, NULL, '[');
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		handle_request(peer, json_array_get(batch, i), reply);
+		reply->end_us = end_us;
+	}
 	if (w->len == 1)
 		jw_truncate(w, 0);
 	else
@@ -281,7 +300,7 @@ static void handle_batch(struct rpc_peer *peer, const json_t *batch, struct rpc_
 void jsonrpc_handle(struct rpc_peer *peer, const char *text, size_t len, struct rpc_reply *reply)
 {
 	struct nic_error err;
-	json_t *root = parse(text, len, &err);
+	json_t *root = parse(peer, text, len, &err);
 
 	if (!root)
 		write_error(&reply->json, NULL, &err);

@@ -18,13 +18,19 @@
 enum {
 	JSONRPC_REQUEST_MAX = 1 << 20, /* bytes of a request's line, newline included */
 	JSONRPC_DEPTH_MAX = 16,	       /* arrays and objects in one another */
-	JSONRPC_VALUES_MAX = 16384,    /* values in one message: 64 groups of 256 VFs */
-	JSONRPC_BATCH_MAX = 64,	       /* requests in a batch */
-	JSONRPC_ID_MAX = 128,	       /* bytes of an id that is a string */
+	/* Values in one message: a full daemon's saved configuration has some 25,000. Of a peer
+	 * that may only read: of a batch, each call with some parameters. */
+	JSONRPC_VALUES_MAX = 32768,
+	JSONRPC_READER_VALUES_MAX = 2048,
+	JSONRPC_BATCH_MAX = 64, /* requests in a batch */
+	JSONRPC_ID_MAX = 128,	/* bytes of an id that is a string */
 	/* When a batch's answer is longer than this, its other requests are not carried out. One
 	 * result may be longer: vf_list of 256 VFs of 16 queues is 2.6 MiB at the very most. */
 	JSONRPC_BATCH_ANSWER_MAX = 1 << 20,
 	JSONRPC_ANSWER_MAX = 4 << 20, /* what follows from these */
+	/* When a batch of a peer that may only read has taken longer, the rest is not carried out.
+	 */
+	JSONRPC_READER_BATCH_US = 250,
 };
 
 /*

@@ -38,6 +38,7 @@ struct rpc_reply {
 	int fds[RPC_REPLY_FDS_MAX];
 	unsigned n_fds;
 	bool groups_changed; /* an RPC_CHANGES_GROUPS method succeeded */
+	uint64_t end_us;     /* CLOCK_MONOTONIC: from when on no more is carried out; 0: never */
 };
 
 struct rpc_call {

@@ -198,6 +198,13 @@ static void deep_nesting_and_floods_of_values_are_refused_unparsed(void **state)
 	line = ask_n(&owner, text, LEN);
 	assert_non_null(strstr(line, "too many values"));
 	free(line);
+	/* Of a reader fewer are too many. */
+	line = ask_n(&reader, text, 2 * JSONRPC_READER_VALUES_MAX + 4);
+	assert_non_null(strstr(line, "too many values"));
+	free(line);
+	line = ask_n(&owner, text, 2 * JSONRPC_READER_VALUES_MAX + 4);
+	assert_null(strstr(line, "too many values"));
+	free(line);
 	free(text);
 }
 
@@ -383,6 +390,33 @@ static void batch_whose_answer_is_full_carries_out_no_more(void **state)
 	json_decref(answer);
 }
 
+static unsigned count_code(const json_t *answers, int code)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < json_array_size(answers); i++)
+		n += error_code(json_array_get(answers, i)) == code;
+	return n;
+}
+
+/* The first call takes longer than a reader's batch may; everybody else would wait for the rest. */
+static void batch_of_a_reader_that_takes_long_carries_out_no_more(void **state)
+{
+	char *text = make_batch("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"vf_list\"}", 8);
+	json_t *answer;
+
+	fake_nic.list_takes_us = 4 * JSONRPC_READER_BATCH_US;
+	answer = ask(&reader, text);
+	assert_int_equal(error_code(json_array_get(answer, 0)), 0);
+	assert_int_equal(count_code(answer, RENIC_E_RESOURCES), 7);
+	json_decref(answer);
+	answer = ask(&owner, text);
+	assert_int_equal(json_array_size(answer), 8);
+	assert_int_equal(count_code(answer, 0), 8);
+	json_decref(answer);
+	free(text);
+}
+
 static void batch_of_large_results_and_long_ids_stays_bounded(void **state)
 {
 	char request[400], id[JSONRPC_ID_MAX + 1];
@@ -539,6 +573,7 @@ int main(void)
 		TEST(batch_over_the_limit_is_refused_whole),
 		TEST(largest_list_is_answered_whole),
 		TEST(batch_whose_answer_is_full_carries_out_no_more),
+		TEST(batch_of_a_reader_that_takes_long_carries_out_no_more),
 		TEST(batch_of_large_results_and_long_ids_stays_bounded),
 		TEST(long_id_is_refused),
 		TEST(readers_may_call_read_methods_and_no_others),

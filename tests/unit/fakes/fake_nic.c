@@ -203,6 +203,8 @@ void nic_vf_foreach(void (*visit)(const struct vf_info *info, void *arg), void *
 {
 	unsigned i;
 
+	if (fake_nic.list_takes_us)
+		usleep(fake_nic.list_takes_us);
 	for (i = 0; i < fake_nic.n_vfs; i++)
 		visit(&fake_nic.vfs[i], arg);
 }

@@ -17,7 +17,7 @@
 
 #include "nic/nic.h"
 
-enum { FAKE_GROUPS_MAX = 8 };
+enum { FAKE_GROUPS_MAX = GROUP_MAX };
 
 struct fake_nic {
 	struct vf_info vfs[VF_MAX];
@@ -26,15 +26,16 @@ struct fake_nic {
 	unsigned n_groups;
 	struct uplink_info uplink;
 	struct capture_info capture; /* no VF: none */
-	uint64_t last_client;		 /* of the last protection_* or checkpoint_* call */
-	uint64_t last_term;		 /* the same */
-	unsigned last_mask;		 /* of the last vf_set or group_set */
-	bool last_flag;			 /* force of vf_delete, discard of protection_stop */
-	uint8_t ingress[64];		 /* what was given last, and is taken once */
+	uint64_t last_client;	     /* of the last protection_* or checkpoint_* call */
+	uint64_t last_term;	     /* the same */
+	unsigned last_mask;	     /* of the last vf_set or group_set */
+	bool last_flag;		     /* force of vf_delete, discard of protection_stop */
+	uint8_t ingress[64];	     /* what was given last, and is taken once */
 	uint32_t ingress_bytes;
 	unsigned n_restored, rounds;	 /* of the last standby_restore, vf_announce */
 	char restored_vf[NIC_NAME_SIZE]; /* the last one of that */
 	struct renic_snapshot restored;
+	unsigned list_takes_us;	     /* how long nic_vf_foreach() does */
 	char refused[NIC_NAME_SIZE]; /* VF or group whose creation fails with RENIC_E_IO */
 	char log_module[64], log_level[16];
 	atomic_uint alive_calls, gone_calls, ticks;
