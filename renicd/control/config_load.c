@@ -16,8 +16,11 @@
 
 struct load {
 	struct config_call *calls;
-	unsigned n;  /* decoded */
-	unsigned at; /* the call at work: at fault when there is an error */
+	unsigned n;		   /* decoded */
+	unsigned at;		   /* the call at work: at fault when there is an error */
+	struct group_config *lone; /* groups of one VF as they were, of which some give way */
+	unsigned n_lone;
+	bool no_memory;
 };
 
 static int run_vf(const struct config_call *call, struct nic_error *err)
@@ -152,6 +155,21 @@ static int decode(const json_t *calls, struct load *load, struct nic_error *err)
 
 /* ---- run ---- */
 
+static void keep_lone(const struct group_info *info, void *arg)
+{
+	struct load *load = arg;
+	struct group_config *more;
+
+	if (!info->lone || load->no_memory)
+		return;
+	more = realloc(load->lone, (load->n_lone + 1) * sizeof(*more));
+	load->no_memory = !more;
+	if (!more)
+		return;
+	load->lone = more;
+	load->lone[load->n_lone++] = info->config;
+}
+
 /* Newest first. Nobody else can have come between: there is one control thread. */
 static void undo(struct load *load)
 {
@@ -163,6 +181,13 @@ static void undo(struct load *load)
 			continue;
 		if (kinds[call->kind].undo(call, &err))
 			LOG_ERR("config_load: calls[%u] cannot be undone: %s", i, err.message);
+	}
+	for (unsigned i = 0; i < load->n_lone; i++) {
+		struct nic_error err = {0};
+
+		if (nic_group_lone(&load->lone[i], &err))
+			LOG_ERR("config_load: group %s does not come back: %s", load->lone[i].name,
+				err.message);
 	}
 }
 
@@ -190,6 +215,9 @@ static int check_and_run(struct load *load, bool check_only, struct nic_error *e
 	int rc = config_calls_check(load->calls, load->n, &load->at, err);
 
 	if (!rc && !check_only) {
+		nic_group_foreach(keep_lone, load);
+		if (load->no_memory)
+			return nic_fail(err, RENIC_E_RESOURCES, "", "out of memory");
 		rc = run(load, true, err);
 		if (!rc)
 			rc = run(load, false, err);
@@ -214,5 +242,6 @@ int config_calls_load(const json_t *calls, bool check_only, struct config_calls_
 	}
 	result->applied = load.n - result->skipped;
 	free(load.calls);
+	free(load.lone);
 	return rc;
 }

@@ -245,11 +245,14 @@ int group_make_standby(struct vf *vf, struct nic_error *err)
 	return err ? err->code : RENIC_E_RESOURCES;
 }
 
-static struct group *resolve(const char *name, bool make, struct nic_error *err)
+/* made: NULL, or whether a group was made of the VF. */
+static struct group *resolve(const char *name, bool *made, struct nic_error *err)
 {
 	struct group *g = group_find(name);
 	const struct vf *vf = vf_find(name);
 
+	if (made)
+		*made = false;
 	if (g)
 		return g;
 	if (!vf) {
@@ -261,20 +264,23 @@ static struct group *resolve(const char *name, bool make, struct nic_error *err)
 			name, vf->group->config.name);
 		return NULL;
 	}
-	if (make)
-		return lone_group_new(vf, err);
-	fail_in_state(GROUP_UNPROTECTED, "group", err, "VF \"%s\" is unprotected", name);
-	return NULL;
+	if (!made) {
+		fail_in_state(GROUP_UNPROTECTED, "group", err, "VF \"%s\" is unprotected", name);
+		return NULL;
+	}
+	g = lone_group_new(vf, err);
+	*made = g;
+	return g;
 }
 
 struct group *group_resolve(const char *name, struct nic_error *err)
 {
-	return resolve(name, false, err);
+	return resolve(name, NULL, err);
 }
 
-struct group *group_resolve_or_make(const char *name, struct nic_error *err)
+struct group *group_resolve_or_make(const char *name, bool *made, struct nic_error *err)
 {
-	return resolve(name, true, err);
+	return resolve(name, made, err);
 }
 
 static struct group *find_or_fail(const char *name, struct nic_error *err)
@@ -384,6 +390,15 @@ int nic_group_set(
 	}
 	group_note_all(g);
 	return rc;
+}
+
+int nic_group_lone(const struct group_config *config, struct nic_error *err)
+{
+	bool made;
+
+	if (!group_resolve_or_make(config->name, &made, err))
+		return err ? err->code : RENIC_E_RESOURCES;
+	return nic_group_set(config->name, config, GROUP_SET_ALL, err);
 }
 
 static void group_fill(const struct group *g, struct group_info *info)

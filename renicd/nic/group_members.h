@@ -38,8 +38,9 @@ struct group *group_find(const char *name);
  * protection_start on: until then it is "unprotected". */
 struct group *group_resolve(const char *name, struct nic_error *err);
 
-/* As group_resolve(), but makes a group of one of a VF of that name. */
-struct group *group_resolve_or_make(const char *name, struct nic_error *err);
+/* As group_resolve(), but makes a group of one of a VF of that name: *made, if not NULL, says
+ * whether it did. The caller frees what was made for a command that is refused after all. */
+struct group *group_resolve_or_make(const char *name, bool *made, struct nic_error *err);
 
 /* Is the VF free to be deleted? It must be in a group of one, and unprotected or a standby. */
 int group_check_let_go(struct vf *vf, struct nic_error *err);

@@ -43,6 +43,9 @@ int nic_group_create(const struct group_config *config, struct nic_error *err);
 int nic_group_delete(const char *name, struct nic_error *err);
 int nic_group_set(
 	const char *name, const struct group_config *values, unsigned mask, struct nic_error *err);
+/* The group of one of the VF config->name, which is in no other, is there (again), with these
+ * settings: so a nic_group_create that it gave way to is taken back. */
+int nic_group_lone(const struct group_config *config, struct nic_error *err);
 int nic_group_get(const char *name, struct group_info *info, struct nic_error *err);
 void nic_group_foreach(void (*visit)(const struct group_info *info, void *arg), void *arg);
 

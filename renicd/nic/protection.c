@@ -241,11 +241,17 @@ int nic_protection_start(const struct group_command *cmd, struct nic_error *err)
 {
 	struct nic_error local;
 	struct group *g;
+	bool made;
 
 	err = err ? err : &local;
-	g = group_resolve_or_make(cmd->group, err);
-	if (!g || check(g, cmd, GROUP_START, err))
+	g = group_resolve_or_make(cmd->group, &made, err);
+	if (!g)
 		return code_of(err);
+	if (check(g, cmd, GROUP_START, err)) {
+		if (made)
+			group_free(g);
+		return code_of(err);
+	}
 	if (!g->n_vfs)
 		return nic_fail(
 			err, RENIC_E_PARAMS, "group", "group \"%s\" has no VFs", cmd->group);

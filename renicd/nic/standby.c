@@ -129,32 +129,35 @@ static void set_standby(struct vf_config *config, const void *arg, uint16_t i)
 	config->standby = *(const bool *)arg;
 }
 
-/* The group that the command names, if `op` is legal now in the term that it carries. */
+/* May `op` be done with the group now, in the term that the command carries? */
+static int check(const struct group *g, const struct group_command *cmd, enum group_op op,
+	struct nic_error *err)
+{
+	if (group_check_term(&g->fsm, op, cmd->term, err) || group_check(&g->fsm, op, err))
+		return err->code;
+	if (g->n_vfs)
+		return 0;
+	return nic_fail(err, RENIC_E_PARAMS, "group", "group \"%s\" has no VFs", cmd->group);
+}
+
+/* The group that the command names, if `op` is legal. */
 static struct group *resolve(
 	const struct group_command *cmd, enum group_op op, struct nic_error *err)
 {
-	struct group *g = op == GROUP_STANDBY_START ? group_resolve_or_make(cmd->group, err)
-						    : group_resolve(cmd->group, err);
+	struct group *g = group_resolve(cmd->group, err);
 
-	if (!g || group_check_term(&g->fsm, op, cmd->term, err) || group_check(&g->fsm, op, err))
-		return NULL;
-	if (g->n_vfs)
-		return g;
-	nic_fail(err, RENIC_E_PARAMS, "group", "group \"%s\" has no VFs", cmd->group);
-	return NULL;
+	return g && !check(g, cmd, op, err) ? g : NULL;
 }
 
-int nic_standby_start(const struct group_command *cmd, struct nic_error *err)
+static int become_standby(struct group *g, const struct group_command *cmd, struct nic_error *err)
 {
 	struct vf_change *changes;
-	struct nic_error local;
 	uint64_t waiting = 0;
 	bool standby = true;
-	struct group *g;
 
-	err = err ? err : &local;
-	g = resolve(cmd, GROUP_STANDBY_START, err);
-	changes = g ? prepare_all(g, set_standby, &standby, err) : NULL;
+	if (check(g, cmd, GROUP_STANDBY_START, err))
+		return err->code;
+	changes = prepare_all(g, set_standby, &standby, err);
 	if (!changes)
 		return err->code;
 	for_each_qp(g, qp_quiet, &waiting);
@@ -176,6 +179,23 @@ int nic_standby_start(const struct group_command *cmd, struct nic_error *err)
 		announce_cancel(g->vfs[i]);
 	group_post_state(g);
 	return 0;
+}
+
+int nic_standby_start(const struct group_command *cmd, struct nic_error *err)
+{
+	struct nic_error local;
+	struct group *g;
+	bool made;
+	int rc;
+
+	err = err ? err : &local;
+	g = group_resolve_or_make(cmd->group, &made, err);
+	if (!g)
+		return err->code;
+	rc = become_standby(g, cmd, err);
+	if (rc && made)
+		group_free(g);
+	return rc;
 }
 
 /* The VFs of a group whose state has changed already find their places again. */

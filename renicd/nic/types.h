@@ -168,6 +168,7 @@ enum group_set_mask {
 	GROUP_SET_INTERNAL = 1 << 0,
 	GROUP_SET_TIMEOUT = 1 << 1,
 	GROUP_SET_POLICY = 1 << 2,
+	GROUP_SET_ALL = GROUP_SET_INTERNAL | GROUP_SET_TIMEOUT | GROUP_SET_POLICY,
 };
 
 struct group_info {

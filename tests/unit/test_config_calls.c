@@ -346,6 +346,47 @@ static void many_calls_are_taken_or_refused_whole(void **state)
 	close(fd);
 }
 
+/* As many VFs, groups of one and log levels as there can be, with the longest words. */
+static void fill_up(int fd)
+{
+	struct group_config group = {.n_vfs = 1};
+	struct vf_config vf;
+	char params[96];
+
+	vf_config_defaults(&vf);
+	memset(vf.hold_exempt, '"', sizeof(vf.hold_exempt) - 1);
+	vf.egress_log_bytes = 4 << 20;
+	for (unsigned i = 0; i < VF_MAX; i++) {
+		snprintf(vf.name, sizeof(vf.name), "a-name-of-some-length-indeed-%02x", i);
+		snprintf(vf.socket, sizeof(vf.socket), "/%0*u", (int)sizeof(vf.socket) - 2, i);
+		memcpy(vf.mac, (uint8_t[6]){0x52, 0x54, 0, 0, 0, (uint8_t)i}, sizeof(vf.mac));
+		assert_int_equal(nic_vf_create(&vf, NULL), 0);
+		snprintf(group.name, sizeof(group.name), "g-name-of-some-length-indeed-%02x", i);
+		memcpy(group.vfs[0], vf.name, sizeof(vf.name));
+		assert_int_equal(nic_group_create(&group, NULL), 0);
+	}
+	for (unsigned i = 0; i < LOG_SETTINGS_MAX; i++) {
+		snprintf(params, sizeof(params), "{\"level\":\"info\",\"module\":\"m%u\"}", i);
+		json_decref(fixture_call(fd, "log_set_level", params));
+	}
+}
+
+static void a_full_daemons_configuration_comes_back(void **state)
+{
+	int fd = fixture_connect(*state);
+	char *saved, *again;
+
+	fill_up(fd);
+	saved = save(fd);
+	forget(*state, &fd);
+	assert_loaded(fd, saved, CONFIG_CALLS_MAX, 0);
+	again = save(fd);
+	assert_string_equal(again, saved);
+	free(saved);
+	free(again);
+	close(fd);
+}
+
 static void only_the_owner_loads_and_everybody_saves(void **state)
 {
 	int fd;
@@ -379,6 +420,24 @@ static void a_lone_vfs_settings_are_saved_as_a_groups(void **state)
 	close(fd);
 }
 
+/* Its group of one gave way to a call that is taken back. */
+static void what_a_lone_vf_was_set_to_is_there_again_when_all_is_undone(void **state)
+{
+	int fd = fixture_connect(*state);
+
+	json_decref(fixture_call(fd, "vf_create", "{\"name\":\"a\"}"));
+	json_decref(fixture_call(fd, "group_create",
+		"{\"name\":\"a\",\"vfs\":[\"a\"],\"replicator_timeout_ms\":9,"
+		"\"on_replicator_lost\":\"release\",\"internal\":\"pass\"}"));
+	fake_nic.groups[0].lone = true;
+	strcpy(fake_nic.refused, "bad");
+	assert_refused(fd, CALLS(GROUP("g", "\"a\"", "") "," VF("bad", "")), RENIC_E_IO,
+		"calls[1].params.socket");
+	assert_int_equal(fake_nic.n_groups, 1);
+	assert_true(fake_nic.groups[0].lone);
+	close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -394,8 +453,10 @@ int main(void)
 		TEST(only_methods_that_config_save_emits_are_taken),
 		TEST(the_list_itself_is_checked),
 		TEST(many_calls_are_taken_or_refused_whole),
+		TEST(a_full_daemons_configuration_comes_back),
 		TEST(only_the_owner_loads_and_everybody_saves),
 		TEST(a_lone_vfs_settings_are_saved_as_a_groups),
+		TEST(what_a_lone_vf_was_set_to_is_there_again_when_all_is_undone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,6 +123,68 @@ static void a_lone_group_gives_way_to_a_real_one_unless_it_is_in_use(void **stat
 	assert_int_equal(nic_group_get("a", &(struct group_info){0}, &err), RENIC_E_NOT_FOUND);
 }
 
+static void a_refused_start_leaves_no_group(void **state)
+{
+	const struct group_command old = {.group = "a", .term = 3};
+	struct nic_error err;
+
+	vf_add('a', 0);
+	assert_int_equal(
+		nic_standby_start(&(struct group_command){.group = "a", .term = 4}, NULL), 0);
+	assert_int_equal(nic_standby_stop(GROUP_COMMAND("a", 0), NULL), 0);
+	assert_int_equal(nic_group_delete("a", NULL), 0);
+	assert_int_equal(nic_protection_start(&old, &err), RENIC_E_TERM);
+	assert_int_equal(groups(), 0);
+	assert_int_equal(nic_standby_start(&old, &err), RENIC_E_TERM);
+	assert_int_equal(groups(), 0);
+	assert_string_equal(info_of('a').group, "");
+	protect("a"); /* a group that was there stays */
+	unprotect("a", false);
+	assert_int_equal(nic_protection_start(&old, &err), RENIC_E_TERM);
+	assert_int_equal(nic_standby_start(&old, &err), RENIC_E_TERM);
+	assert_int_equal(groups(), 1);
+}
+
+static void a_standby_start_while_frames_wait_leaves_no_group(void **state)
+{
+	struct nic_error err;
+
+	vf_add('a', 0);
+	protect("a");
+	fake_uplink_set_credits(0);
+	guest_sends_many(FRAME('a', TO_NOBODY, 0), 3);
+	settle();
+	unprotect("a", false);
+	assert_int_equal(nic_group_delete("a", &err), 0);
+	assert_int_equal(nic_standby_start(GROUP_COMMAND("a", 0), &err), RENIC_E_BUSY);
+	assert_int_equal(groups(), 0);
+	fake_uplink_set_credits(FAKE_UPLINK_ENDLESS);
+	settle();
+	wire_gets_many(FRAME('a', TO_NOBODY, 0), 3);
+}
+
+static void a_lone_group_that_gave_way_comes_back_as_it_was(void **state)
+{
+	struct group_config was;
+	struct nic_error err;
+
+	vf_add('a', 0);
+	protect("a");
+	unprotect("a", false);
+	was = group_of("a").config;
+	was.internal_pass = true;
+	was.replicator_timeout_ms = 9;
+	was.on_replicator_lost = REPLICATOR_RELEASE;
+	assert_int_equal(create("g", "a", NULL), 0);
+	assert_int_equal(nic_group_lone(&was, &err), RENIC_E_BUSY); /* it is in g */
+	assert_int_equal(nic_group_delete("g", NULL), 0);
+	assert_int_equal(nic_group_lone(&was, NULL), 0);
+	assert_true(group_of("a").lone);
+	assert_true(group_of("a").config.internal_pass);
+	assert_int_equal(group_of("a").config.replicator_timeout_ms, 9);
+	assert_int_equal(group_of("a").config.on_replicator_lost, REPLICATOR_RELEASE);
+}
+
 static void a_group_of_its_vfs_name_is_possible_for_that_vf_alone(void **state)
 {
 	vf_add('a', 0);
@@ -261,6 +323,9 @@ int main(int argc, char **argv)
 		DEVICE_TEST(a_vf_in_no_group_serves_as_a_group_of_one),
 		DEVICE_TEST(a_vf_in_a_group_does_not_serve_as_one),
 		DEVICE_TEST(a_lone_group_gives_way_to_a_real_one_unless_it_is_in_use),
+		DEVICE_TEST(a_refused_start_leaves_no_group),
+		DEVICE_TEST(a_standby_start_while_frames_wait_leaves_no_group),
+		DEVICE_TEST(a_lone_group_that_gave_way_comes_back_as_it_was),
 		DEVICE_TEST(a_group_of_its_vfs_name_is_possible_for_that_vf_alone),
 		DEVICE_TEST(a_protected_group_is_not_deleted),
 		DEVICE_TEST(set_changes_what_is_named_alone),

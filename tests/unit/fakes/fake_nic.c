@@ -266,6 +266,18 @@ static struct group_info *find_group(const char *name, struct nic_error *err)
 	return NULL;
 }
 
+/* Groups of one VF of these give way. */
+static void drop_lone(const struct group_config *members)
+{
+	for (unsigned g = fake_nic.n_groups; g-- > 0;)
+		for (uint16_t i = 0; i < members->n_vfs; i++)
+			if (fake_nic.groups[g].lone &&
+				!strcmp(fake_nic.groups[g].config.name, members->vfs[i])) {
+				fake_nic.groups[g] = fake_nic.groups[--fake_nic.n_groups];
+				break;
+			}
+}
+
 int nic_group_create(const struct group_config *config, struct nic_error *err)
 {
 	struct group_info *group = &fake_nic.groups[fake_nic.n_groups];
@@ -280,6 +292,8 @@ int nic_group_create(const struct group_config *config, struct nic_error *err)
 		return nic_fail(err, RENIC_E_IO, "", "the system says no");
 	if (fake_nic.n_groups == FAKE_GROUPS_MAX)
 		return nic_fail(err, RENIC_E_RESOURCES, "", "at most %d groups", FAKE_GROUPS_MAX);
+	drop_lone(config);
+	group = &fake_nic.groups[fake_nic.n_groups];
 	memset(group, 0, sizeof(*group));
 	group->config = *config;
 	group->state = "unprotected";
@@ -314,6 +328,16 @@ int nic_group_set(
 	if (mask & GROUP_SET_POLICY)
 		group->config.on_replicator_lost = values->on_replicator_lost;
 	return 0;
+}
+
+int nic_group_lone(const struct group_config *config, struct nic_error *err)
+{
+	if (!find_group(config->name, NULL)) {
+		if (nic_group_create(config, err))
+			return err->code;
+		find_group(config->name, NULL)->lone = true;
+	}
+	return nic_group_set(config->name, config, GROUP_SET_ALL, err);
 }
 
 int nic_group_get(const char *name, struct group_info *info, struct nic_error *err)
