@@ -4,7 +4,7 @@
 
 const struct drop_desc drop_descs[DROP_REASONS] = {
 	[DROP_RUNT] = {"runt", "shorter than an Ethernet header"},
-	[DROP_OVERSIZE] = {"oversize", "longer than the MTU allows"},
+	[DROP_OVERSIZE] = {"oversize", "longer than the MTU allows, or than the guest's buffers"},
 	[DROP_SPOOFED_MAC] = {"spoofed_mac", "source MAC is not the VF's, and spoofchk is on"},
 	[DROP_VLAN] = {"vlan",
 		"tagged as the VF's vlan, proto or trunks do not allow, or no whole tag"},

@@ -40,6 +40,9 @@ struct vf_port_ops {
 	bool (*took)(void *port, uint16_t qp, uint16_t n);
 	/* Give frames to the guest: their bytes are copied, the mbufs stay the caller's. */
 	uint16_t (*to_guest)(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_t n);
+	/* When to_guest() took none: the longest frame that the guest's next buffer takes, bytes;
+	 * UINT32_MAX: it has given none, or a frame may take several. NULL: always that. */
+	uint32_t (*rx_room)(void *port, uint16_t qp);
 	/* Has the guest put frames into queue pair qp? Cheap; reads the ring, writes nothing. */
 	bool (*has_frames)(void *port, uint16_t qp);
 	/* Ask for a signal when the guest sends; returns its descriptor or a POLLER_ value. woken:

@@ -96,22 +96,38 @@ static void rx_keep(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 	rte_pktmbuf_free_bulk(&pkts[room], n - room);
 }
 
+/* The first frames, as far as they are longer than the buffer that the guest has next for them:
+ * they would wait for ever, and all others behind them. Returns how many. */
+static uint16_t rx_drop_too_long(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint32_t room = qp->ops->rx_room ? qp->ops->rx_room(qp->port, qp->index) : UINT32_MAX;
+	uint16_t dropped = 0;
+
+	while (dropped < n && pkts[dropped]->pkt_len > room)
+		dropped++;
+	counter_add(&qp->counters.drops[DROP_OVERSIZE], dropped);
+	rte_pktmbuf_free_bulk(pkts, dropped);
+	return dropped;
+}
+
 unsigned qp_rx_flush(struct vf_qp *qp)
 {
 	struct rte_mbuf **pkts;
 	uint32_t segs;
 	unsigned total = 0;
-	uint16_t n, done;
+	uint16_t n, done, dropped;
 
 	do {
 		n = rx_fifo_head(&qp->rx, &pkts, NIC_BURST);
 		segs = count_segs(pkts, n);
 		done = n ? rx_to_guest(qp, pkts, n) : 0;
+		dropped = n && !done ? rx_drop_too_long(qp, pkts, n) : 0;
+		done += dropped;
 		rx_fifo_drop_head(&qp->rx, done);
 		if (done)
 			qp_rx_note(qp, -done, (int32_t)(count_segs(&pkts[done], n - done) - segs));
 		total += done;
-	} while (done == NIC_BURST && total < 4 * NIC_BURST);
+	} while ((done == NIC_BURST || dropped) && total < 4 * NIC_BURST);
 	qp->rx_behind &= rx_fifo_count(&qp->rx) > 0;
 	return total;
 }

@@ -237,6 +237,7 @@ const struct vf_port_ops vhost_port_ops = {
 	.look = vhost_look,
 	.took = vhost_took,
 	.to_guest = vhost_to_guest,
+	.rx_room = vhost_rx_room,
 	.has_frames = vhost_has_frames,
 	.arm = vhost_arm,
 	.disarm = vhost_disarm,

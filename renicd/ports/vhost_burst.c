@@ -291,6 +291,18 @@ uint16_t vhost_to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_
 	return done;
 }
 
+/* The library, too, leaves a frame that the next buffer is too short for where it is, for ever. */
+uint32_t vhost_rx_room(void *port, uint16_t qp)
+{
+	struct vhost_port *p = port;
+	uint32_t room;
+
+	if (p->mergeable || guest_memory_state(p->guard.memory) || is_resting(&p->slowness[qp]))
+		return UINT32_MAX;
+	room = vhost_plan_room(&p->rings[qp], p->dirty);
+	return guest_memory_state(p->guard.memory) ? UINT32_MAX : room;
+}
+
 /* Under the ring's lock, as all reading of guest memory. The library cannot tell for packed rings:
  * it is then for the dequeue to find out. */
 bool vhost_has_frames(void *port, uint16_t qp)

@@ -215,24 +215,32 @@ static bool plan_batch(
 	return true;
 }
 
-static void plan_burst(const struct vhost_rings *r, struct plan *plan, struct rte_mbuf **pkts,
-	uint16_t n, bool in_batches)
+/* Where the RX ring is; false: it cannot be told, or is nonsense, which the library refuses too. */
+static bool plan_begin(const struct vhost_rings *r, struct plan *plan, struct cursor *at)
 {
-	struct cursor at = {0};
 	uint16_t avail_idx, used_idx;
 
 	plan->n_parts = plan->n_frames = 0;
+	*at = (struct cursor){0};
 	if (rte_vhost_get_vring_base(r->vid, r->rx_vring, &avail_idx, &used_idx) < 0)
-		return;
-	at.idx = avail_idx;
+		return false;
+	at->idx = avail_idx;
 	if (r->packed) {
-		at.wrap = avail_idx & WRAP;
-		at.idx = avail_idx & ~WRAP;
-	} else {
-		at.end = __atomic_load_n(&r->rx.vring.avail->idx, __ATOMIC_ACQUIRE);
-		if ((uint16_t)(at.end - at.idx) > r->rx.vring.size)
-			return; /* nonsense: the library refuses it too */
+		at->wrap = avail_idx & WRAP;
+		at->idx = avail_idx & ~WRAP;
+		return true;
 	}
+	at->end = __atomic_load_n(&r->rx.vring.avail->idx, __ATOMIC_ACQUIRE);
+	return (uint16_t)(at->end - at->idx) <= r->rx.vring.size;
+}
+
+static void plan_burst(const struct vhost_rings *r, struct plan *plan, struct rte_mbuf **pkts,
+	uint16_t n, bool in_batches)
+{
+	struct cursor at;
+
+	if (!plan_begin(r, plan, &at))
+		return;
 	n = RTE_MIN(n, (uint16_t)FRAMES_MAX);
 	while (plan->n_frames < n) {
 		uint16_t i = plan->n_frames;
@@ -242,6 +250,31 @@ static void plan_burst(const struct vhost_rings *r, struct plan *plan, struct rt
 		if (!plan_frame(r, &at, plan, pkts[i]))
 			break;
 	}
+}
+
+/* Between enter and leave. Bytes of the guest's next chain, with the header; UINT32_MAX: none. */
+static uint32_t next_chain_bytes(const struct vhost_rings *r)
+{
+	uint32_t left = UINT32_MAX;
+	struct cursor at;
+	struct plan plan;
+
+	if (__atomic_load_n(&r->stale, __ATOMIC_ACQUIRE) & VHOST_RINGS_RX_OFF ||
+		!plan_begin(r, &plan, &at) ||
+		!(r->packed ? next_packed : next_split)(r, &at, &plan, &left))
+		return UINT32_MAX;
+	return UINT32_MAX - left;
+}
+
+uint32_t vhost_plan_room(struct vhost_rings *r, struct dirty_log *log)
+{
+	uint32_t bytes;
+
+	if (!vhost_rings_find(r, log) || !vhost_rings_enter(r))
+		return UINT32_MAX;
+	bytes = next_chain_bytes(r);
+	vhost_rings_leave(r);
+	return bytes == UINT32_MAX ? bytes : bytes - RTE_MIN(bytes, (uint32_t)r->header_bytes);
 }
 
 /* ---- bursts ---- */

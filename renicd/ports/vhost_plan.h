@@ -17,4 +17,8 @@ struct rte_mbuf;
 uint16_t vhost_plan_enqueue(struct vhost_rings *rings, struct dirty_log *log,
 	struct rte_mbuf **pkts, uint16_t n, uint16_t at_once);
 
+/* The owner: longest frame that the guest's next receive buffer takes, bytes; UINT32_MAX: it has
+ * given none, or none that can be read. */
+uint32_t vhost_plan_room(struct vhost_rings *rings, struct dirty_log *log);
+
 #endif

@@ -112,6 +112,7 @@ uint16_t vhost_from_guest(
 uint16_t vhost_look(void *port, uint16_t qp, struct egress_raw *frames, uint16_t n);
 bool vhost_took(void *port, uint16_t qp, uint16_t n);
 uint16_t vhost_to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_t n);
+uint32_t vhost_rx_room(void *port, uint16_t qp);
 bool vhost_has_frames(void *port, uint16_t qp);
 int vhost_arm(void *port, uint16_t qp, bool woken);
 void vhost_disarm(void *port, uint16_t qp);

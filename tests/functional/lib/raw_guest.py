@@ -13,10 +13,14 @@ BUFFERS_AT, BUFFER_BYTES, HEADER = 1 << 20, 2048, bytes(12)
 
 
 class RawGuest:
-    """Ring 0 receives, ring 1 sends. The VF is made if need be, with renicd listening."""
+    """
+    Ring 0 receives, ring 1 sends. The VF is made if need be, with renicd listening. `without`: of
+    the features that front-ends of ours negotiate, those that this one does not.
+    """
 
-    def __init__(self, env, daemon, number, features=0, memory_bytes=4 << 20, **options):
-        self.env, self.daemon, self.features = env, daemon, features
+    def __init__(self, env, daemon, number, features=0, memory_bytes=4 << 20, without=0,
+                 **options):
+        self.env, self.daemon, self.features, self.without = env, daemon, features, without
         self.vf, self.mac, self.memory_bytes = f"vf{number}", mac_of(number), memory_bytes
         daemon.call("vf_create", name=self.vf, mac=self.mac, role="server",
                     packed=bool(features & RING_PACKED), **options)
@@ -27,7 +31,7 @@ class RawGuest:
         self.peer = peer = vhost.VhostFrontEnd(self.daemon.vf(self.vf)["socket"],
                                                memory_bytes=self.memory_bytes)
         self.env.stack.callback(peer.close)
-        peer.wanted |= self.features
+        peer.wanted = peer.wanted & ~self.without | self.features
         peer.ring_base = 0x8000 if self.features & RING_PACKED else 0
         peer.setup()
         kind = PackedRing if self.features & RING_PACKED else SplitRing
