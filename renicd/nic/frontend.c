@@ -9,7 +9,7 @@
 #include <linux/virtio_net.h>
 
 #include "offload.h"
-#include "vf.h"
+#include "qp.h"
 
 static void set_frontend(struct vf *vf, enum frontend_state state)
 {
@@ -24,6 +24,7 @@ static void note_offloads(struct vf_qp *qp)
 	const uint64_t takes = 1ULL << VIRTIO_NET_F_GUEST_CSUM | 1ULL << VIRTIO_NET_F_GUEST_TSO4;
 	uint64_t features = qp->ops->features(qp->port);
 
+	qp_rx_refit(qp, features);
 	__atomic_store_n(&qp->vf->takes_long, (features & takes) == takes, __ATOMIC_RELAXED);
 	qp->may_segment = (features & 1ULL << VIRTIO_NET_F_HOST_TSO4 ? OFFLOAD_IPV4 : 0) |
 			  (features & 1ULL << VIRTIO_NET_F_HOST_TSO6 ? OFFLOAD_IPV6 : 0);

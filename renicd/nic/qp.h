@@ -22,6 +22,9 @@ static inline struct rte_mbuf *qp_detach_from_log(struct rte_mbuf *m)
 /* Give waiting frames to the guest; it may be touched. Returns how many it took. */
 unsigned qp_rx_flush(struct vf_qp *qp);
 
+/* The guest is about to run, with these features: drop what waits for one that took more. */
+void qp_rx_refit(struct vf_qp *qp, uint64_t features);
+
 /* How many frames more may wait for the guest, and that n more (or fewer) do, of so many mbufs. */
 uint32_t qp_rx_room(const struct vf_qp *qp);
 void qp_rx_note(struct vf_qp *qp, int32_t n, int32_t segs);

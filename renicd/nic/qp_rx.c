@@ -219,6 +219,29 @@ static void qp_rx(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 		qp_rx_plain(qp, pkts, n);
 }
 
+/* Who asked for such frames has gone: another driver, or the firmware, would take checksums that
+ * are not there for wrong ones, and does not know of segments. A pause changes no features. */
+void qp_rx_refit(struct vf_qp *qp, uint64_t features)
+{
+	const uint64_t takes = 1ULL << VIRTIO_NET_F_GUEST_CSUM | 1ULL << VIRTIO_NET_F_GUEST_TSO4 |
+			       1ULL << VIRTIO_NET_F_GUEST_TSO6;
+	bool takes_less = qp->guest_features & ~features & takes;
+	struct rte_mbuf **pkts, *m;
+
+	qp->guest_features = features;
+	for (uint32_t n = takes_less ? rx_fifo_count(&qp->rx) : 0; n; n--) {
+		rx_fifo_head(&qp->rx, &pkts, 1);
+		m = pkts[0];
+		rx_fifo_drop_head(&qp->rx, 1);
+		if (guest_takes(features, m)) {
+			rx_fifo_put(&qp->rx, m);
+		} else {
+			qp_rx_note(qp, -1, -(int32_t)m->nb_segs);
+			qp_drop(qp, m, DROP_NO_FRONTEND);
+		}
+	}
+}
+
 void qp_flush_rx(struct vf_qp *qp, enum drop_reason reason)
 {
 	struct rte_mbuf **pkts;

@@ -188,17 +188,22 @@ static void frames_that_are_all_dropped_hold_no_segment(void **state)
 
 /* A device may have frames in its ring until the next ones push them out. */
 /* A TCP frame of 64 KiB of guest a that asks for segments. */
-static void guest_asks_for_segments(int version)
+static void guest_asks_for_segments_to(char to, int version)
 {
 	static uint8_t bytes[OFFLOAD_FRAME_MAX];
 	uint8_t *l3 = bytes + RTE_ETHER_HDR_LEN;
 
-	frame_fill(&FRAME('a', TO_NOBODY, 0, .type = version == 4 ? 0x0800 : 0x86dd), bytes);
+	frame_fill(&FRAME('a', to, 0, .type = version == 4 ? 0x0800 : 0x86dd), bytes);
 	l3[0] = version == 4 ? 0x45 : 0x60;
 	l3[version == 4 ? 9 : 6] = IPPROTO_TCP;
 	l3[version == 4 ? 20 + 12 : 40 + 12] = 5 << 4; /* a TCP header of 20 bytes */
 	memset(&l3[version == 4 ? 6 : 7], 0, 2);       /* no fragment; hop limit */
 	assert_true(fake_port_send_asking(port_of('a'), 0, bytes, sizeof(bytes), SEGMENT));
+}
+
+static void guest_asks_for_segments(int version)
+{
+	guest_asks_for_segments_to(TO_NOBODY, version);
 }
 
 /* Room is made in the log for what the guest negotiated; librte_vhost lets it ask for more. */
@@ -350,6 +355,40 @@ static void frames_wait_while_the_rings_are_stopped_and_go_with_the_front_end(vo
 	fake_port_bring_up(a);
 	settle();
 	guest_gets_nothing('a');
+}
+
+static void start_with(struct fake_port *p, uint64_t features)
+{
+	fake_port_stop(p);
+	fake_port_set_features(p, features);
+	fake_port_start(p);
+}
+
+/* It reboots, into firmware perhaps, while it is short of buffers. */
+static void what_waits_for_a_guest_with_offloads_is_not_for_one_without(void **state)
+{
+	const uint64_t takes = 1ULL << VIRTIO_NET_F_GUEST_CSUM | 1ULL << VIRTIO_NET_F_GUEST_TSO4;
+	struct fake_port *a = vf_add('a', 0), *b = vf_add('b', 0);
+
+	start_with(a, 1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_HOST_TSO4);
+	start_with(b, takes);
+	fake_port_set_room(b, 0, 0);
+	guest_sends(FRAME('a', 'b', 1));
+	guest_asks_for_segments_to('b', 4);
+	guest_sends(FRAME('a', 'b', 2));
+	settle();
+	assert_int_equal(info_of('b').ingress_held_pkts, 3);
+	start_with(b, takes);
+	settle();
+	assert_int_equal(info_of('b').ingress_held_pkts, 3);
+	start_with(b, 1ULL << VIRTIO_NET_F_GUEST_CSUM);
+	assert_int_equal(info_of('b').ingress_held_pkts, 2);
+	fake_port_set_room(b, 0, FAKE_ROOM_ENDLESS);
+	settle();
+	guest_gets('b', FRAME('a', 'b', 1));
+	guest_gets('b', FRAME('a', 'b', 2));
+	guest_gets_nothing('b');
+	assert_int_equal(drops_of('b', DROP_NO_FRONTEND), 1);
 }
 
 static void what_waits_for_a_guest_holds_no_segment_of_a_log(void **state)
@@ -562,6 +601,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(a_guest_that_gives_no_buffers_loses_the_newest_and_they_are_counted),
 		DEVICE_TEST(what_waits_for_guests_does_not_starve_the_others_of_mbufs),
 		DEVICE_TEST(frames_wait_while_the_rings_are_stopped_and_go_with_the_front_end),
+		DEVICE_TEST(what_waits_for_a_guest_with_offloads_is_not_for_one_without),
 		DEVICE_TEST(what_waits_for_a_guest_holds_no_segment_of_a_log),
 		DEVICE_TEST(vfs_that_send_to_each_other_make_progress),
 		DEVICE_TEST(an_empty_pool_stops_guests_without_loss),
