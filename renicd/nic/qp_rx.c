@@ -6,6 +6,7 @@
  */
 #include <linux/virtio_net.h>
 
+#include <rte_cycles.h>
 #include <rte_hash_crc.h>
 #include <rte_ip.h>
 
@@ -13,7 +14,10 @@
 #include "offload.h"
 #include "qp.h"
 
-enum { RX_BACKLOG_MAX = 1024 }; /* frames kept for a running guest that is short of buffers */
+enum {
+	RX_BACKLOG_MAX = 1024, /* frames kept for a running guest that is short of buffers */
+	RX_UNUSED_S = 1,       /* how long frames wait in a queue pair that is disabled */
+};
 
 static void rx_count(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -110,6 +114,39 @@ static uint16_t rx_drop_too_long(struct vf_qp *qp, struct rte_mbuf **pkts, uint1
 	return dropped;
 }
 
+/* The guest uses fewer queue pairs than before, and not this one? Not at once: after a pause QEMU
+ * enables one after the other. */
+static bool rx_is_unused(struct vf_qp *qp)
+{
+	uint16_t n_enabled = __atomic_load_n(&qp->vf->n_enabled, __ATOMIC_RELAXED);
+	uint64_t now_tsc = rte_rdtsc();
+
+	if (likely(qp->index < n_enabled || !n_enabled ||
+		    !__atomic_load_n(&qp->vf->qps[0]->enabled, __ATOMIC_RELAXED))) {
+		qp->unused_since_tsc = 0;
+		return false;
+	}
+	if (!qp->unused_since_tsc)
+		qp->unused_since_tsc = now_tsc;
+	return now_tsc - qp->unused_since_tsc > RX_UNUSED_S * rte_get_tsc_hz();
+}
+
+static uint16_t qp_deliver(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n);
+
+/* What waits goes to the first queue pair: here nobody fetches it, and it counts as waiting for the
+ * whole VF. Returns how many went. */
+static uint16_t rx_move_to_first(struct vf_qp *qp)
+{
+	struct rte_mbuf **pkts;
+	uint16_t n = rx_fifo_head(&qp->rx, &pkts, NIC_BURST), done;
+
+	qp_rx_note(qp, -n, -(int32_t)count_segs(pkts, n));
+	done = qp_deliver(qp->vf->qps[0], pkts, n);
+	qp_rx_note(qp, n - done, (int32_t)count_segs(&pkts[done], n - done));
+	rx_fifo_drop_head(&qp->rx, done);
+	return done;
+}
+
 unsigned qp_rx_flush(struct vf_qp *qp)
 {
 	struct rte_mbuf **pkts;
@@ -128,6 +165,10 @@ unsigned qp_rx_flush(struct vf_qp *qp)
 			qp_rx_note(qp, -done, (int32_t)(count_segs(&pkts[done], n - done) - segs));
 		total += done;
 	} while ((done == NIC_BURST || dropped) && total < 4 * NIC_BURST);
+	if (total)
+		qp->unused_since_tsc = 0;
+	else if (unlikely(n && rx_is_unused(qp)))
+		total = rx_move_to_first(qp);
 	qp->rx_behind &= rx_fifo_count(&qp->rx) > 0;
 	return total;
 }

@@ -145,8 +145,9 @@ struct vf_qp {
 	struct held_time held_time;
 	struct learn_table learned; /* the guest's addresses */
 	struct turn turns[TURN_KINDS];
-	struct turn *turn;	 /* of the VF's first queue pair on this lcore: they share them */
-	uint64_t guest_features; /* negotiated, at its last start */
+	struct turn *turn;	   /* of the VF's first queue pair on this lcore: they share them */
+	uint64_t guest_features;   /* negotiated, at its last start */
+	uint64_t unused_since_tsc; /* frames wait, and the guest has disabled it; 0: not so */
 } __rte_cache_aligned;
 
 /* Rounds of announcements; control thread, and the owner lcore during a round. */

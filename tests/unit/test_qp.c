@@ -516,6 +516,32 @@ static void only_enabled_queues_get_frames(void **state)
 	assert_int_equal(empty_queue(a, 2) + empty_queue(a, 3), 0);
 }
 
+/* ethtool -L, with frames waiting for a queue that is out of buffers. */
+static void what_waits_in_a_queue_that_is_disabled_goes_to_the_first(void **state)
+{
+	struct fake_port *a = add_queues('a', 2);
+	uint32_t held;
+
+	fake_port_set_room(a, 1, 0);
+	for (uint32_t i = 0; i < FLOWS; i++)
+		wire_sends_flow('a', i);
+	settle();
+	held = info_of('a').ingress_held_pkts;
+	assert_in_range(held, 1, FLOWS - 1);
+	assert_int_equal(empty_queue(a, 0), FLOWS - held);
+	/* As at a pause, all of them; and back. */
+	fake_port_enable(a, 0, false);
+	fake_port_enable(a, 1, false);
+	settle();
+	assert_int_equal(info_of('a').ingress_held_pkts, held);
+	fake_port_enable(a, 0, true);
+	while (info_of('a').ingress_held_pkts)
+		one_round();
+	settle();
+	assert_int_equal(empty_queue(a, 0), held);
+	assert_int_equal(empty_queue(a, 1), 0);
+}
+
 /* The next driver may use fewer queues than the one before it. */
 static void a_new_front_end_starts_with_no_queue_enabled(void **state)
 {
@@ -607,6 +633,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(an_empty_pool_stops_guests_without_loss),
 		DEVICE_TEST(a_flow_stays_in_one_queue_in_order_and_all_queues_are_used),
 		DEVICE_TEST(only_enabled_queues_get_frames),
+		DEVICE_TEST(what_waits_in_a_queue_that_is_disabled_goes_to_the_first),
 		DEVICE_TEST(a_new_front_end_starts_with_no_queue_enabled),
 		DEVICE_TEST(every_queue_pairs_frames_leave_in_order),
 		DEVICE_TEST(a_front_end_that_is_sent_away_is_counted_and_told),
