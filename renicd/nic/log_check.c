@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See log_check.h. The format is that of egress_log.h and log_pool.h. */
+/* See log_check.h. The format is that of egress_log.h and log_format.h. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

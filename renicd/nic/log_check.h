@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "egress_log.h"
-#include "log_pool.h"
+#include "log_format.h"
 
 /* Where the parts of a file of `segments` segments lie. */
 struct log_layout {

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The memory of the egress logs: one file of 2 MiB segments, on hugetlbfs by default or on any
- * file system (tmpfs), mapped shared, so that its bytes outlive this process (kill -9) and its
- * descriptor can be handed to a client. The file begins with a header of one or more segments
- * (struct log_file_header): one struct egress_log_state per log, and one label per segment that
- * says which part of which log it holds. That is all that is needed to read the held frames
- * after a crash.
+ * The memory of the egress logs: segments of 2 MiB of one file (log_format.h, log_map.h), which
+ * logs take, label with what they hold, let frames point into, and give back.
  *
  * Free segments form a stack (rte_stack, lock-free): the one freed last is taken first, so
  * that small holdings stay in cache. Taking and giving back may happen on any thread.
@@ -17,44 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-	LOG_SEGMENT_SHIFT = 21,
-	LOG_SEGMENT_BYTES = 1 << LOG_SEGMENT_SHIFT,
-};
+#include "log_format.h"
 
 #define LOG_SEGMENT_NONE UINT32_MAX
 
 struct rte_mbuf_ext_shared_info;
 struct egress_log_state;
 struct log_pool;
-
-/* What the file begins with; little-endian. */
-#define LOG_FILE_MAGIC "RENICLOG"
-enum { LOG_FILE_VERSION = 2 };
-
-struct log_file_header {
-	char magic[8]; /* LOG_FILE_MAGIC, without a NUL; written last at creation */
-	uint32_t version;
-	uint32_t segment_bytes;
-	uint32_t segments;	/* not counting the header's own */
-	uint32_t states;	/* LOG_STATES_MAX */
-	uint32_t state_bytes;	/* sizeof(struct egress_log_state) */
-	uint32_t label_bytes;	/* sizeof(struct log_segment_label) */
-	uint64_t states_offset; /* of the array of struct egress_log_state, in the file */
-	uint64_t labels_offset; /* of the array of struct log_segment_label, in the file */
-	uint64_t data_offset;	/* of segment 0, in the file */
-	uint64_t instance;	/* random; the journal that belongs to the file has it too */
-};
-
-/* What a segment holds: bytes [part, part + 1) * LOG_SEGMENT_BYTES of log number log_index.
- * Read and written as one 64-bit word, so that a crash never leaves half of it. Counts only
- * while it lies within the log's [released, tail]; else it is left over. */
-struct log_segment_label {
-	uint32_t log_index; /* LOG_SEGMENT_FREE: holds nothing */
-	uint32_t part;
-};
-
-#define LOG_SEGMENT_FREE UINT32_MAX
 
 /*
  * Create the pool: a new file at path (an old one there is replaced) of `segments` segments for
@@ -140,7 +105,6 @@ uint32_t log_pool_free_count(const struct log_pool *pool);
 uint32_t log_pool_size(const struct log_pool *pool);
 
 /* The place in the file's header for log number `index` (0 .. LOG_STATES_MAX-1). */
-enum { LOG_STATES_MAX = 256 * 16 };
 struct egress_log_state *log_pool_state(struct log_pool *pool, uint32_t index);
 
 /* A new read-only descriptor of the file (caller closes), or -errno. */

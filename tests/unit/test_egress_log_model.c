@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The egress log against a model, and against kill -9: renicd/nic/egress_log.c,
- * egress_log_release.c, egress_log_recover.c, log_check.c, log_pool.c.
+ * egress_log_release.c, egress_log_recover.c, log_check.c, log_map.c, log_pool.c.
  *
  * Model: two logs share a pool that is too small for both; random operations are carried out on
  * the log and on a plain queue, which must agree. Now and then the file itself is read, the way

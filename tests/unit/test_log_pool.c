@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The egress logs' memory: renicd/nic/log_pool.c. */
+/* The egress logs' memory and its file: renicd/nic/log_pool.c, log_map.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
