@@ -4,7 +4,8 @@
 A QEMU guest protected by renic-remus on two hosts, with the lab of tests/failover. Prints one line of
 JSON.
 
-  failover.py pauses RAM SECONDS     pause, epochs, bytes and CPU, idle and busy
+  failover.py pauses RAM SECONDS [ARGUMENT...]
+                                     pause, epochs, bytes and CPU, idle and busy; QEMU's arguments
   failover.py rates SECONDS          TCP and request/response, unprotected and at 5, 25, 100 ms
   failover.py kills N                kill -9 of everything on the primary: until the first frame
                                      of the new one, the client's silence, decision to guest
@@ -113,12 +114,13 @@ def main():
     sandbox.enter()
     what, *words = sys.argv[1:]
     memory = words.pop(0) if what == "pauses" else MEMORY
+    seconds_or_count, *qemu = words
     run = sandbox.RunDir("renic-lab.")
     Lab.network()
-    lab = Lab(run, image, accelerator(image), load=False, memory=memory, **DEFAULTS)
+    lab = Lab(run, image, accelerator(image), load=False, memory=memory, qemu=qemu, **DEFAULTS)
     experiment = {"pauses": pauses, "rates": rates, "kills": kills}[what]
     try:
-        print(json.dumps(experiment(lab, float(words[0]))))
+        print(json.dumps(experiment(lab, float(seconds_or_count))))
     finally:
         lab.stop()
     return 0
