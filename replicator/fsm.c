@@ -78,6 +78,7 @@ static const struct {
 
 	{P_SWITCH_LOST, PE_UP, P_SYNCING},
 	{P_SWITCH_LOST, PE_UP_AGAIN, P_SYNCING},
+	{P_SWITCH_LOST, PE_BACK, P_BACKUP_LOST}, /* it did not take over, and is of no more use */
 	{P_SWITCH_LOST, PE_VM_LOST, P_GIVING_UP},
 	{P_SWITCH_LOST, PE_STALE, P_SWITCHED},
 
@@ -115,6 +116,7 @@ static const struct {
 	{S_ACTIVATING, SE_FAILED, S_FAILED},
 
 	{S_FAILED, SE_FENCE_YES, S_ACTIVATING},
+	{S_FAILED, SE_RETURNED, S_READY},
 };
 
 bool primary_next(enum primary_state *state, enum primary_event event)

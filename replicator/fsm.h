@@ -35,7 +35,7 @@ enum primary_event {
 	PE_FENCE_YES,
 	PE_FENCE_NO,
 	PE_SWITCH,  /* the operator's planned failover */
-	PE_BACK,    /* the switch failed before the handover, or was refused */
+	PE_BACK,    /* the switch failed before the handover, or the standby says no to it */
 	PE_TAKEN,   /* the standby runs the VM */
 	PE_VM_LOST, /* VM dead, or renicd gone for too long */
 	PE_STALE,   /* the standby is of a newer term */
@@ -57,6 +57,7 @@ enum standby_state {
 
 enum standby_event {
 	SE_CONNECTED, /* a primary whose hello fits */
+	SE_RETURNED,  /* the same, and nothing of a failed activation was loaded or activated */
 	SE_HELD,      /* a whole checkpoint */
 	SE_GONE,      /* connection ended, nothing is held */
 	SE_SILENT, /* nothing heard for timeout_ms, a checkpoint is held, a fence command is there

@@ -173,6 +173,8 @@ void primary_hand_over(struct primary *p, bool lost);
 void primary_switched(struct primary *p);
 void primary_begin_switch(struct primary *p);
 void primary_go_on_switching(struct primary *p);
+/* The standby has not taken over, and takes no checkpoint any more. */
+void primary_switch_refused(struct primary *p);
 void primary_go_on_giving_up(struct primary *p);
 
 /* ---- primary.c ---- */

@@ -33,8 +33,9 @@ void primary_hand_over(struct primary *p, bool lost)
 	if (staging_put(&p->staging, (struct slot){.type = SLOT_HANDOVER}, &m, sizeof(m)))
 		return;
 	staging_publish(&p->staging);
+	if (!lost || !p->handover_sent) /* a standby that failed is asked again, but not for ever */
+		p->deadline_ns = in_ms(TAKEN_MS);
 	p->handover_sent = true;
-	p->deadline_ns = in_ms(TAKEN_MS);
 }
 
 /* Nobody needs to fence us when we say so ourselves; but only if the VMs surely do not run. */
@@ -87,6 +88,13 @@ static void switch_failed(struct primary *p, const char *why)
 	else
 		primary_go(p, PE_BACK, why);
 	pace_begin(&p->pace, now_ns());
+}
+
+/* The VMs run on, and what they send is held until there is a standby again. */
+void primary_switch_refused(struct primary *p)
+{
+	if (p->state == P_SWITCH_LOST)
+		switch_failed(p, p->view.refuse.text);
 }
 
 void primary_begin_switch(struct primary *p)

@@ -153,6 +153,8 @@ static void on_idle(struct primary *p)
 			primary_switched(p);
 		return;
 	}
+	if (p->view.state == LINK_REFUSED && p->view.refuse.reason == REFUSE_FAILED)
+		primary_switch_refused(p);
 	if (p->state == P_FENCING || now_ns() < p->retry_ns)
 		return;
 	p->retry_ns = in_ms(RETRY_MS);

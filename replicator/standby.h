@@ -9,7 +9,10 @@
  *  - nothing is activated without a fence command's yes, an operator's word, or the primary's own
  *    handover. There is no command that says yes by itself;
  *  - once renicd may have activated, a handover is not answered with a no: the primary would run
- *    its VMs again. The connection ends, and the primary's next hello is answered by the term;
+ *    its VMs again. The connection ends, and the primary's next hello is answered by the term.
+ *    Until then (standby_activated_nothing()) it is a no, to the primary's next hello too, as the
+ *    answer to its handover may not have reached it. Where no VM was loaded that hello is as good
+ *    as any other;
  *  - a primary of an older term is turned away, whatever it has to say.
  *
  * The role's thread does all that; others, at the door, accept connections and hear their hello,
@@ -53,8 +56,9 @@ struct standby {
 	int64_t heard_ns, said_ns;
 	bool mute; /* nothing can be said: our hello is to come first, or the last was not taken */
 	bool rehearsed; /* this connection's first checkpoint was shown to renicd */
-	/* How far a failover has come. asked: renicd was to activate, and did not say no. */
-	bool loaded[STREAM_VMS_MAX], asked, activated;
+	/* How far a failover has come. spent: a VM was to load, and takes no checkpoint any more.
+	 * asked: renicd was to activate, and did not say no. */
+	bool loaded[STREAM_VMS_MAX], spent, asked, activated;
 	int64_t next_check_ns;
 	bool unfit; /* renicd is away: nothing is acknowledged, nobody is let in */
 	bool quit, protect, vm_lost;
@@ -73,6 +77,8 @@ bool door_take(struct door *door, struct visitor *visitor);
 int takeover_rehearse(struct standby *s, struct nic_error *err);
 /* The state allows it: take over, now. */
 void standby_take_over(struct standby *s);
+/* Is it sure that no VF was activated here, and so no VM was run? */
+bool standby_activated_nothing(const struct standby *s);
 /* Ask the fence command, if there is one. */
 void standby_primary_is_silent(struct standby *s);
 void standby_look_at_fence(struct standby *s);

@@ -95,6 +95,14 @@ static bool same_vm(
 	return !what;
 }
 
+/* After an activation that failed, too, as long as nothing of it is left. */
+static enum standby_event event_of_visit(const struct standby *s)
+{
+	bool returned = s->state == S_FAILED && standby_activated_nothing(s) && !s->spent;
+
+	return returned ? SE_RETURNED : SE_CONNECTED;
+}
+
 /* 0: it may come in, or the reason. */
 static enum refuse_reason judge(
 	const struct standby *s, const struct visitor *v, struct nic_error *err)
@@ -110,7 +118,12 @@ static enum refuse_reason judge(
 		nic_fail(err, RENIC_E_STATE, "", "the standby's renicd is away");
 		return REFUSE_BUSY;
 	}
-	if (state != S_SYNCING && !standby_next(&state, SE_CONNECTED)) {
+	if (state != S_SYNCING && !standby_next(&state, event_of_visit(s))) {
+		if (state == S_FAILED && standby_activated_nothing(s)) {
+			nic_fail(err, RENIC_E_STATE, "",
+				"this standby could not take over: prepare its VMs anew");
+			return REFUSE_FAILED;
+		}
 		nic_fail(
 			err, RENIC_E_STATE, "", "this standby is %s", standby_state_name(s->state));
 		return REFUSE_BUSY;
@@ -147,6 +160,14 @@ static void answer_hello(struct standby *s)
 		standby_hang_up(s, "it does not take our hello");
 }
 
+/* What a failover failed with is of the past. */
+static void clear_error(struct standby *s)
+{
+	pthread_mutex_lock(&s->role->lock);
+	s->role->status.error[0] = '\0';
+	pthread_mutex_unlock(&s->role->lock);
+}
+
 void standby_welcome(struct standby *s, struct visitor *v)
 {
 	struct nic_error err = {0};
@@ -170,7 +191,8 @@ void standby_welcome(struct standby *s, struct visitor *v)
 		return;
 	}
 	event_post("connected", "%s, term %" PRIu64, s->primary, s->term);
-	standby_go(s, SE_CONNECTED, "a primary is there");
+	if (standby_go(s, event_of_visit(s), "a primary is there"))
+		clear_error(s);
 	answer_hello(s);
 }
 
@@ -204,7 +226,7 @@ static int on_handover(struct standby *s, const struct frame *f, struct nic_erro
 	standby_take_over(s);
 	if (s->state == S_ACTIVE)
 		answer_taken(s, true, "");
-	else if (!s->asked) /* after that the VFs may be active here: nobody runs the VMs there */
+	else if (standby_activated_nothing(s)) /* else nobody runs the VMs there */
 		answer_taken(s, false, "activation failed");
 	return nic_fail(err, RENIC_E_STATE, "", "the handover ends it");
 }

@@ -94,6 +94,7 @@ enum refuse_reason {
 	REFUSE_TERM,	     /* the sender is of an older term: it was failed over from */
 	REFUSE_BUSY,	     /* not now: come again */
 	REFUSE_LAYOUT,	     /* VMs or RAM differ */
+	REFUSE_FAILED,	     /* could not take over, and activated nothing: run your VMs yourself */
 	REFUSE_REASONS,
 };
 

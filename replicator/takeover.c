@@ -78,8 +78,11 @@ static void load_egress(struct standby *s)
 static int load(struct standby *s, struct nic_error *err)
 {
 	for (unsigned i = 0; i < s->config->n_vms; i++) {
-		int rc = s->loaded[i] ? 0 : s->guests[i].driver->load(s->guests[i].vm, err);
+		int rc = 0;
 
+		s->spent = true;
+		if (!s->loaded[i])
+			rc = s->guests[i].driver->load(s->guests[i].vm, err);
 		if (rc)
 			return rc;
 		s->loaded[i] = true;
@@ -98,6 +101,11 @@ static int ask_to_activate(struct standby *s, struct nic_error *err)
 	if (rc && !daemon_is_lost(rc))
 		s->asked = before;
 	return rc;
+}
+
+bool standby_activated_nothing(const struct standby *s)
+{
+	return !s->asked && !s->activated;
 }
 
 /* It was asked, did it, and the answer was lost. */

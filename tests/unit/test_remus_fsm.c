@@ -57,6 +57,26 @@ static void a_primary_that_came_back_is_welcome_until_the_decision(void **state)
 	assert_int_equal(s_after(S_FAILED, SE_FENCE_YES), S_ACTIVATING);
 }
 
+static void only_a_failed_activation_that_left_nothing_is_gone_back_from(void **state)
+{
+	for (unsigned s = 0; s < STANDBY_STATES; s++)
+		assert_int_equal(s_after(s, SE_RETURNED), s == S_FAILED ? S_READY : s);
+	for (unsigned e = 0; e < STANDBY_EVENTS; e++)
+		if (e != SE_RETURNED && e != SE_FENCE_YES)
+			assert_int_equal(s_after(S_FAILED, e), S_FAILED);
+}
+
+static void a_vm_whose_switch_was_lost_waits_for_the_standbys_word(void **state)
+{
+	assert_int_equal(p_after(P_SWITCH_LOST, PE_UP), P_SYNCING);
+	assert_int_equal(p_after(P_SWITCH_LOST, PE_UP_AGAIN), P_SYNCING);
+	assert_int_equal(p_after(P_SWITCH_LOST, PE_BACK), P_BACKUP_LOST);
+	for (unsigned e = 0; e < PRIMARY_EVENTS; e++)
+		if (e != PE_UP && e != PE_UP_AGAIN && e != PE_BACK && e != PE_VM_LOST &&
+			e != PE_STALE)
+			assert_int_equal(p_after(P_SWITCH_LOST, e), P_SWITCH_LOST);
+}
+
 static void only_a_fenced_backup_is_forgotten(void **state)
 {
 	for (unsigned s = 0; s < P_STATES; s++)
@@ -124,6 +144,8 @@ int main(void)
 		cmocka_unit_test(nothing_is_activated_that_is_not_held),
 		cmocka_unit_test(an_active_standby_stays_so),
 		cmocka_unit_test(a_primary_that_came_back_is_welcome_until_the_decision),
+		cmocka_unit_test(only_a_failed_activation_that_left_nothing_is_gone_back_from),
+		cmocka_unit_test(a_vm_whose_switch_was_lost_waits_for_the_standbys_word),
 		cmocka_unit_test(only_a_fenced_backup_is_forgotten),
 		cmocka_unit_test(protection_never_ends_while_the_backup_may_take_over),
 		cmocka_unit_test(final_states_are_final),

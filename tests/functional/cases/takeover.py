@@ -4,6 +4,7 @@ it did not take over when perhaps it did."""
 import os
 import re
 import socket
+import struct
 import threading
 
 from lib.case import case
@@ -133,3 +134,160 @@ def an_activation_whose_answer_was_lost_counts(env):
     hosts.b.wait_state("active")
     equal(hosts.a.remus.wait(WAIT_S), 0, "status of the primary")
     equal(group_of(hosts.a), ("standby", 2), "the old primary's group")
+
+
+# ---- a standby that cannot take over ----
+
+class Short(Cut):
+    """From arm() on a standby_restore is not passed to renicd: the connection ends."""
+
+    def __init__(self, path, target):
+        self.armed = threading.Event()
+        super().__init__(path, target)
+
+    def answer(self, near, far):
+        with near, far, near.makefile("rb") as requests, far.makefile("rb") as answers:
+            for request in requests:
+                if b'"standby_restore"' in request and self.armed.is_set():
+                    self.armed.clear()
+                    return
+                far.sendall(request)
+                near.sendall(answers.readline())
+
+
+class Deaf:
+    """A proxy before a standby. What that answers to a handover does not get through: the connection
+    ends, and while `shut` is set there is no other."""
+    TAKEN, HEADER = 11, struct.Struct("<III")
+
+    def __init__(self, env, target, shut=False):
+        self.target, self.shut, self.dropped = target, shut, threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        env.stack.callback(self.listener.close)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        """Accept until the listener is closed."""
+        try:
+            while True:
+                near = self.listener.accept()[0]
+                if self.shut and self.dropped.is_set():
+                    near.close()
+                    continue
+                far = socket.create_connection(("127.0.0.1", self.target))
+                for copy in (self.there, self.back):
+                    threading.Thread(target=copy, args=(near, far), daemon=True).start()
+        except OSError:
+            self.listener.close()
+
+    @staticmethod
+    def end(*sockets):
+        """Both ends see it."""
+        for one in sockets:
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def there(self, near, far):
+        """As it comes."""
+        try:
+            while data := near.recv(65536):
+                far.sendall(data)
+        except OSError:
+            pass
+        self.end(near, far)
+
+    def back(self, near, far):
+        """Frame by frame."""
+        try:
+            with far.makefile("rb") as frames:
+                while len(head := frames.read(self.HEADER.size)) == self.HEADER.size:
+                    kind, n, _ = self.HEADER.unpack(head)
+                    if kind == self.TAKEN and not self.dropped.is_set():
+                        self.dropped.set()
+                        break
+                    near.sendall(head + frames.read(n))
+        except OSError:
+            pass
+        self.end(near, far)
+
+
+def runs(host):
+    """Until the host's VM has written into its RAM."""
+    def ram():
+        with open(host.path("ram"), "rb") as f:
+            return f.read()
+    before = ram()
+    wait_until(lambda: ram() != before, f"the VM of {host.name} runs", WAIT_S)
+
+
+def short_of_renicd(env, deaf=False, shut=False):
+    """Hosts whose standby fails at its first takeover, before it has loaded anything; the proxy
+    between them, and the one before the standby's renicd."""
+    hosts = Hosts(env, start=False)
+    proxy = Deaf(env, hosts.b.port, shut) if deaf else None
+    short = Short(hosts.b.path("short.sock"), hosts.b.daemon.socket)
+    hosts.a.configure(proxy.port if deaf else hosts.b.port)
+    hosts.b.configure(hosts.a.port, renicd=short.path)
+    hosts.b.start("standby")
+    hosts.a.start("primary")
+    hosts.a.wait_state("protected")
+    short.armed.set()
+    Rpc(hosts.a.path("remus.sock")).call("failover")
+    return hosts, proxy
+
+
+@case(timeout=60, rows={"heard": {"deaf": False}, "lost": {"deaf": True}})
+def a_standby_that_failed_before_it_loaded_is_one_again(env, deaf):
+    """The VM goes on at the primary, whether that hears the no or the connection is lost with it."""
+    hosts, _ = short_of_renicd(env, deaf)
+    wait_until(lambda: "failed -> ready" in hosts.b.log(), "the standby is one again", WAIT_S)
+    hosts.a.wait_state("protected")
+    check(("switch_lost -> syncing" in hosts.a.log()) == deaf, f"the primary: {hosts.a.log()}")
+    runs(hosts.a)
+    hosts.epochs()
+    equal(group_of(hosts.b), ("standby", 1), "the standby's group")
+    equal(hosts.b.status()["error"], "", "what the standby says is wrong")
+    equal(hosts.a.command("failover").returncode, 0, "status of another failover")
+    equal(hosts.b.verdict()[0], "ok", "what was loaded")
+    equal(group_of(hosts.b), ("unprotected", 2), "the standby's group")
+
+
+@case(timeout=60)
+def a_standby_that_loaded_but_activated_nothing_says_no(env):
+    """Its VM is of no more use. The primary's goes on, though the no to its handover was lost, and
+    what it sends is held."""
+    hosts = Hosts(env, start=False)
+    proxy = Deaf(env, hosts.b.port)
+    hosts.a.configure(proxy.port)
+    hosts.b.start("standby")
+    hosts.a.start("primary")
+    hosts.a.wait_state("protected")
+    hosts.b.daemon.call("vf_create", name="other", mac=mac_of(1), socket=hosts.b.path("other.sock"))
+    Rpc(hosts.a.path("remus.sock")).call("failover")
+    hosts.a.wait_state("backup_lost")
+    check("switch_lost -> backup_lost" in hosts.a.log(), f"the primary: {hosts.a.log()}")
+    runs(hosts.a)
+    equal(hosts.a.daemon.call("group_get", name="vf1")["state"], "protected", "the primary's group")
+    equal(hosts.b.state(), "failed", "the standby")
+    equal(group_of(hosts.b), ("standby", 1), "the standby's group")
+    hosts.a.kill()
+    hosts.b.daemon.call("vf_delete", name="other")
+    equal(hosts.b.command("failover", "--fenced").returncode, 0, "status of another attempt")
+    hosts.b.wait_state("active")
+
+
+@case(timeout=60)
+def a_standby_started_anew_lets_the_primary_go_on(env):
+    """It has activated nothing, nor has the one before it."""
+    hosts, proxy = short_of_renicd(env, deaf=True, shut=True)
+    hosts.a.wait_state("switch_lost")
+    hosts.b.wait_state("failed")
+    hosts.b.kill()
+    hosts.b.start("standby")
+    proxy.shut = False
+    hosts.a.wait_state("protected")
+    check("switch_lost -> syncing" in hosts.a.log(), f"the primary: {hosts.a.log()}")
+    runs(hosts.a)
