@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "config.h"
+#include "nic/config_rules.h"
+#include "nic/filter_parse.h"
+#include "nic/vf_settings.h"
 
 enum { CONFIG_FILE_MAX = 4 << 20, CPU_MAX = 1023 };
 
@@ -304,33 +307,67 @@ static int fail_taken(const char *list, unsigned i, unsigned first, const char *
 	return err->code;
 }
 
-static int check_vf_pair(
-	const struct renicd_config *config, unsigned i, unsigned first, struct nic_error *err)
+/* As nic_fail*() left it, of one entry: put its place before. */
+static int fail_in_vf(unsigned i, struct nic_error *err)
 {
-	static const uint8_t none[6];
-	const struct vf_config *a = &config->vfs[first], *b = &config->vfs[i];
-	char mac[18];
+	const struct nic_error inner = *err;
+	size_t len = strlen(inner.field);
+	char place[16];
 
-	if (strcmp(a->name, b->name) == 0)
-		return fail_taken("vfs", i, first, "name", b->name, err);
-	if (b->socket[0] && strcmp(a->socket, b->socket) == 0)
-		return fail_taken("vfs", i, first, "socket", b->socket, err);
-	if (memcmp(b->mac, none, 6) != 0 && memcmp(a->mac, b->mac, 6) == 0) {
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", b->mac[0], b->mac[1],
-			b->mac[2], b->mac[3], b->mac[4], b->mac[5]);
-		return fail_taken("vfs", i, first, "mac", mac, err);
-	}
-	return 0;
+	snprintf(place, sizeof(place), "vfs[%u]%s", i, len ? "." : "");
+	snprintf(err->field, sizeof(err->field), "%s%.*s", place,
+		(int)(sizeof(err->field) - sizeof(place)), inner.field);
+	if (len && !strncmp(inner.message, inner.field, len))
+		snprintf(err->message, sizeof(err->message), "%s%.230s", place, inner.message);
+	else
+		snprintf(err->message, sizeof(err->message), "%s: %.200s", err->field,
+			inner.message);
+	return err->code;
 }
 
-static int check_vfs(const struct renicd_config *config, struct nic_error *err)
+/* What vfs[i] has of vfs[first], both complete. */
+static int check_vf_pair(
+	const struct vf_config *vfs, unsigned i, unsigned first, struct nic_error *err)
+{
+	const char *taken = vf_clash(&vfs[i], &vfs[first]);
+	char mac[18];
+
+	if (!taken)
+		return 0;
+	vf_mac_text(&vfs[i], mac);
+	return fail_taken("vfs", i, first, taken,
+		!strcmp(taken, "name")	   ? vfs[i].name
+		: !strcmp(taken, "socket") ? vfs[i].socket
+					   : mac,
+		err);
+}
+
+/* Each by itself and with those before it. vfs: a copy, which is completed. */
+static int check_vfs(
+	const struct renicd_config *config, struct vf_config *vfs, struct nic_error *err)
 {
 	unsigned i, first;
 	int rc = 0;
 
-	for (i = 0; i < config->n_vfs && rc == 0; i++)
+	for (i = 0; i < config->n_vfs && rc == 0; i++) {
+		vfs[i] = config->vfs[i];
+		if (vf_transport_complete(&vfs[i], config->run_dir, err) ||
+			vf_settings_check(&vfs[i], err) ||
+			filter_check(vfs[i].hold_exempt, "hold_exempt", err))
+			return fail_in_vf(i, err);
 		for (first = 0; first < i && rc == 0; first++)
-			rc = check_vf_pair(config, i, first, err);
+			rc = check_vf_pair(vfs, i, first, err);
+	}
+	return rc;
+}
+
+static int check_vf_list(const struct renicd_config *config, struct nic_error *err)
+{
+	struct vf_config *vfs = calloc(config->n_vfs + 1u, sizeof(*vfs));
+	int rc = vfs ? check_vfs(config, vfs, err)
+		     : nic_fail(err, RENIC_E_RESOURCES, "vfs", "out of memory");
+
+	free(vfs);
 	return rc;
 }
 
@@ -355,7 +392,7 @@ static int fail_member(unsigned group, unsigned member, const char *name, int co
 	return err->code = code;
 }
 
-/* Every member is a VF of this file, and in one group only. */
+/* Every member is a VF of this file, in one group only, and a standby if the group is. */
 static int check_members(
 	const struct renicd_config *config, unsigned g, bool taken[VF_MAX], struct nic_error *err)
 {
@@ -371,9 +408,28 @@ static int check_members(
 		if (taken[vf])
 			return fail_member(g, i, group->vfs[i], RENIC_E_EXISTS,
 				"a VF that is in no other group, and here once", err);
+		if (group_refuses(group, &config->vfs[vf]))
+			return fail_member(g, i, group->vfs[i], RENIC_E_PARAMS,
+				group_refuses(group, &config->vfs[vf]), err);
 		taken[vf] = true;
 	}
 	return 0;
+}
+
+/* "groups[0].name: a is taken already, by vfs[2].name". */
+static int check_group_name(const struct renicd_config *config, unsigned g, struct nic_error *err)
+{
+	const char *name = config->groups[g].name;
+	int vf = find_vf(config, name);
+	char path[sizeof(err->field)];
+
+	if (vf < 0 || !group_name_clash(&config->groups[g], name))
+		return 0;
+	snprintf(path, sizeof(path), "groups[%u].name", g);
+	nic_fail(err, RENIC_E_EXISTS, path, "%s: %s is taken already, by vfs[%d].name", path, name,
+		vf);
+	snprintf(err->given, sizeof(err->given), "%.95s", name);
+	return err->code;
 }
 
 static int check_groups(const struct renicd_config *config, struct nic_error *err)
@@ -387,7 +443,9 @@ static int check_groups(const struct renicd_config *config, struct nic_error *er
 			if (strcmp(config->groups[first].name, config->groups[i].name) == 0)
 				return fail_taken(
 					"groups", i, first, "name", config->groups[i].name, err);
-		rc = check_members(config, i, taken, err);
+		rc = check_group_name(config, i, err);
+		if (rc == 0)
+			rc = check_members(config, i, taken, err);
 	}
 	return rc;
 }
@@ -457,7 +515,7 @@ static int decode(const json_t *root, struct renicd_config *config, struct nic_e
 	rc = params_decode(config_fields, sizeof(config_fields) / sizeof(config_fields[0]), root,
 		config, NULL, err);
 	if (rc == 0)
-		rc = check_vfs(config, err);
+		rc = check_vf_list(config, err);
 	if (rc == 0)
 		rc = check_groups(config, err);
 	if (!config->control.socket[0])

@@ -9,9 +9,10 @@
 
 #include "config_check.h"
 #include "log.h"
+#include "nic/config_rules.h"
+#include "nic/filter_parse.h"
 #include "nic/nic.h"
 #include "nic/vf_settings.h"
-#include "nic/vlan.h"
 
 struct check {
 	struct config_call *calls;
@@ -31,39 +32,22 @@ static int fail_exists(
 	return RENIC_E_EXISTS;
 }
 
-static bool has_mac(const struct vf_config *vf)
-{
-	static const uint8_t none[6];
-
-	return memcmp(vf->mac, none, sizeof(none)) != 0;
-}
-
-static bool has_member(const struct group_config *group, const char *vf)
-{
-	for (uint16_t i = 0; i < group->n_vfs; i++)
-		if (!strcmp(group->vfs[i], vf))
-			return true;
-	return false;
-}
-
 /* ---- two that may not both be; `taken_by` says what b is ---- */
 
 static int check_vfs(const struct vf_config *a, const struct vf_config *b, const char *taken_by,
 	struct nic_error *err)
 {
+	const char *taken = vf_clash(a, b);
 	char mac[18];
 
-	if (!strcmp(a->name, b->name))
-		return fail_exists(err, "name", a->name, taken_by);
-	if (a->socket[0] && !strcmp(a->socket, b->socket))
-		return fail_exists(err, "socket", a->socket, taken_by);
-	if (has_mac(a) && vlan_of_port(a) == vlan_of_port(b) &&
-		!memcmp(a->mac, b->mac, sizeof(a->mac))) {
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a->mac[0], a->mac[1],
-			a->mac[2], a->mac[3], a->mac[4], a->mac[5]);
-		return fail_exists(err, "mac", mac, taken_by);
-	}
-	return 0;
+	if (!taken)
+		return 0;
+	vf_mac_text(a, mac);
+	return fail_exists(err, taken,
+		!strcmp(taken, "name")	   ? a->name
+		: !strcmp(taken, "socket") ? a->socket
+					   : mac,
+		taken_by);
 }
 
 static int check_groups(const struct group_config *a, const struct group_config *b,
@@ -72,18 +56,15 @@ static int check_groups(const struct group_config *a, const struct group_config 
 	if (!strcmp(a->name, b->name))
 		return fail_exists(err, "name", a->name, taken_by);
 	for (uint16_t i = 0; i < a->n_vfs; i++)
-		if (has_member(b, a->vfs[i]))
+		if (group_has_member(b, a->vfs[i]))
 			return fail_exists(err, "vfs", a->vfs[i], taken_by);
 	return 0;
 }
 
-/* A group may have a VF's name when that is all of it. */
 static int check_group_and_vf(const struct group_config *group, const char *vf,
 	const char *taken_by, struct nic_error *err)
 {
-	if (strcmp(group->name, vf) || (group->n_vfs == 1 && !strcmp(group->vfs[0], vf)))
-		return 0;
-	return fail_exists(err, "name", vf, taken_by);
+	return group_name_clash(group, vf) ? fail_exists(err, "name", vf, taken_by) : 0;
 }
 
 /* ---- calls with each other ---- */
@@ -102,26 +83,34 @@ static int check_pair(const struct config_call *a, const struct config_call *b,
 	return 0;
 }
 
-static bool vf_comes_before(const struct check *c, unsigned i, const char *name)
+/* The VF that is there, or that an earlier call creates; false: none. */
+static bool find_vf(const struct check *c, unsigned i, const char *name, struct vf_config *config)
 {
 	struct vf_info info;
 
+	if (nic_vf_get(name, &info, NULL) == 0) {
+		*config = info.config;
+		return true;
+	}
 	for (unsigned k = 0; k < i; k++)
-		if (c->calls[k].kind == CALL_VF && !strcmp(c->calls[k].vf->name, name))
+		if (c->calls[k].kind == CALL_VF && !strcmp(c->calls[k].vf->name, name)) {
+			*config = *c->calls[k].vf;
 			return true;
-	return nic_vf_get(name, &info, NULL) == 0;
+		}
+	return false;
 }
 
 static int check_members(const struct check *c, unsigned i)
 {
 	const struct group_config *group = c->calls[i].group;
+	struct vf_config vf;
 	char field[32];
 
 	for (uint16_t m = 0; m < group->n_vfs; m++) {
 		const char *name = group->vfs[m];
 
 		snprintf(field, sizeof(field), "vfs[%u]", m);
-		if (!vf_comes_before(c, i, name)) {
+		if (!find_vf(c, i, name, &vf)) {
 			nic_fail_value(c->err, field, name,
 				"the name of a VF that is there, or that an earlier call creates");
 			return c->err->code = RENIC_E_NOT_FOUND;
@@ -140,12 +129,16 @@ static int check_calls(struct check *c)
 
 	for (unsigned i = 0; i < c->n && !rc; i++) {
 		*c->at = i;
+		if (c->calls[i].kind == CALL_VF)
+			rc = vf_transport_complete(c->calls[i].vf, NULL, c->err);
 		for (unsigned k = 0; k < i && !rc; k++) {
 			snprintf(taken_by, sizeof(taken_by), "calls[%u]", k);
 			rc = check_pair(&c->calls[i], &c->calls[k], taken_by, c->err);
 		}
 		if (!rc && c->calls[i].kind == CALL_VF)
 			rc = vf_settings_check(c->calls[i].vf, c->err);
+		if (!rc && c->calls[i].kind == CALL_VF)
+			rc = filter_check(c->calls[i].vf->hold_exempt, "hold_exempt", c->err);
 		if (!rc && c->calls[i].kind == CALL_GROUP)
 			rc = check_members(c, i);
 	}
@@ -161,7 +154,8 @@ static const char *vf_difference(const struct vf_config *want, const struct vf_c
 		const char *name;
 		bool differs;
 	} settings[] = {
-		{"mac", has_mac(want) && memcmp(want->mac, have->mac, sizeof(want->mac))},
+		{"mac", memcmp(want->mac, (uint8_t[6]){0}, sizeof(want->mac)) &&
+				memcmp(want->mac, have->mac, sizeof(want->mac))},
 		{"vlan", want->vlan != have->vlan},
 		{"qos", want->qos != have->qos},
 		{"proto", want->proto != have->proto},
@@ -197,7 +191,7 @@ static const char *vf_difference(const struct vf_config *want, const struct vf_c
 static bool same_members(const struct group_config *a, const struct group_config *b)
 {
 	for (uint16_t i = 0; i < a->n_vfs; i++)
-		if (!has_member(b, a->vfs[i]))
+		if (!group_has_member(b, a->vfs[i]))
 			return false;
 	return a->n_vfs == b->n_vfs;
 }
@@ -246,12 +240,38 @@ static void check_with_vf(const struct vf_info *info, void *arg)
 	}
 }
 
-/* A lone VF's group that is not in use gives way, but not to what would change its settings. */
+/* Standbys go into a group of standbys, others into one of others. */
+static int check_standbys(struct check *c)
+{
+	struct vf_config vf;
+	char field[32];
+
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct config_call *call = &c->calls[i];
+
+		*c->at = i;
+		if (call->kind != CALL_GROUP || call->skip)
+			continue;
+		for (uint16_t m = 0; m < call->group->n_vfs; m++) {
+			const char *name = call->group->vfs[m];
+
+			if (!find_vf(c, i, name, &vf) || !group_refuses(call->group, &vf))
+				continue;
+			snprintf(field, sizeof(field), "vfs[%u]", m);
+			nic_fail_value(c->err, field, name, group_refuses(call->group, &vf));
+			return c->err->code = RENIC_E_BUSY;
+		}
+	}
+	return 0;
+}
+
+/* A lone VF's group that is not in use, or a standby's, gives way, but not to what would change its
+ * settings. */
 static void check_with_group(const struct group_info *info, void *arg)
 {
 	const struct group_config *have = &info->config;
 	struct check *c = arg;
-	bool gives_way = info->lone && !strcmp(info->state, "unprotected");
+	bool gives_way = info->lone && (have->standby || !strcmp(info->state, "unprotected"));
 	const char *difference;
 	char taken_by[NIC_NAME_SIZE + 16];
 
@@ -327,5 +347,7 @@ int config_calls_check(struct config_call *calls, unsigned n, unsigned *at, stru
 		nic_vf_foreach(check_with_vf, &c);
 	if (!c.rc)
 		nic_group_foreach(check_with_group, &c);
+	if (!c.rc)
+		c.rc = check_standbys(&c);
 	return c.rc ? c.rc : check_log_room(&c);
 }

@@ -10,7 +10,7 @@
 
 #include "bpf_mend.h"
 #include "filter.h"
-#include "filter_words.h"
+#include "filter_parse.h"
 #include "learn.h"
 #include "mac_table.h"
 #include "offload.h"
@@ -186,39 +186,17 @@ int filter_compile(const char *expression, const char *field, uint64_t (**fn)(vo
 	struct rte_bpf **bpf, struct nic_error *err)
 {
 	struct bpf_program cbpf;
-	char word[64];
-	pcap_t *pcap;
 	int rc;
 
 	*fn = NULL;
 	*bpf = NULL;
 	if (!expression[0])
 		return 0;
-	if (!filter_words_are_known(expression, word, sizeof(word))) {
-		nic_fail_value(err, field, expression, "a pcap-filter expression without names");
-		if (err)
-			snprintf(err->message, sizeof(err->message),
-				"%s: \"%s\" is no word of pcap-filter, no number and no address; "
-				"names "
-				"are not looked up",
-				field, word);
-		return RENIC_E_PARAMS;
-	}
-	pcap = pcap_open_dead(DLT_EN10MB, UINT16_MAX);
-	if (!pcap)
-		return nic_fail(err, RENIC_E_RESOURCES, field, "libpcap: no memory");
-	rc = pcap_compile(pcap, &cbpf, expression, 1, PCAP_NETMASK_UNKNOWN);
-	if (rc < 0) {
-		nic_fail_value(err, field, expression, "a pcap-filter expression");
-		if (err)
-			snprintf(err->message, sizeof(err->message), "%s: %s", field,
-				pcap_geterr(pcap));
-		pcap_close(pcap);
-		return RENIC_E_PARAMS;
-	}
+	rc = filter_parse(expression, field, &cbpf, err);
+	if (rc)
+		return rc;
 	rc = load_program(&cbpf, fn, bpf);
 	pcap_freecode(&cbpf);
-	pcap_close(pcap);
 	if (rc)
 		return nic_fail(err, RENIC_E_UNSUPPORTED, field,
 			"\"%s\" cannot be compiled to native code: %s", expression,

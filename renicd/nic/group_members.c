@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_rules.h"
 #include "group_members.h"
 #include "journal.h"
 
@@ -139,17 +140,18 @@ static int link_members(struct group *g, struct nic_error *err)
 }
 
 /* A VF may join from a group of its own that is in the state in which the new one begins. */
-static int check_joins(const struct vf *vf, bool standby, struct nic_error *err)
+static int check_joins(
+	const struct vf *vf, const struct group_config *config, struct nic_error *err)
 {
 	const char *name = vf->config.name;
 
 	if (vf->group && !vf->group->lone)
 		return nic_fail(err, RENIC_E_BUSY, "vfs", "VF \"%s\" is in group \"%s\"", name,
 			vf->group->config.name);
-	if (standby != vf->config.standby)
+	if (group_refuses(config, &vf->config))
 		return nic_fail(err, RENIC_E_BUSY, "vfs", "VF \"%s\" is %s standby", name,
-			standby ? "no" : "a");
-	if (vf->group && !standby && vf->group->fsm.state != GROUP_UNPROTECTED)
+			config->standby ? "no" : "a");
+	if (vf->group && !config->standby && vf->group->fsm.state != GROUP_UNPROTECTED)
 		return nic_fail(err, RENIC_E_BUSY, "vfs", "VF \"%s\" is protected", name);
 	return 0;
 }
@@ -168,7 +170,7 @@ static int find_members(struct group *g, struct nic_error *err)
 		for (uint16_t k = 0; k < g->n_vfs; k++)
 			if (g->vfs[k] == vf)
 				return nic_fail_value(err, "vfs", g->config.vfs[i], "each VF once");
-		rc = check_joins(vf, g->config.standby, err);
+		rc = check_joins(vf, &g->config, err);
 		if (rc)
 			return rc;
 		g->vfs[g->n_vfs++] = vf;
@@ -196,20 +198,24 @@ static int group_add(struct group *g, struct nic_error *err)
 	return rc;
 }
 
-static int check_name(const char *name, const struct group_config *config, struct nic_error *err)
+/* A VF's group of one gives way to a group of that VF, which may have its name. */
+static int check_name(const struct group_config *config, struct nic_error *err)
 {
-	if (group_find(name))
-		return nic_fail(err, RENIC_E_EXISTS, "name", "a group named \"%s\" exists", name);
-	if (vf_find(name) && !(config->n_vfs == 1 && !strcmp(config->vfs[0], name)))
+	const struct group *same = group_find(config->name);
+	const char *name = config->name;
+
+	if (vf_find(name) && group_name_clash(config, name))
 		return nic_fail(err, RENIC_E_EXISTS, "name",
 			"a VF is named \"%s\"; it would be taken for the group", name);
+	if (same && !same->lone)
+		return nic_fail(err, RENIC_E_EXISTS, "name", "a group named \"%s\" exists", name);
 	return 0;
 }
 
 int group_make(
 	const struct group_config *config, const struct group_origin *origin, struct nic_error *err)
 {
-	int rc = check_name(config->name, config, err);
+	int rc = check_name(config, err);
 	struct group *g;
 
 	if (rc)

@@ -344,7 +344,9 @@ static int make_listed_groups(
 		const struct group_config *config = &listed->groups[i];
 		struct group_origin origin = {.slot = -1, .file_hash = group_config_hash(config)};
 
-		if (nic_group_get(config->name, &info, NULL) == 0)
+		/* What a standby's group of one is, its entry says. */
+		if (nic_group_get(config->name, &info, NULL) == 0 &&
+			!(info.lone && info.config.standby))
 			continue;
 		rc = group_make(config, &origin, err);
 		if (rc) {

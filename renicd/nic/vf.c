@@ -12,6 +12,7 @@
 #include <rte_malloc.h>
 
 #include "checkpoint_area.h"
+#include "config_rules.h"
 #include "group_members.h"
 #include "journal.h"
 #include "capture.h"
@@ -44,19 +45,19 @@ struct vf *vf_find_or_fail(const char *name, struct nic_error *err)
 
 static int check_unique(const struct vf_config *config, struct nic_error *err)
 {
+	const char *taken;
 	struct vf *vf;
 
-	if (vf_find(config->name))
-		return nic_fail(
-			err, RENIC_E_EXISTS, "name", "a VF named \"%s\" exists", config->name);
+	TAILQ_FOREACH (vf, &nic.vfs, next) {
+		taken = vf_clash(config, &vf->config);
+		if (taken)
+			return nic_fail(err, RENIC_E_EXISTS, taken,
+				"%s: VF \"%s\" has it already%s", taken, vf->config.name,
+				strcmp(taken, "mac") ? "" : ", in the same VLAN");
+	}
 	if (group_find(config->name))
 		return nic_fail(err, RENIC_E_EXISTS, "name",
 			"a group is named \"%s\"; the VF would be taken for it", config->name);
-	TAILQ_FOREACH (vf, &nic.vfs, next)
-		if (!strcmp(vf->config.socket, config->socket))
-			return nic_fail(err, RENIC_E_EXISTS, "socket",
-				"VF \"%s\" has the socket %s", vf->config.name, config->socket);
-	/* A standby has the MAC of whom it stands by for, who may be here too. */
 	return config->standby ? 0 : vf_config_check_mac(config, err);
 }
 

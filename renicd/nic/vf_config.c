@@ -14,6 +14,7 @@
 #include <rte_jhash.h>
 
 #include "announce.h"
+#include "config_rules.h"
 #include "filter.h"
 #include "group_members.h"
 #include "mac_table.h"
@@ -52,34 +53,6 @@ static bool mac_is_zero(const uint8_t mac[6])
 	return !memcmp(mac, zero, sizeof(zero));
 }
 
-/* Where the guest is found: by a socket, or by a domain and one of its vifs. */
-static int complete_transport(struct vf_config *config, struct nic_error *err)
-{
-	char vif[sizeof("xen:65535/65535")];
-
-	if (config->transport != TRANSPORT_XEN) {
-		if (config->xen_domain || config->xen_handle)
-			return nic_fail(err, RENIC_E_PARAMS,
-				config->xen_domain ? "xen_domain" : "xen_handle",
-				"xen_domain and xen_handle go with transport xen");
-		if (!config->socket[0] &&
-			snprintf(config->socket, sizeof(config->socket), "%.70s/%s.sock",
-				nic.run_dir, config->name) >= (int)sizeof(config->socket))
-			return nic_fail_value(
-				err, "socket", nic.run_dir, "a path of at most 107 bytes");
-		return 0;
-	}
-	if (!config->xen_domain)
-		return nic_fail(err, RENIC_E_PARAMS, "xen_domain",
-			"xen_domain: expected with transport xen, the number of a domain");
-	snprintf(vif, sizeof(vif), "xen:%u/%u", config->xen_domain, config->xen_handle);
-	if (config->socket[0] && strcmp(config->socket, vif))
-		return nic_fail_value(err, "socket", config->socket,
-			"none, with transport xen: the guest has no vhost-user socket");
-	memcpy(config->socket, vif, sizeof(vif));
-	return 0;
-}
-
 int vf_config_complete(struct vf_config *config, struct nic_error *err)
 {
 	uint64_t pool_bytes = (uint64_t)log_pool_size(nic.log_pool) << LOG_SEGMENT_SHIFT;
@@ -93,7 +66,7 @@ int vf_config_complete(struct vf_config *config, struct nic_error *err)
 		config->egress_log_bytes = RTE_MAX(pool_bytes / DEFAULT_LOG_SHARE, min_bytes);
 	config->egress_log_bytes =
 		RTE_ALIGN_CEIL(RTE_MAX(config->egress_log_bytes, min_bytes), LOG_SEGMENT_BYTES);
-	if (complete_transport(config, err))
+	if (vf_transport_complete(config, nic.run_dir, err))
 		return err ? err->code : RENIC_E_PARAMS;
 	return vf_settings_check(config, err);
 }

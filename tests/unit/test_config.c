@@ -122,6 +122,26 @@ static void every_key_is_taken(void **state)
 	config_free(&config);
 }
 
+/* As vf_create and group_create take it. */
+static void one_mac_may_be_in_two_vlans_and_a_standbys(void **state)
+{
+	static const char text[] =
+		"{\"vfs\": [{\"name\": \"a\", \"mac\": \"52:54:00:00:00:01\"},"
+		"{\"name\": \"b\", \"mac\": \"52:54:00:00:00:01\", \"vlan\": 5, \"qos\": 1},"
+		"{\"name\": \"c\", \"mac\": \"52:54:00:00:00:01\", \"vlan\": 5,"
+		"\"proto\": \"802.1ad\"},"
+		"{\"name\": \"s\", \"mac\": \"52:54:00:00:00:01\", \"standby\": true}],"
+		"\"groups\": [{\"name\": \"s\", \"vfs\": [\"s\"], \"standby\": true},"
+		"{\"name\": \"g\", \"vfs\": [\"a\", \"b\"]}]}";
+	struct renicd_config config;
+	struct nic_error err;
+
+	if (load(text, strlen(text), &config, &err) != 0)
+		fail_msg("%s", err.message);
+	assert_string_equal(config.vfs[0].socket, ""); /* what is open stays so: it is hashed */
+	config_free(&config);
+}
+
 static void control_socket_follows_the_run_dir(void **state)
 {
 	static const char text[] = "{\"run_dir\": \"/tmp/elsewhere\"}";
@@ -215,6 +235,32 @@ static void wrong_entries_are_named_by_path_value_and_expectation(void **state)
 		 "\"vfs\": [\"a\", \"a\"]}]}",
 			RENIC_E_EXISTS, "groups[0].vfs[1]", "a",
 			"a VF that is in no other group, and here once"},
+		/* What nic_start() would refuse. */
+		{"{\"vfs\": [{\"name\": \"a\", \"qos\": 3}]}", RENIC_E_PARAMS, "vfs[0].qos", "3",
+			"0, unless vlan is 1 to 4094"},
+		{"{\"vfs\": [{\"name\": \"a\"}, {\"name\": \"b\", \"promisc\": true}]}",
+			RENIC_E_PARAMS, "vfs[1].promisc", "true", "false, unless trust is on"},
+		{"{\"vfs\": [{\"name\": \"a\", \"hold_exempt\": \"((\"}]}", RENIC_E_PARAMS,
+			"vfs[0].hold_exempt", "((", "a pcap-filter expression"},
+		{"{\"vfs\": [{\"name\": \"a\", \"xen_handle\": 1}]}", RENIC_E_PARAMS,
+			"vfs[0].xen_handle", "", ""},
+		{"{\"vfs\": [{\"name\": \"a\", \"transport\": \"xen\"}]}", RENIC_E_PARAMS,
+			"vfs[0].xen_domain", "", ""},
+		{"{\"vfs\": [{\"name\": \"a\", \"transport\": \"xen\", \"xen_domain\": 2},"
+		 "{\"name\": \"b\", \"transport\": \"xen\", \"xen_domain\": 2}]}",
+			RENIC_E_EXISTS, "vfs[1].socket", "xen:2/0", ""},
+		{"{\"run_dir\": \"/r\", \"vfs\": [{\"name\": \"a\"},"
+		 "{\"name\": \"b\", \"socket\": \"/r/a.sock\"}]}",
+			RENIC_E_EXISTS, "vfs[1].socket", "/r/a.sock", ""},
+		{"{\"vfs\": [{\"name\": \"a\"}, {\"name\": \"b\"}],"
+		 "\"groups\": [{\"name\": \"b\", \"vfs\": [\"a\"]}]}",
+			RENIC_E_EXISTS, "groups[0].name", "b", ""},
+		{"{\"vfs\": [{\"name\": \"a\", \"standby\": true}],"
+		 "\"groups\": [{\"name\": \"g\", \"vfs\": [\"a\"]}]}",
+			RENIC_E_PARAMS, "groups[0].vfs[0]", "a", "a VF that is no standby"},
+		{"{\"vfs\": [{\"name\": \"a\"}],"
+		 "\"groups\": [{\"name\": \"g\", \"standby\": true, \"vfs\": [\"a\"]}]}",
+			RENIC_E_PARAMS, "groups[0].vfs[0]", "a", "a standby, as the group is"},
 		{"{\"groups\": [{\"name\": \"g\", \"internal\": \"maybe\"}]}", RENIC_E_PARAMS,
 			"groups[0].internal", "\"maybe\"", "one of hold pass"},
 	};
@@ -316,6 +362,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(empty_object_gives_the_defaults),
 		cmocka_unit_test(every_key_is_taken),
+		cmocka_unit_test(one_mac_may_be_in_two_vlans_and_a_standbys),
 		cmocka_unit_test(control_socket_follows_the_run_dir),
 		cmocka_unit_test(wrong_entries_are_named_by_path_value_and_expectation),
 		cmocka_unit_test(message_for_the_operator_says_it_all),

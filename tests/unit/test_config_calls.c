@@ -67,7 +67,7 @@ static void set_up_something(int fd)
 		"{\"name\":\"web\",\"mac\":\"52:54:00:00:00:01\",\"vlan\":7,\"queues\":2,"
 		"\"role\":\"server\",\"packed\":false,\"spoofchk\":false,\"mtu\":1500,"
 		"\"ingress_hold_pkts\":17,\"egress_log_bytes\":4194304,\"socket\":\"/s/web\","
-		"\"hold_exempt\":\"arp and \\\"x\\\"\"}"));
+		"\"hold_exempt\":\"ether proto \\\\arp\"}"));
 	json_decref(fixture_call(fd, "vf_create",
 		"{\"name\":\"db\",\"mac\":\"52:54:00:00:00:02\",\"egress_log_bytes\":4194304}"));
 	json_decref(fixture_call(fd, "vf_create",
@@ -102,7 +102,7 @@ static void what_is_saved_comes_back_the_same(void **state)
 	assert_loaded(fd, saved, 6, 0);
 	assert_int_equal(fake_nic.n_vfs, 3);
 	assert_int_equal(fake_nic.vfs[0].config.ingress_hold_pkts, 17);
-	assert_string_equal(fake_nic.vfs[0].config.hold_exempt, "arp and \"x\"");
+	assert_string_equal(fake_nic.vfs[0].config.hold_exempt, "ether proto \\arp");
 	assert_int_equal(fake_nic.vfs[1].config.mtu, 1400);
 	assert_int_equal(fake_nic.n_groups, 1);
 	assert_string_equal(fake_nic.log_module, "lib.vhost.*");
@@ -159,6 +159,72 @@ static void what_differs_from_what_is_there_is_refused(void **state)
 	assert_refused(
 		fd, CALLS(GROUP("db", "\"lone\"", "")), RENIC_E_EXISTS, "calls[0].params.name");
 	assert_loaded(fd, CALLS(VF("new", MAC("02") ",\"vlan\":3")), 1, 0); /* another VLAN */
+	close(fd);
+}
+
+#define STANDBY ",\"standby\":true"
+#define SAME MAC("01") ",\"egress_log_bytes\":4194304"
+
+/* A standby may have the MAC of a VF of the same daemon, which config_save then lists. */
+static void a_standby_of_an_own_vf_comes_back(void **state)
+{
+	int fd = fixture_connect(*state);
+	char *saved;
+
+	assert_loaded(
+		fd, CALLS(VF("a", SAME) "," VF("s", SAME STANDBY) "," VF("t", SAME STANDBY)), 3, 0);
+	saved = save(fd);
+	forget(*state, &fd);
+	assert_loaded(fd, saved, 3, 0);
+	assert_loaded(fd, CALLS(VF("u", SAME STANDBY)), 1, 0);
+	assert_refused(fd, CALLS(VF("b", SAME)), RENIC_E_EXISTS, "calls[0].params.mac");
+	free(saved);
+	close(fd);
+}
+
+static void a_group_is_of_standbys_or_of_others(void **state)
+{
+	int fd = fixture_connect(*state);
+
+	assert_refused(fd, CALLS(VF("s", STANDBY) "," GROUP("g", "\"s\"", "")), RENIC_E_BUSY,
+		"calls[1].params.vfs[0]");
+	assert_refused(fd, CALLS(VF("a", "") "," GROUP("g", "\"a\"", STANDBY)), RENIC_E_BUSY,
+		"calls[1].params.vfs[0]");
+	assert_loaded(fd, CALLS(VF("s", STANDBY) "," GROUP("g", "\"s\"", STANDBY)), 2, 0);
+	/* One that was activated since is what its call says, as far as a list can tell. */
+	fake_nic.vfs[0].config.standby = false;
+	assert_loaded(fd, CALLS(VF("s", STANDBY) "," GROUP("g", "\"s\"", STANDBY)), 0, 2);
+	close(fd);
+}
+
+/* A standby is in a group of one from the beginning. */
+static void a_standbys_own_group_gives_way(void **state)
+{
+	int fd = fixture_connect(*state);
+
+	json_decref(fixture_call(fd, "vf_create", "{\"name\":\"s\",\"standby\":true}"));
+	json_decref(fixture_call(
+		fd, "group_create", "{\"name\":\"s\",\"vfs\":[\"s\"],\"standby\":true}"));
+	fake_nic.groups[0].lone = true;
+	fake_nic.groups[0].state = "standby";
+	assert_loaded(fd, CALLS(GROUP("g", "\"s\"", STANDBY)), 1, 0);
+	close(fd);
+}
+
+static void what_the_device_would_refuse_is_refused_before(void **state)
+{
+	int fd = fixture_connect(*state);
+
+	assert_refused(fd, CALLS(VF("a", ",\"hold_exempt\":\"((\"")), RENIC_E_PARAMS,
+		"calls[0].params.hold_exempt");
+	assert_refused(fd, CALLS(VF("a", ",\"xen_domain\":3")), RENIC_E_PARAMS,
+		"calls[0].params.xen_domain");
+	assert_refused(fd, CALLS(VF("a", ",\"transport\":\"xen\"")), RENIC_E_PARAMS,
+		"calls[0].params.xen_domain");
+	assert_refused(fd,
+		CALLS(VF("a", ",\"transport\":\"xen\",\"xen_domain\":3") "," VF(
+			"b", ",\"transport\":\"xen\",\"xen_domain\":3")),
+		RENIC_E_EXISTS, "calls[1].params.socket");
 	close(fd);
 }
 
@@ -354,7 +420,8 @@ static void fill_up(int fd)
 	char params[96];
 
 	vf_config_defaults(&vf);
-	memset(vf.hold_exempt, '"', sizeof(vf.hold_exempt) - 1);
+	snprintf(vf.hold_exempt, sizeof(vf.hold_exempt), "%-*s", (int)sizeof(vf.hold_exempt) - 1,
+		"arp");
 	vf.egress_log_bytes = 4 << 20;
 	for (unsigned i = 0; i < VF_MAX; i++) {
 		snprintf(vf.name, sizeof(vf.name), "a-name-of-some-length-indeed-%02x", i);
@@ -446,6 +513,10 @@ int main(void)
 		TEST(what_is_saved_comes_back_the_same),
 		TEST(what_is_there_already_is_skipped),
 		TEST(what_differs_from_what_is_there_is_refused),
+		TEST(a_standby_of_an_own_vf_comes_back),
+		TEST(a_group_is_of_standbys_or_of_others),
+		TEST(a_standbys_own_group_gives_way),
+		TEST(what_the_device_would_refuse_is_refused_before),
 		TEST(calls_that_clash_are_refused),
 		TEST(when_the_device_refuses_one_all_is_undone),
 		TEST(check_changes_nothing),

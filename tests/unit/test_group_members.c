@@ -197,6 +197,30 @@ static void a_group_of_its_vfs_name_is_possible_for_that_vf_alone(void **state)
 	assert_int_equal(nic_vf_delete("a", true, NULL), RENIC_E_BUSY);
 }
 
+/* A saved configuration has a standby, then its group of one with what was set on it. */
+static void a_standbys_group_of_one_gives_way_to_one_of_its_name(void **state)
+{
+	struct group_config group = config_named("s", "s");
+	struct vf_config config = vf_config_of('s');
+	struct nic_error err;
+
+	config.standby = true;
+	assert_int_equal(nic_vf_create(&config, NULL), 0);
+	assert_true(group_of("s").lone);
+	assert_int_equal(nic_group_create(&group, &err), RENIC_E_BUSY); /* of no standbys */
+	assert_true(group_of("s").lone);
+	group.standby = true;
+	group.replicator_timeout_ms = 7;
+	assert_int_equal(nic_group_create(&group, NULL), 0);
+	assert_int_equal(groups(), 1);
+	assert_false(group_of("s").lone);
+	assert_string_equal(group_of("s").state, "standby");
+	assert_int_equal(group_of("s").config.replicator_timeout_ms, 7);
+	assert_int_equal(nic_group_create(&group, &err), RENIC_E_EXISTS);
+	assert_int_equal(nic_group_delete("s", NULL), 0);
+	assert_true(group_of("s").lone);
+}
+
 static void a_protected_group_is_not_deleted(void **state)
 {
 	struct nic_error err;
@@ -327,6 +351,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(a_standby_start_while_frames_wait_leaves_no_group),
 		DEVICE_TEST(a_lone_group_that_gave_way_comes_back_as_it_was),
 		DEVICE_TEST(a_group_of_its_vfs_name_is_possible_for_that_vf_alone),
+		DEVICE_TEST(a_standbys_group_of_one_gives_way_to_one_of_its_name),
 		DEVICE_TEST(a_protected_group_is_not_deleted),
 		DEVICE_TEST(set_changes_what_is_named_alone),
 		DEVICE_TEST(internal_can_be_changed_while_protected),

@@ -164,6 +164,28 @@ static void a_vf_has_no_groups_name_as_it_could_not_be_taken_up(void **state)
 	restarts(&nothing_listed);
 }
 
+/* It is not the group of one that a standby is in anyway. */
+static void a_listed_group_of_a_standbys_name_is_as_its_entry_says(void **state)
+{
+	struct group_config group = {.name = "s", .vfs = {"s"}, .n_vfs = 1, .standby = true};
+	struct vf_config vf = vf_config_of('s');
+	const struct nic_listed listed = {.vfs = &vf, .n_vfs = 1, .groups = &group, .n_groups = 1};
+	struct group_info info;
+
+	vf.standby = true;
+	group.replicator_timeout_ms = 7;
+	for (int again = 0; again < 2; again++) {
+		restarts(&listed);
+		assert_int_equal(nic_group_get("s", &info, NULL), 0);
+		assert_false(info.lone);
+		assert_int_equal(info.config.replicator_timeout_ms, 7);
+		assert_string_equal(info.state, "standby");
+	}
+	assert_int_equal(nic_activate(GROUP_COMMAND("s", 0), NULL), 0);
+	restarts(&listed);
+	assert_string_equal(info_of('s').role, "unprotected");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +197,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(a_vf_in_no_group_is_the_standby_that_it_was),
 		DEVICE_TEST(an_activated_vf_stays_so_when_the_file_changes),
 		DEVICE_TEST(a_vf_has_no_groups_name_as_it_could_not_be_taken_up),
+		DEVICE_TEST(a_listed_group_of_a_standbys_name_is_as_its_entry_says),
 	};
 	int failed;
 
