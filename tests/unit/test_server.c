@@ -180,6 +180,20 @@ static void request_whose_sender_died_is_carried_out_and_harms_nobody(void **sta
 	expect_service(*state);
 }
 
+/* The line n times, in one piece: the server may read no more when it has served some. */
+static void send_many(int fd, const char *line, int n)
+{
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	for (int i = 0; i < n; i++)
+		fprintf(out, "%s\n", line);
+	fclose(out);
+	fixture_send(fd, text, len);
+	free(text);
+}
+
 /* Until the server serves nobody any more for a while: output waits then, most likely. */
 static void wait_for_stall(void)
 {
@@ -197,8 +211,7 @@ static void half_closed_connection_gets_its_answers_then_the_end(void **state)
 	int fd = fixture_connect(*state);
 	int i;
 
-	for (i = 0; i < REQUESTS; i++) /* their answers are more than the socket takes */
-		fixture_send_line(fd, METHODS);
+	send_many(fd, METHODS, REQUESTS); /* their answers are more than the socket takes */
 	shutdown(fd, SHUT_WR);
 	wait_for_stall();
 	for (i = 0; i < REQUESTS; i++)
@@ -327,20 +340,14 @@ static void slow_reader_gets_everything_in_order(void **state)
 	enum { BYTES = 2 * CLIENT_OUTPUT_MAX };
 	struct stream s = {.cap = 1 << 20};
 	int fd = fixture_connect(*state), requests, answers = 0;
-	char *text, *first = NULL;
-	size_t len, answer_len;
-	FILE *out;
+	size_t answer_len;
+	char *first;
 
 	fixture_send_line(fd, METHODS);
 	first = fixture_read_line(fd);
 	answer_len = strlen(first) + 1;
 	requests = (int)(BYTES / answer_len);
-	out = open_memstream(&text, &len);
-	for (int i = 0; i < requests; i++)
-		fprintf(out, METHODS "\n");
-	fclose(out);
-	fixture_send(fd, text, len);
-	free(text);
+	send_many(fd, METHODS, requests);
 	wait_for_stall();
 	expect_service(*state);
 	s.bytes = malloc(s.cap);
@@ -365,11 +372,9 @@ static void descriptor_stays_with_its_answer_when_output_waits(void **state)
 	struct stream s = {.cap = 8 << 20};
 	int fd = fixture_connect(*state);
 	size_t at;
-	int i;
 
 	json_decref(fixture_call(fd, "vf_create", "{\"name\":\"a\"}"));
-	for (i = 0; i < BEFORE; i++)
-		fixture_send_line(fd, METHODS);
+	send_many(fd, METHODS, BEFORE);
 	fixture_send_line(fd, get);
 	fixture_send_line(fd, METHODS);
 	fixture_send_line(fd, METHODS);
