@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,16 +179,38 @@ static int start_uplink(const struct renicd_config *config, struct nic_error *er
 	return 0;
 }
 
+/* Put the place in the file before what is wrong there. */
+__attribute__((format(printf, 2, 3))) static int name_place(
+	struct nic_error *err, const char *fmt, ...)
+{
+	char inner[sizeof(err->message)];
+	size_t len;
+	va_list ap;
+
+	memcpy(inner, err->message, sizeof(inner));
+	va_start(ap, fmt);
+	vsnprintf(err->message, sizeof(err->message), fmt, ap);
+	va_end(ap);
+	len = strlen(err->message);
+	snprintf(err->message + len, sizeof(err->message) - len, ": %.*s",
+		(int)(sizeof(err->message) - len), inner);
+	return err->code;
+}
+
 /* Say where in the file the entry is that the device refused. */
 static int name_entry(const char *path, const char *list, uint16_t i, struct nic_error *err)
 {
-	char message[2 * sizeof(err->message)];
+	return name_place(
+		err, "%s: %s[%u]%s%s", path, list, i, err->field[0] ? "." : "", err->field);
+}
 
-	snprintf(message, sizeof(message), "%s: %s[%u]%s%s: %s", path, list, i,
-		err->field[0] ? "." : "", err->field, err->message);
-	snprintf(
-		err->message, sizeof(err->message), "%.*s", (int)sizeof(err->message) - 1, message);
-	return err->code;
+static int load_config(const char *path, struct renicd_config *config, struct nic_error *err)
+{
+	int rc = config_load_file(path, config, err);
+
+	if (!rc && metrics_check(&config->metrics, err))
+		rc = name_place(err, "%s", path);
+	return rc;
 }
 
 static int start_listed(const struct renicd_config *config, const char *path, struct nic_error *err)
@@ -338,7 +361,7 @@ int main(int argc, char **argv)
 	control_block_signals();
 	config_defaults(&config);
 	if (run_options.config_path)
-		rc = config_load_file(run_options.config_path, &config, &err);
+		rc = load_config(run_options.config_path, &config, &err);
 	if (!rc && !run_options.test)
 		rc = run(&config, &run_options, &err);
 	if (rc)

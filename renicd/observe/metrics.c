@@ -223,6 +223,16 @@ static int listen_loopback(uint16_t port, struct nic_error *err)
 	return 0;
 }
 
+int metrics_check(const struct metrics_config *config, struct nic_error *err)
+{
+	char given[24];
+
+	if (!config->socket[0] || !config->port)
+		return 0;
+	snprintf(given, sizeof(given), "socket and port %u", config->port);
+	return nic_fail_value(err, "metrics", given, "either metrics.socket or metrics.port");
+}
+
 int metrics_start(
 	const struct metrics_config *config, gid_t group, mode_t mode, struct nic_error *err)
 {

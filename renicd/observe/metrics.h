@@ -9,11 +9,14 @@
 #include "nic/error.h"
 #include "nic/types.h"
 
-/* The config key "metrics". */
+/* The config key "metrics": one of the two, or none. */
 struct metrics_config {
 	char socket[NIC_PATH_SIZE]; /* empty: none */
 	uint16_t port;		    /* on 127.0.0.1; 0: none */
 };
+
+/* Metrics are in one place: RENIC_E_PARAMS where a socket and a port are named. */
+int metrics_check(const struct metrics_config *config, struct nic_error *err);
 
 /*
  * Listen and start the thread; without socket and port it does nothing.

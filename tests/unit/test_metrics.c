@@ -114,9 +114,24 @@ static void a_scraper_that_says_nothing_does_not_keep_it_from_ending(void **stat
 	close(silent);
 }
 
+static void a_socket_and_a_port_are_refused_by_name(void **state)
+{
+	struct metrics_config config = {.socket = "/run/m.sock"};
+	struct nic_error err = {0};
+
+	assert_int_equal(metrics_check(&config, &err), 0);
+	config.port = 9100;
+	assert_int_equal(metrics_check(&config, &err), RENIC_E_PARAMS);
+	assert_non_null(strstr(err.message, "metrics.socket or metrics.port"));
+	assert_non_null(strstr(err.given, "9100"));
+	config.socket[0] = '\0';
+	assert_int_equal(metrics_check(&config, &err), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_socket_and_a_port_are_refused_by_name),
 		cmocka_unit_test_setup_teardown(every_scrape_is_whole_while_vfs_come_and_go,
 			fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(

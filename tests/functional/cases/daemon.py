@@ -134,6 +134,8 @@ BAD_CONFIGS = {
     "size of the log": ({"egress_log": {"size_mb": 1}}, ["egress_log.size_mb", "1"]),
     "cpus": ({"data_cpus": [1, -3]}, ["data_cpus[1]", "-3"]),
     "uplink without devargs": ({"uplink": {}}, ["uplink.devargs"]),
+    "two places for metrics": ({"metrics": {"socket": "/tmp/renic-no.sock", "port": 9100}},
+                               ["metrics.socket or metrics.port", "9100"]),
     "exempt filter": ({"vfs": [{"name": "a", "hold_exempt": "(("}]}, ["vfs[0].hold_exempt"]),
 }
 
