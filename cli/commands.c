@@ -183,7 +183,8 @@ static const struct param capture_start_params[] = {
 
 static const struct param log_level_params[] = {
 	ARG("level", VALUE_TEXT, "LEVEL", "debug, info, notice, warning or error"),
-	OPT_ARG("module", VALUE_TEXT, "MODULE", "one part of renicd; default: all"),
+	OPT_ARG("module", VALUE_TEXT, "MODULE",
+		"DPDK log types by pattern, as lib.vhost.*; default: renicd's own"),
 	END,
 };
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The daemon's log type and its levels; see log.h. */
 #include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_common.h>
@@ -19,6 +22,25 @@ static const struct {
 	{"info", RTE_LOG_INFO},
 	{"debug", RTE_LOG_DEBUG},
 };
+
+/* As rte_log_set_level_pattern() matches, of the log types that are registered: all of them, once
+ * EAL has loaded the drivers. */
+bool log_type_exists(const char *pattern)
+{
+	char *names = NULL, *save, *name;
+	size_t size;
+	FILE *out = open_memstream(&names, &size);
+
+	if (!out)
+		return true; /* nobody can tell */
+	rte_log_list_types(out, "");
+	fclose(out);
+	name = strtok_r(names, "\n", &save);
+	while (name && fnmatch(pattern, name, 0))
+		name = strtok_r(NULL, "\n", &save);
+	free(names);
+	return name;
+}
 
 int log_level_set(const char *module, const char *level)
 {

@@ -6,6 +6,8 @@
 #ifndef RENICD_LOG_H
 #define RENICD_LOG_H
 
+#include <stdbool.h>
+
 #include <rte_log.h>
 
 #include "log_settings.h"
@@ -27,5 +29,9 @@ extern int renicd_logtype;
  * remember that (log_settings.h). Its thread is theirs. 0; -EINVAL; -ENOSPC: too many patterns.
  */
 int log_level_set(const char *module, const char *level);
+
+/* Is there a log type that the pattern matches? Once EAL has loaded the drivers, whose types are
+ * theirs. */
+bool log_type_exists(const char *pattern);
 
 #endif

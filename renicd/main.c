@@ -99,8 +99,12 @@ static void set_log_levels(const struct config_log *log)
 {
 	log_level_set(NULL, log_level_names[log->level]);
 	log_level_set("lib.vhost.*", "warning");
-	for (uint16_t i = 0; i < log->n_modules; i++)
+	for (uint16_t i = 0; i < log->n_modules; i++) {
 		log_level_set(log->modules[i].module, log_level_names[log->modules[i].level]);
+		if (!log_type_exists(log->modules[i].module))
+			LOG_WARN("log.modules[%u].module: \"%s\" matches no log type", i,
+				log->modules[i].module);
+	}
 }
 
 static int start_eal(const struct renicd_config *config, struct nic_error *err)

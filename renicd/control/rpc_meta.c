@@ -108,10 +108,16 @@ int log_level_apply(const struct log_level_params *p, struct nic_error *err)
 	return 0;
 }
 
+/* By config_load a level may also be set for a driver that is not loaded here. */
 static int log_set_level(struct rpc_call *call, struct nic_error *err)
 {
-	int rc = log_level_apply(call->params, err);
+	const struct log_level_params *p = call->params;
+	int rc;
 
+	if (p->module[0] && !log_type_exists(p->module))
+		return nic_fail_value(err, "module", p->module,
+			"a pattern of DPDK log types, such as lib.vhost.*");
+	rc = log_level_apply(p, err);
 	if (rc == 0)
 		jw_bool(call->out, NULL, true);
 	return rc;

@@ -106,9 +106,10 @@ static void log_level_is_set_for_the_daemon_or_a_module(void **state)
 		fixture_string(data, "expected"), "one of debug info notice warning error");
 	json_decref(data);
 	data = fixture_call_fails(
-		fd, "log_set_level", "{\"level\":\"debug\",\"module\":\"bad\"}", RENIC_E_PARAMS);
+		fd, "log_set_level", "{\"level\":\"debug\",\"module\":\"none\"}", RENIC_E_PARAMS);
 	assert_string_equal(fixture_string(data, "field"), "module");
 	json_decref(data);
+	assert_string_equal(fake_nic.log_module, "lib.vhost.*"); /* nothing was set */
 	close(fd);
 }
 

@@ -542,6 +542,11 @@ const char *renicd_dpdk_version(void)
 	return "DPDK 0.0.0";
 }
 
+bool log_type_exists(const char *pattern)
+{
+	return strcmp(pattern, "none") != 0;
+}
+
 int log_level_set(const char *module, const char *level)
 {
 	if (module && strcmp(module, "bad") == 0)

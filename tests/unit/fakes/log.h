@@ -4,6 +4,7 @@
 #ifndef TEST_FAKES_LOG_H
 #define TEST_FAKES_LOG_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "log_settings.h"
@@ -19,5 +20,6 @@ static inline void __attribute__((format(printf, 1, 2))) fake_log(const char *fm
 #define LOG_DEBUG(fmt, ...) fake_log(fmt, ##__VA_ARGS__)
 
 int log_level_set(const char *module, const char *level);
+bool log_type_exists(const char *pattern);
 
 #endif
