@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The Debian packages of what is committed and of what is not: build-deb/*.deb.
 #   deb.sh           build them
-#   deb.sh recheck   try those that are there
+#   deb.sh recheck   try those that are there (root)
 #   deb.sh check     build, and install, start, upgrade and purge them in a Debian of their own (root, a
 #                    mirror the first time): build-deb/chroot is kept, changes to it are not
 set -euo pipefail
@@ -49,7 +49,6 @@ in_chroot() {
 
 # In a mount and PID namespace, on a layer above the chroot that goes with it.
 check() {
-	need_root "make deb-check" deb.sh
 	chroot_make
 	unshare --mount --pid --net --fork --kill-child --propagation private \
 		"$TOP/tests/deb/run.sh" "$OUT" || die "deb: the packages failed"
@@ -57,7 +56,7 @@ check() {
 
 case ${1:-build} in
 	build) build ;;
-	check) build; check ;;
-	recheck) check ;;
-	*) die "usage: deb.sh [check]" ;;
+	check) need_root "make deb-check" deb-check; build; check ;;
+	recheck) need_root "deb.sh recheck" deb-check; check ;;
+	*) die "usage: deb.sh [check|recheck]" ;;
 esac
