@@ -17,9 +17,8 @@ declare -A LIMIT_S=([build]=400 [werror]=400 [unit]=300 [sanitized]=600 [tsan]=4
 TOTAL_S=3000
 HUGE_MIB=1536
 passed=0 failed=0 skipped=0
-work=$(mktemp -d)
+running= # the rung at work: its timeout(1)
 give_back() { scripts/hugepages.sh return "$work/hugepages"; }
-trap 'give_back; rm -rf "$work"' EXIT
 
 export ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
@@ -74,23 +73,23 @@ limit_s() {
 	echo $((left < own ? left : own))
 }
 
+# In a process group of its own, which timeout(1) makes and ends: a hang's children end too.
 rung() {
-	local name=$1 started=$SECONDS limit status totals
+	local name=$1 started=$SECONDS limit status totals tee
 	limit=$(limit_s "$name")
 	title "== $name"
-	(
-		# In its own process group, so that a hang's children end too.
-		set -m
-		"$name" 2>&1 </dev/null &
-		pid=$!
-		( sleep $((limit > 0 ? limit : 0)); echo "$name: no end after $limit s"; kill -TERM -- "-$pid"; sleep 5; kill -KILL -- "-$pid" ) 2>/dev/null &
-		guard=$!
-		wait "$pid"
-		status=$?
-		kill -KILL -- "-$guard" 2>/dev/null
-		exit $status
-	) | tee "$work/$name.log"
-	status=${PIPESTATUS[0]}
+	mkfifo "$work/$name.pipe"
+	tee "$work/$name.log" <"$work/$name.pipe" &
+	tee=$!
+	set -m # else what runs beside a script ignores SIGINT, and so do the daemons under test
+	timeout -k 10 $((limit > 0 ? limit : 1)) "$0" --rung "$work" "$name" >"$work/$name.pipe" 2>&1 </dev/null &
+	running=$!
+	set +m
+	wait "$running"
+	status=$?
+	running=
+	wait "$tee"
+	[ $status != 124 ] && [ $status != 137 ] || say "$name: no end after $limit s"
 	totals=$(grep -oE "^$name: [0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?\$" "$work/$name.log" | tail -n 1)
 	read -r p f s <<<"$(grep -oE '[0-9]+' <<<"$totals" | tr '\n' ' ')"
 	p=${p:-0} f=${f:-0} s=${s:-0}
@@ -103,7 +102,25 @@ rung() {
 	summary+=("$(printf '%-11s %4d passed %3d failed  %4d s of %4d' "$name" "$p" "$f" $((SECONDS - started)) "$limit")")
 }
 
+# Ctrl-C reaches none that has a process group of its own: it is passed on, and waited for.
+stop() {
+	trap '' INT TERM HUP
+	[ -z "$running" ] || { kill -"$1" "$running"; wait "$running"; }
+	exit 130
+}
+
+if [ "${1:-}" = --rung ]; then # by rung() alone
+	work=$2
+	trap : INT TERM HUP # what runs gets them too, and is waited for while it cleans up
+	"$3"
+	exit
+fi
 need_root "make check" check
+work=$(mktemp -d)
+trap 'give_back; rm -rf "$work"' EXIT
+for signal in INT TERM HUP; do
+	trap "stop $signal" "$signal"
+done
 scripts/deps.sh check || exit 1
 scripts/hugepages.sh reserve "$HUGE_MIB" "$work/hugepages" || exit 1
 summary=()
