@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "log_file.h"
+#include "mount_life.h"
 
 #define PRIVATE_MOUNT "/hugetlbfs"
 
@@ -60,6 +61,11 @@ static int mount_own(const char *run_dir, char *dir, size_t size, struct nic_err
 {
 	if (snprintf(dir, size, "%s" PRIVATE_MOUNT, run_dir) >= (int)size)
 		return nic_fail_value(err, "run_dir", run_dir, "a shorter path");
+	if (!is_hugetlbfs_2m(dir) && !mount_outlives_us(run_dir))
+		return nic_fail(err, RENIC_E_IO, "egress_log.hugepages",
+			"no hugetlbfs of 2 MiB pages is mounted, and one that renicd mounts would "
+			"end with it, and held frames too: it has a mount namespace of its own. "
+			"Mount one before the start, or set egress_log.hugepages to false");
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return nic_fail(err, RENIC_E_IO, "run_dir", "%s: %s", dir, strerror(errno));
 	if (is_hugetlbfs_2m(dir) || mount("hugetlbfs", dir, "hugetlbfs", 0, "pagesize=2M") == 0) {

@@ -10,7 +10,8 @@
 
 /*
  * Choose the path: dir (may be empty) if given; else, with hugepages, a hugetlbfs of 2 MiB pages
- * that is mounted, or one mounted by us at RUN_DIR/hugetlbfs; else RUN_DIR. 0 or an error.
+ * that is mounted, or one mounted by us at RUN_DIR/hugetlbfs; else RUN_DIR. 0 or an error:
+ * RENIC_E_PARAMS, or RENIC_E_IO, also where a mount of ours would not outlive us.
  */
 int log_file_path(const char *run_dir, const char *dir, bool hugepages, char *path, size_t size,
 	struct nic_error *err);

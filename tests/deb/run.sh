@@ -67,6 +67,9 @@ start
 stop
 echo "ok upgraded"
 
+# As the unit does where /dev/hugepages has pages of another size.
+mkdir "$root/run/renicd/hugepages"
+mount -t hugetlbfs -o pagesize=2M renicd "$root/run/renicd/hugepages"
 inside apt-get remove -y -qq renicd >"$out/remove.log" 2>&1 || fail "removal"
 inside test -e /etc/renicd.json || fail "removal took the configuration"
 inside apt-get purge -y -qq renicd librenic0 librenic-dev >>"$out/remove.log" 2>&1 || fail "purge"
