@@ -18,6 +18,7 @@
 #include <rte_pdump.h>
 
 #include "eal.h"
+#include "log.h"
 #include "sched_attributes.h"
 
 enum { ARGS_MAX = 128, ARG_SIZE = 8192, CONTROL_NICE = -10, CONTROL_SLICE_NS = 100000 };
@@ -138,7 +139,10 @@ void eal_hurry_control(void)
 		.runtime_ns = CONTROL_SLICE_NS, /* Linux 6.12: a short slice comes soon */
 	};
 
-	syscall(SYS_sched_setattr, 0, &attributes, 0);
+	if (syscall(SYS_sched_setattr, 0, &attributes, 0))
+		LOG_WARN("the control thread has no priority (%s): checkpoints wait for other "
+			 "programs; it takes CAP_SYS_NICE at the start",
+			strerror(errno));
 }
 
 static int start_pdump(struct nic_error *err)

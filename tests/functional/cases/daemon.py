@@ -241,7 +241,8 @@ def thread_statuses(pid):
             yield dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
 
 
-CAP_DAC_OVERRIDE, CAP_NET_ADMIN, CAP_NET_RAW = 1 << 1, 1 << 12, 1 << 13
+CAP_DAC_OVERRIDE, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_NICE = 1 << 1, 1 << 12, 1 << 13, 1 << 23
+CONTROL_NICE = -10
 
 
 def check_capabilities(pid, allowed):
@@ -284,3 +285,28 @@ def drop_privileges_off_keeps_them(env):
     kept = [int(s["CapEff"], 16) for s in thread_statuses(daemon.process.pid)]
     mine = [int(s["CapEff"], 16) for s in thread_statuses(os.getpid())]
     equal(set(kept), set(mine), "capabilities of the daemon's threads, and of who started it")
+
+
+class WithoutCapability:
+    """Runs a command as root that has all but one capability."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def command(self, *argv):
+        """The command line."""
+        return ["setpriv", "--bounding-set", f"-{self.name}", *argv]
+
+
+@case
+def a_control_thread_that_gets_no_priority_is_told_of(env):
+    may = [int(s["CapEff"], 16) & CAP_SYS_NICE for s in thread_statuses(os.getpid())][0]
+    for keeps in (True, False):
+        daemon = env.renicd_unstarted(name=f"renicd{keeps}")
+        daemon.netns = None if keeps else WithoutCapability("sys_nice")
+        daemon.start()
+        has = os.getpriority(os.PRIO_PROCESS, daemon.process.pid) == CONTROL_NICE
+        equal(has, bool(may and keeps), "the control thread goes before others")
+        equal(daemon.process.log().count("the control thread has no priority"), int(not has),
+              "lines that say so")
+        daemon.signal_end()
