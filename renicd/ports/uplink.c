@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ALLOW_EXPERIMENTAL_API /* rte_dev_dma_map() */
 #include <rte_dev.h>
@@ -28,9 +29,13 @@
 enum {
 	RX_DESCS = 1024,
 	TX_DESCS = 1024,
-	RING_SIZE = 1024,
 	MTU_WANTED = 9000,
 	UPLINK_BURST = 32,
+	/* What is in a ring has been released, and is lost when the process is: one burst that is
+	 * put in while another is taken out. */
+	RING_SIZE = 2 * UPLINK_BURST,
+	DRAIN_LOOKS = 100, /* at rings that become empty, as the uplink closes */
+	DRAIN_LOOK_US = 1000,
 };
 
 /* What one data lcore does with the uplink. */
@@ -41,6 +46,7 @@ struct uplink_lcore {
 	struct rte_mbuf *out[UPLINK_BURST]; /* owner: taken from a ring, refused by the device */
 	uint16_t out_n;
 	bool own_waits;	    /* owner: its own VFs were refused since a ring was looked at */
+	bool has_yielded;   /* owner: to them, since it last took from a ring */
 	unsigned next_ring; /* owner: the lcore whose ring comes next */
 	int rx_fd;	    /* readable when frames came in; < 0: the device cannot tell */
 	struct poller poller;
@@ -114,15 +120,18 @@ static bool uplink_prepare(struct rte_mbuf *m)
 	return rte_eth_tx_prepare(uplink.port_id, queue, &m, 1) == 1;
 }
 
-/* A burst of an lcore that has no TX queue: in turns, and when the queue's owner has had a try. */
+/* A burst of an lcore that has no TX queue: in turns, and when the queue's owner has had a try. Its
+ * VFs may be refused after every try: they go before one burst, not before all. */
 static void take_from_ring(struct uplink_lcore *ul)
 {
 	unsigned from = ul->next_ring;
 
-	if (ul->own_waits) {
+	if (ul->own_waits && !ul->has_yielded) {
 		ul->own_waits = false;
+		ul->has_yielded = true;
 		return;
 	}
+	ul->own_waits = ul->has_yielded = false;
 	ul->next_ring += uplink.n_queues;
 	if (ul->next_ring >= lcores_count())
 		ul->next_ring = (unsigned)(ul - uplink.lcores) + uplink.n_queues;
@@ -412,8 +421,8 @@ static int give_to_lcores(void)
 		if (ul->has_queue)
 			continue;
 		snprintf(name, sizeof(name), "uplink%u", i);
-		ul->ring = rte_ring_create(
-			name, RING_SIZE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		ul->ring = rte_ring_create(name, RING_SIZE, SOCKET_ID_ANY,
+			RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
 		if (!ul->ring)
 			return -ENOMEM;
 	}
@@ -453,22 +462,59 @@ const struct uplink_ops *uplink_open(const char *devargs, enum uplink_offloads_c
 	return &uplink.ops;
 }
 
-void uplink_close(void)
+/* ---- closing ---- */
+
+static void count_waiting(void *arg)
+{
+	const struct uplink_lcore *ul = &uplink.lcores[lcore_self()];
+	unsigned n = ul->out_n + (ul->ring ? rte_ring_count(ul->ring) : 0);
+
+	__atomic_fetch_add((unsigned *)arg, n, __ATOMIC_RELAXED);
+}
+
+/* Frames that VFs have sent, and the device not yet. */
+static unsigned waiting(void)
+{
+	unsigned n = 0;
+
+	lcore_call_all(count_waiting, &n);
+	return n;
+}
+
+/* Let the lcores send what waits between them: each look is a round of theirs at least. */
+static void drain(void)
+{
+	for (int look = 0; look < DRAIN_LOOKS && uplink_is_up() && waiting(); look++)
+		usleep(DRAIN_LOOK_US);
+}
+
+static unsigned free_waiting(struct uplink_lcore *ul)
 {
 	struct rte_mbuf *m;
+	unsigned n = ul->out_n;
+
+	rte_pktmbuf_free_bulk(ul->out, ul->out_n);
+	for (; ul->ring && rte_ring_sc_dequeue(ul->ring, (void **)&m) == 0; n++)
+		rte_pktmbuf_free(m);
+	rte_ring_free(ul->ring);
+	memset(ul, 0, sizeof(*ul));
+	return n;
+}
+
+void uplink_close(void)
+{
+	unsigned lost = 0;
 
 	if (!uplink.open)
 		return;
 	uplink.open = false;
+	drain();
 	lcore_call_all(remove_poller, NULL);
-	for (unsigned i = 0; i < lcores_count(); i++) {
-		struct uplink_lcore *ul = &uplink.lcores[i];
-
-		while (ul->ring && rte_ring_sc_dequeue(ul->ring, (void **)&m) == 0)
-			rte_pktmbuf_free(m);
-		rte_ring_free(ul->ring);
-		rte_pktmbuf_free_bulk(ul->out, ul->out_n);
-	}
+	for (unsigned i = 0; i < lcores_count(); i++)
+		lost += free_waiting(&uplink.lcores[i]);
+	if (lost)
+		LOG_WARN("uplink %s: it closed with %u frames that it had not taken",
+			uplink.devargs, lost);
 	rte_eth_dev_stop(uplink.port_id);
 	rte_eth_dev_close(uplink.port_id);
 }
