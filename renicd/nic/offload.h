@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 
 #include "drop.h"
@@ -46,6 +47,14 @@ static inline uint32_t offload_headers(const struct rte_mbuf *m)
 static inline uint32_t offload_frame_bytes(const struct rte_mbuf *m)
 {
 	return offload_is_tso(m) ? offload_headers(m) + m->tso_segsz : m->pkt_len;
+}
+
+/* What it takes of a wire, without FCS: as much before as after the tag that is held beside it is
+ * put into its bytes. */
+static inline uint32_t offload_wire_bytes(const struct rte_mbuf *m)
+{
+	return m->pkt_len +
+	       (m->ol_flags & RTE_MBUF_F_TX_VLAN ? (uint32_t)sizeof(struct rte_vlan_hdr) : 0);
 }
 
 /*

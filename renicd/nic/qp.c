@@ -19,42 +19,52 @@
 enum {
 	LONG_BURST = 16,   /* frames of 64 KiB in a burst that is held */
 	LOG_LOW_SHARE = 4, /* the log's segments are short when less than a quarter is free */
+	CLAIM_POLLS = 2,   /* this one, and one that finds nothing more to send */
 };
 
-static uint64_t bytes_of(struct rte_mbuf *const *pkts, uint16_t n)
+/* It sent so many bytes in all, and of these to the uplink, whose alone its minimum is. */
+static void pay(struct vf *vf, const struct vf_policy *policy, uint64_t bytes,
+	const struct uplink_tally *tally, uint64_t now_tsc)
 {
-	uint64_t bytes = 0;
+	if (bytes)
+		shaper_charge(&vf->max_tx, &policy->max_rate, bytes, now_tsc);
+	if (tally->bytes)
+		shaper_charge(&vf->min_tx, &policy->min_rate, tally->bytes, now_tsc);
+}
 
-	for (uint16_t i = 0; i < n; i++)
-		bytes += pkts[i]->pkt_len;
-	return bytes;
+static void claim(struct vf_qp *qp, bool lacks, uint64_t now_tsc)
+{
+	qp->claims = lacks ? CLAIM_POLLS : 0;
+	switch_claim(qp->vf, lacks, now_tsc);
 }
 
 /* switch_send(), as the VF's rates allow: as often as they are open, and paid for. */
 static __rte_noinline uint16_t send_shaped(struct vf_qp *qp, const struct vf_policy *policy,
-	const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n)
+	struct switch_from *from, struct rte_mbuf **pkts, uint16_t n)
 {
-	uint64_t now_tsc = rte_rdtsc(), bytes;
+	struct uplink_tally tally = {0};
+	uint32_t lengths[NIC_BURST]; /* what is not taken may have got a tag meanwhile */
+	uint64_t now_tsc = rte_rdtsc(), bytes = 0;
 	bool is_burst = n == NIC_BURST; /* and so more is likely to come */
 	struct vf *vf = qp->vf;
 	uint16_t done;
 
 	if (!shaper_is_open(&vf->max_tx, &policy->max_rate, now_tsc)) {
-		switch_claim(vf, false, now_tsc);
+		claim(qp, false, now_tsc);
 		return 0;
 	}
 	if (policy->max_rate.cost)
 		n = RTE_MIN(n, policy->max_rate.burst_pkts);
-	bytes = bytes_of(pkts, n);
+	for (uint16_t i = 0; i < n; i++)
+		lengths[i] = offload_wire_bytes(pkts[i]);
+	from->tally = &tally;
 	done = switch_send(from, pkts, n);
-	bytes -= bytes_of(&pkts[done], n - done);
-	if (done) {
-		shaper_charge(&vf->max_tx, &policy->max_rate, bytes, now_tsc);
-		shaper_charge(&vf->min_tx, &policy->min_rate, bytes, now_tsc);
-	}
+	for (uint16_t i = 0; i < done; i++)
+		bytes += lengths[i];
+	pay(vf, policy, bytes, &tally, now_tsc);
 	if (policy->min_rate.cost)
-		switch_claim(vf,
-			(done < n || is_burst) &&
+		claim(qp,
+			(tally.any_waits || (tally.any_left && is_burst)) &&
 				shaper_is_open(&vf->min_tx, &policy->min_rate, now_tsc),
 			now_tsc);
 	return done;
@@ -165,13 +175,16 @@ static bool exempt_may_pass(
 static uint16_t pass_unheld(struct vf_qp *qp, const struct vf_policy *policy,
 	struct rte_mbuf **pkts, uint16_t *flags, uint16_t n, uint64_t now_tsc)
 {
-	struct switch_from from = {
-		.qp = qp, .group_id = policy->group_id, .offloads = qp->asks_offloads};
+	struct uplink_tally tally = {0};
+	struct switch_from from = {.qp = qp,
+		.group_id = policy->group_id,
+		.offloads = qp->asks_offloads,
+		.tally = policy->is_shaped ? &tally : NULL};
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		uint16_t flag = 0;
-		uint32_t bytes = pkts[i]->pkt_len;
+		uint32_t bytes = policy->is_shaped ? offload_wire_bytes(pkts[i]) : 0;
 		bool may_pass = exempt_may_pass(qp, policy, now_tsc), passed = false;
 
 		capture_before_leaving(qp, &pkts[i], 1);
@@ -181,8 +194,10 @@ static uint16_t pass_unheld(struct vf_qp *qp, const struct vf_policy *policy,
 		else if (may_pass && policy->internal_pass)
 			passed = switch_pass_inside(qp, policy->group_id, pkts[i], &flag);
 		capture_left(qp, passed);
-		if (unlikely(policy->is_shaped && passed))
-			shaper_charge(&qp->vf->max_tx, &policy->max_rate, bytes, now_tsc);
+		if (unlikely(policy->is_shaped && passed)) {
+			pay(qp->vf, policy, bytes, &tally, now_tsc);
+			tally.bytes = 0;
+		}
 		counter_add(&qp->counters.exempt_pkts, passed);
 		if (!passed) {
 			pkts[kept] = pkts[i];
@@ -346,6 +361,8 @@ unsigned qp_poll(void *ctx)
 		work += release(qp);
 	if (qp_may_touch_guest(qp))
 		work += take_from_guest(qp);
+	if (unlikely(qp->claims) && --qp->claims == 0)
+		switch_claim(qp->vf, false, 0);
 	return work;
 }
 

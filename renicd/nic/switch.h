@@ -15,6 +15,13 @@
 
 #include "vf.h"
 
+/* What a VF with a rate sends to the uplink; added up. */
+struct uplink_tally {
+	uint64_t bytes; /* that left */
+	bool any_left;
+	bool any_waits; /* it was refused, or others went first */
+};
+
 /* What a frame that a VF sent may do. */
 struct switch_from {
 	struct vf_qp *qp;      /* drops are counted here; NULL: from the uplink */
@@ -25,6 +32,7 @@ struct switch_from {
 	/* longest not 0: all are untagged, for one MAC, and ask for nothing; bytes may be 0:
 	 * unknown */
 	struct alike alike;
+	struct uplink_tally *tally; /* NULL: nobody asks */
 };
 
 /*

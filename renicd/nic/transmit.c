@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See transmit.h. */
+#include "offload.h"
 #include "offload_send.h"
 #include "transmit.h"
 #include "vlan_tag.h"
@@ -17,6 +18,23 @@ uint16_t transmit_give_to_uplink(const struct switch_from *from, struct rte_mbuf
 	if (unlikely(from->offloads || nic.uplink->own_memory) && n)
 		return offload_send(from->qp, pkts, n);
 	return n ? nic.uplink->send(pkts, n, n == all ? bytes : 0) : 0;
+}
+
+uint16_t transmit_tallied(const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n,
+	uint16_t tagged, uint64_t bytes)
+{
+	struct uplink_tally *tally = from->tally;
+	uint32_t lengths[NIC_BURST];
+	uint16_t sent;
+
+	for (uint16_t i = 0; i < n; i++)
+		lengths[i] = offload_wire_bytes(pkts[i]);
+	sent = transmit_in_turn_to_uplink(from, pkts, n, tagged, bytes);
+	for (uint16_t i = 0; i < sent; i++)
+		tally->bytes += lengths[i];
+	tally->any_left |= sent > 0;
+	tally->any_waits |= sent < n;
+	return sent;
 }
 
 /* A frame whose tag was changed cannot be tried again, its VLAN would be another: so look first

@@ -26,6 +26,10 @@
 uint16_t transmit_give_to_uplink(const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n,
 	uint16_t tagged, uint64_t bytes);
 
+/* transmit_to_uplink() where from->tally is to have it. */
+uint16_t transmit_tallied(const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n,
+	uint16_t tagged, uint64_t bytes);
+
 /* n frames for the VF d->where, vids[i] the VLAN of each where d->tagged is not 0. drops: counters
  * of whoever sends. Returns how many were taken. */
 uint16_t transmit_to_vf(const struct dest *d, struct rte_mbuf **pkts, const uint16_t *vids,
@@ -48,18 +52,15 @@ static inline uint16_t transmit_to_dead_link(
 	return n;
 }
 
-/* As transmit_give_to_uplink(), when the link is up and it is the sender's turn; else none is
- * taken. */
-static inline uint16_t transmit_to_uplink(const struct switch_from *from, struct rte_mbuf **pkts,
-	uint16_t n, uint16_t tagged, uint64_t bytes)
+/* As transmit_give_to_uplink(), when it is the sender's turn; else none is taken. */
+static inline uint16_t transmit_in_turn_to_uplink(const struct switch_from *from,
+	struct rte_mbuf **pkts, uint16_t n, uint16_t tagged, uint64_t bytes)
 {
 	struct turns *turns = &tx_sched_turns()->uplink;
 	struct turn *mine = &from->qp->turn[TURN_UPLINK];
 	uint64_t claim;
 	uint16_t sent;
 
-	if (unlikely(!nic.uplink->is_up()))
-		return transmit_to_dead_link(from, pkts, n);
 	claim = tx_sched_claim();
 	if (unlikely(claim)) {
 		if (tx_sched_must_yield(from->qp->vf, claim))
@@ -76,6 +77,17 @@ static inline uint16_t transmit_to_uplink(const struct switch_from *from, struct
 	if (unlikely(sent < n || turns->calm))
 		tx_sched_end(from->qp, turns, mine, bytes, &pkts[sent], n, sent);
 	return sent;
+}
+
+/* The same, when the link is up. */
+static inline uint16_t transmit_to_uplink(const struct switch_from *from, struct rte_mbuf **pkts,
+	uint16_t n, uint16_t tagged, uint64_t bytes)
+{
+	if (unlikely(!nic.uplink->is_up()))
+		return transmit_to_dead_link(from, pkts, n);
+	if (unlikely(from->tally))
+		return transmit_tallied(from, pkts, n, tagged, bytes);
+	return transmit_in_turn_to_uplink(from, pkts, n, tagged, bytes);
 }
 
 /* As transmit_to_vf(), in turns: a VF of another lcore's has an inbox, which may be full. */

@@ -7,7 +7,8 @@
  * minimum says so in nic.min_claim (switch_claim(), switch.h). While a claim stands, VFs that have
  * had their minimum, or have none, keep what they have, and he whose claim it is sends before all
  * others. There is one claim at a time, the last one made; one that is not renewed for CLAIM_US is
- * void, so that nobody waits for a VF that has gone.
+ * void, so that nobody waits for a VF that has gone; and it ends with the first poll that finds
+ * nothing more to send, as a trickle would else have the uplink for itself.
  *
  * Turns (turns.h): deficit round robin among the VFs of an lcore, from a refusal on.
  *

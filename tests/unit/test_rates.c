@@ -2,6 +2,8 @@
 /* max_tx_rate, min_tx_rate and state in the device: renicd/nic/qp.c, tx_sched.c, vf_link.c. */
 #include <unistd.h>
 
+#include <rte_cycles.h>
+
 #include "nic_fixture.h"
 
 static void set(const char *vf, struct vf_config values, unsigned mask)
@@ -59,6 +61,55 @@ static void a_rate_that_is_lifted_lets_all_go(void **state)
 	set("a", (struct vf_config){0}, VF_SET_MAX_TX_RATE);
 	settle();
 	wire_gets_many(FRAME('a', TO_NOBODY, 0, .len = 9000), 60);
+}
+
+/* Up to NIC_BURST frames, which are taken in one burst. */
+static void in_one_burst(char letter, struct tframe f, uint32_t n)
+{
+	fake_port_hold_round(port_of(letter), true);
+	while (!fake_port_round_is_held(port_of(letter))) {
+		for (unsigned i = 0; i < lcores_count(); i++)
+			lcore_wake(i);
+		usleep(100);
+	}
+	guest_sends_many(f, n);
+	fake_port_hold_round(port_of(letter), false);
+}
+
+static uint64_t paid(const struct shaper *s)
+{
+	return __atomic_load_n(&s->paid, __ATOMIC_RELAXED);
+}
+
+/* Also where part of a burst is refused, whose frames have got their tags by then. */
+static void a_port_vlan_costs_no_more_than_its_tags(void **state)
+{
+	enum { HALF = 10, LEN = 100, TAG = 4 };
+	const struct shaper_rate *rate;
+	struct vf *vf;
+	uint64_t cost;
+
+	vf_add('a', 7);
+	set("a", (struct vf_config){.max_tx_rate = 1000}, VF_SET_MAX_TX_RATE);
+	vf = vf_find("a");
+	rate = &vf->policy->max_rate;
+	cost = (uint64_t)((unsigned __int128)HALF * (LEN + TAG) * rate->cost >> 32);
+	fake_uplink_set_credits(0);
+	in_one_burst('a', FRAME('a', TO_NOBODY, 0, .len = LEN), 2 * HALF);
+	settle();
+	assert_int_equal(paid(&vf->max_tx), 0);
+	for (int half = 0; half < 2; half++) {
+		uint64_t before = rte_rdtsc() << SHAPER_TIME_SHIFT, latest;
+
+		__atomic_store_n(&vf->max_tx.paid, before, __ATOMIC_RELAXED);
+		fake_uplink_set_credits(HALF);
+		wait_wire((half + 1) * HALF);
+		one_round(); /* what it sent in is over */
+		/* What nobody used for longer than the slack is forgotten. */
+		latest = RTE_MAX(before, (rte_rdtsc() << SHAPER_TIME_SHIFT) - rate->slack);
+		assert_in_range(paid(&vf->max_tx), before + cost - HALF, latest + cost);
+	}
+	wire_gets_many(FRAME('a', TO_NOBODY, 0, .len = LEN, .vid = 7), 2 * HALF);
 }
 
 /* What is exempt from holding is not exempt from the rate: then it is held. */
@@ -128,6 +179,60 @@ static void who_has_had_its_minimum_waits_like_others(void **state)
 	vf_add('b', 0);
 	set("a", (struct vf_config){.min_tx_rate = 1}, VF_SET_MIN_TX_RATE);
 	assert_in_range(share_of_a(1000, 1000), 400, 600);
+}
+
+/* A burst is a sign of more to come, no longer than until the next look at the ring. */
+static void a_trickle_below_its_minimum_leaves_the_rest_to_others(void **state)
+{
+	enum { OTHERS = 10, TURNS = 50 };
+
+	vf_add('a', 0);
+	vf_add('b', 0);
+	set("a", (struct vf_config){.min_tx_rate = 1000000}, VF_SET_MIN_TX_RATE);
+	for (unsigned turn = 1; turn <= TURNS; turn++) {
+		in_one_burst('a', FRAME('a', TO_NOBODY, 0), NIC_BURST);
+		guest_sends_many(FRAME('b', TO_NOBODY, 0), OTHERS);
+		settle();
+		assert_int_equal(fake_uplink_count(), turn * (NIC_BURST + OTHERS));
+	}
+}
+
+static void what_stays_inside_is_no_part_of_a_minimum(void **state)
+{
+	unsigned asked;
+	struct vf *vf;
+
+	vf_add('a', 0);
+	vf_add('b', 0);
+	vf_add('c', 0);
+	set("a", (struct vf_config){.min_tx_rate = 1}, VF_SET_MIN_TX_RATE);
+	vf = vf_find("a");
+	for (int turn = 0; turn < 50; turn++) {
+		asked = fake_uplink_asked();
+		in_one_burst('a', FRAME('a', 'c', 0), NIC_BURST);
+		guest_sends(FRAME('b', TO_NOBODY, 0));
+		settle();
+		assert_int_equal(fake_uplink_asked() - asked, 1); /* b had not to wait */
+	}
+	assert_int_equal(count_guest('c'), 50 * NIC_BURST);
+	assert_int_equal(paid(&vf->min_tx), 0);
+	guest_sends(FRAME('a', TO_NOBODY, 0));
+	settle();
+	assert_int_not_equal(paid(&vf->min_tx), 0);
+}
+
+static void what_is_exempt_from_holding_is_part_of_a_minimum(void **state)
+{
+	struct vf_config values = {.min_tx_rate = 1, .hold_exempt = "ip"};
+
+	vf_add('a', 0);
+	set("a", values, VF_SET_MIN_TX_RATE | VF_SET_HOLD_EXEMPT);
+	protect("a");
+	guest_sends(FRAME('a', TO_NOBODY, 0));
+	settle();
+	wire_gets(FRAME('a', TO_NOBODY, 0));
+	assert_int_not_equal(paid(&vf_find("a")->min_tx), 0);
+	unprotect("a", false);
 }
 
 static void a_scarce_uplink_is_shared_by_bytes(void **state)
@@ -327,9 +432,13 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		DEVICE_TEST(over_the_rate_frames_wait_and_none_is_lost),
 		DEVICE_TEST(a_rate_that_is_lifted_lets_all_go),
+		DEVICE_TEST(a_port_vlan_costs_no_more_than_its_tags),
 		DEVICE_TEST(exempt_frames_are_within_the_rate_too),
 		DEVICE_TEST(who_lacks_its_minimum_goes_first),
 		DEVICE_TEST(who_has_had_its_minimum_waits_like_others),
+		DEVICE_TEST(a_trickle_below_its_minimum_leaves_the_rest_to_others),
+		DEVICE_TEST(what_stays_inside_is_no_part_of_a_minimum),
+		DEVICE_TEST(what_is_exempt_from_holding_is_part_of_a_minimum),
 		DEVICE_TEST(a_scarce_uplink_is_shared_by_bytes),
 		DEVICE_TEST(who_sends_little_waits_for_nobody_who_releases_much),
 		DEVICE_TEST(a_vf_that_goes_while_it_waits_stops_nobody),
