@@ -253,6 +253,8 @@ static bool check_addr(
 
 	if (!check_served(rules, m, why))
 		return false;
+	if (rules->unserved)
+		return refuse(why, "SET_VRING_ADDR before SET_FEATURES for ring %u", m->addr.ring);
 	ring.size = rules->rings[m->addr.ring].size;
 	if (!ring.size)
 		return refuse(why, "SET_VRING_ADDR before SET_VRING_NUM for ring %u", m->addr.ring);
@@ -281,10 +283,22 @@ static bool check_kick(
 	       refuse(why, "SET_VRING_KICK with %u descriptors", n_fds);
 }
 
+/* The library makes whatever ring it hears of, and throws those that are not served away at the
+ * next SET_FEATURES: while others run (VHOST_F_LOG_ALL comes and goes), under who looks at them. So
+ * they may be spoken of only while none is set up, as QEMU does when it connects, and SET_FEATURES
+ * comes before one is (check_addr()). */
+static bool check_known(const struct vhost_rules *rules, const struct vhost_message *m, char *why)
+{
+	for (unsigned i = 0; i < VHOST_RULES_RINGS_MAX; i++)
+		if (rules->rings[i].placed)
+			return check_served(rules, m, why);
+	return check_ring(m, why);
+}
+
 static bool check_call(
 	const struct vhost_rules *rules, const struct vhost_message *m, unsigned n_fds, char *why)
 {
-	return check_ring(m, why) &&
+	return check_known(rules, m, why) &&
 	       (n_fds == !(m->u64 & NOFD) ||
 		       refuse(why, "request %u with %u descriptors", m->request, n_fds));
 }
@@ -292,7 +306,7 @@ static bool check_call(
 static bool check_known_ring(
 	const struct vhost_rules *rules, const struct vhost_message *m, unsigned n_fds, char *why)
 {
-	return check_ring(m, why);
+	return check_known(rules, m, why);
 }
 
 /* ---- the table ---- */
@@ -373,9 +387,12 @@ void vhost_rules_done(struct vhost_rules *rules, const struct vhost_message *m)
 	struct vhost_rules_ring *ring =
 		number < VHOST_RULES_RINGS_MAX ? &rules->rings[number] : NULL;
 
+	if (ring && number >= 2 && !has(rules->features, VIRTIO_NET_F_MQ))
+		rules->unserved = true;
 	switch (m->request) {
 	case MSG_SET_FEATURES:
 		rules->features = m->u64;
+		rules->unserved = false;
 		if (!has(m->u64, VIRTIO_NET_F_MQ))
 			forget_rings(rules, 2);
 		break;

@@ -89,6 +89,7 @@ struct vhost_message {
 
 struct vhost_rules {
 	uint64_t features;
+	bool unserved; /* the library may have made rings that it throws away at SET_FEATURES */
 	uint32_t n_regions;
 	struct vhost_region regions[VHOST_RULES_REGIONS_MAX];
 	struct vhost_rules_ring {

@@ -207,6 +207,34 @@ static void without_queue_pairs_there_are_two_rings(void **state)
 	assert_false(say_u64(MSG_SET_VRING_CALL, 255, 1));
 }
 
+/* Else the library would throw rings away while others run. */
+static void without_queue_pairs_no_other_ring_is_heard_of_once_one_is_set_up(void **state)
+{
+	begin(0);
+	assert_true(say_u64(MSG_SET_VRING_CALL, 3, 1));
+	assert_true(say_state(MSG_SET_VRING_NUM, 0, 256));
+	assert_false(say_addr(0, 0, 0x20000, 0x10000));
+	assert_true(say_u64(MSG_SET_FEATURES, 0, 0));
+	run_ring(0, 256);
+	run_ring(1, 256);
+	for (uint32_t ring = 2; ring < 4; ring++) {
+		assert_false(say_u64(MSG_SET_VRING_CALL, ring, 1));
+		assert_false(say_u64(MSG_SET_VRING_ERR, ring, 1));
+		assert_false(say_state(MSG_SET_VRING_ENABLE, ring, 0));
+		assert_false(say_state(MSG_GET_VRING_BASE, ring, 0));
+	}
+	assert_true(say_u64(MSG_SET_VRING_CALL, 1, 1));
+	assert_true(say_u64(MSG_SET_FEATURES, LOG_ALL, 0));
+	/* A guest reboots: QEMU disables what the next driver may enable. */
+	assert_true(say_state(MSG_GET_VRING_BASE, 0, 0));
+	assert_true(say_state(MSG_GET_VRING_BASE, 1, 0));
+	assert_true(say_state(MSG_SET_VRING_ENABLE, 2, 0));
+	assert_true(say_u64(MSG_SET_FEATURES, MQ, 0));
+	run_ring(0, 256);
+	assert_true(say_u64(MSG_SET_VRING_CALL, 3, 1));
+	run_ring(3, 256);
+}
+
 static void memory_is_whole_and_none_twice(void **state)
 {
 	struct vhost_region two[2] = {{0, MIB, BASE, 0}, {MIB, MIB, BASE + MIB, MIB}};
@@ -329,6 +357,7 @@ int main(void)
 		cmocka_unit_test(a_packed_ring_begins_within_itself),
 		cmocka_unit_test(features_stay_while_a_ring_is_set_up),
 		cmocka_unit_test(without_queue_pairs_there_are_two_rings),
+		cmocka_unit_test(without_queue_pairs_no_other_ring_is_heard_of_once_one_is_set_up),
 		cmocka_unit_test(memory_is_whole_and_none_twice),
 		cmocka_unit_test(regions_do_not_touch_with_packed_rings),
 		cmocka_unit_test(new_memory_holds_the_rings),
