@@ -21,6 +21,7 @@ done
 mkdir "$root/dev/hugepages" "$root/dev/shm"
 mount -t hugetlbfs -o pagesize=2M none "$root/dev/hugepages"
 mount -t tmpfs run "$root/run"
+mkdir "$root/run/mount" # umount(8) makes it where it is not
 cp "$out"/*.deb "$root/root/"
 
 fail() { echo "deb: $*" >&2; exit 1; }
