@@ -3,6 +3,8 @@
  * A device with one queue and two data lcores: renicd/ports/uplink.c. The device is a net_null,
  * which a TX callback lets have as little as a test wants. What is waited for is rounds, not time.
  */
+#include <unistd.h>
+
 #include <rte_ethdev.h>
 
 #include "lcore.h"
@@ -50,6 +52,19 @@ static unsigned taken_of(char whose)
 	return __atomic_load_n(&taken[(int)whose], __ATOMIC_ACQUIRE);
 }
 
+int __real_usleep(useconds_t us);
+int __wrap_usleep(useconds_t us);
+
+/* The device wakes up as somebody waits for it. */
+static bool wakes_up;
+
+int __wrap_usleep(useconds_t us)
+{
+	if (wakes_up)
+		__atomic_store_n(&at_most, AT_ONCE, __ATOMIC_RELAXED);
+	return __real_usleep(us);
+}
+
 static int uplink_setup(void **state)
 {
 	struct uplink_info info = {0};
@@ -58,6 +73,7 @@ static int uplink_setup(void **state)
 	if (device_setup(state))
 		return -1;
 	at_most = AT_ONCE;
+	wakes_up = false;
 	memset(taken, 0, sizeof(taken));
 	snprintf(devargs, sizeof(devargs), "net_null%u,no-rx=1", (unsigned)++device);
 	ops = uplink_open(devargs, OFFLOADS_AUTO, nic.pool, NULL);
@@ -158,7 +174,10 @@ static void closing_lets_it_leave(void **state)
 {
 	unsigned n = RING_ROOM;
 
+	at_most = 0;
 	lcore_call(1, others_send, &n);
+	assert_int_equal(n, RING_ROOM);
+	wakes_up = true;
 	uplink_close();
 	assert_int_equal(taken_of(OTHERS), RING_ROOM);
 }
