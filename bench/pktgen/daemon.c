@@ -251,7 +251,15 @@ int daemon_protect(struct daemon *d, struct sender **guests)
 int daemon_unprotect(struct daemon *d)
 {
 	bool discard = d->options->no_commit_after;
+	int error = 0;
 
+	/* What is still in a guest's ring then, since the log is full, is held by nobody. */
+	for (unsigned i = 0; i < d->options->vfs && discard && !error; i++) {
+		error = taken(d, i, &judge.streams[i].tracker.free_from);
+		judge.streams[i].tracker.free_from -= d->taken_before[i];
+	}
+	if (error)
+		return error;
 	for (unsigned i = 0; i < d->options->vfs && !discard; i++)
 		judge.streams[i].tracker.allowed = TRACKER_ALL;
 	d->protected = false;

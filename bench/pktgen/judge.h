@@ -16,6 +16,7 @@
 enum {
 	STREAMS_MAX = 2 * VFS_MAX, /* from each guest, then from the far end to each guest */
 	NO_RECEIVER = -1,
+	WHOLE_EVERY = 64, /* of so many frames, one is compared byte by byte */
 };
 
 struct stream_in {

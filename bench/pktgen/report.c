@@ -52,11 +52,10 @@ static json_t *stream_json(
 		stream % VFS_MAX);
 	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "stream", name,
 		"sent", (json_int_t)numbered, "received", (json_int_t)t->received, "lost",
-		(json_int_t)(options->no_commit_after ? 0 : tracker_lost(t, numbered)), "repeated",
-		(json_int_t)t->repeated, "reordered", (json_int_t)t->reordered, "early",
-		(json_int_t)t->early, "corrupt", (json_int_t)in->corrupt, "misdelivered",
-		(json_int_t)in->misdelivered, "bytes", (json_int_t)in->bytes, "latency_us",
-		latency_json(&in->latency_tsc));
+		(json_int_t)traffic_lost(options, t, numbered), "repeated", (json_int_t)t->repeated,
+		"reordered", (json_int_t)t->reordered, "early", (json_int_t)t->early, "corrupt",
+		(json_int_t)in->corrupt, "misdelivered", (json_int_t)in->misdelivered, "bytes",
+		(json_int_t)in->bytes, "latency_us", latency_json(&in->latency_tsc));
 }
 
 static json_t *streams_json(
@@ -252,8 +251,8 @@ void report_text(const json_t *report)
 	else if (*broken)
 		printf("rule broken: %s\n", broken);
 	else
-		puts("rule held: nothing lost, repeated, reordered, changed, misdelivered or "
-		     "early");
+		puts("rule held: nothing lost, repeated, reordered, changed (stamp and length of "
+		     "all, the whole of every 64th), misdelivered or early");
 }
 
 bool report_arrivals(const char *path)

@@ -2,7 +2,8 @@
 /*
  * What renic-pktgen writes into a frame: who sent it, its number, when, and a check over these.
  * It takes the place of the payload's first 22 bytes of a framegen IPv4/UDP frame, whose headers
- * it leaves alone; so the frame's right length is in its IP header.
+ * it leaves alone; so the frame's right length is in its IP header. The check is quick, and of
+ * the stamp alone; judge.c compares some frames whole.
  */
 #ifndef PKTGEN_STAMP_H
 #define PKTGEN_STAMP_H

@@ -8,7 +8,7 @@ void tracker_reset(struct tracker *t, uint64_t first)
 {
 	memset(t, 0, sizeof(*t));
 	t->next = first;
-	t->allowed = TRACKER_ALL;
+	t->allowed = t->free_from = TRACKER_ALL;
 }
 
 static uint64_t *word_of(struct tracker *t, uint64_t seq)

@@ -14,7 +14,8 @@ enum { TRACKER_WINDOW = 1 << 16 }; /* numbers; a power of two */
 
 struct tracker {
 	uint64_t next;	    /* one more than the highest number seen */
-	uint64_t allowed;   /* numbers from here on may not have been let out yet */
+	uint64_t allowed;   /* numbers from here on may not have been let out yet, */
+	uint64_t free_from; /* but those from here on were never held */
 	uint64_t received;  /* frames, repeated ones too */
 	uint64_t repeated;  /* seen before */
 	uint64_t reordered; /* came after a higher number */
@@ -35,7 +36,7 @@ void tracker_take_other(struct tracker *tracker, uint64_t seq);
 static inline void tracker_take(struct tracker *tracker, uint64_t seq)
 {
 	tracker->received++;
-	tracker->early += seq >= tracker->allowed;
+	tracker->early += (seq >= tracker->allowed) & (seq < tracker->free_from);
 	if (__builtin_expect(seq != tracker->next, 0)) {
 		tracker_take_other(tracker, seq);
 		return;
@@ -58,6 +59,12 @@ static inline uint64_t tracker_lost(const struct tracker *tracker, uint64_t sent
 	uint64_t unique = tracker_unique(tracker);
 
 	return sent > unique ? sent - unique : 0;
+}
+
+/* Of `sent` numbers, how many never arrived although they were let out. */
+static inline uint64_t tracker_lost_of_allowed(const struct tracker *tracker, uint64_t sent)
+{
+	return tracker_lost(tracker, sent < tracker->allowed ? sent : tracker->allowed);
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include "daemon.h"
 #include "options.h"
 #include "sender.h"
+#include "tracker.h"
 
 /* The ports of this process. */
 struct field {
@@ -41,5 +42,8 @@ int traffic_run(struct field *field, struct daemon *daemon, const struct options
 
 /* Frames of `stream` that were numbered, and of those how many are missing at the receiver. */
 uint64_t traffic_sent(const struct field *field, unsigned stream);
+
+/* Of `sent` numbers of a stream, how many are missing: with --last-commit, of those let out. */
+uint64_t traffic_lost(const struct options *options, const struct tracker *t, uint64_t sent);
 
 #endif

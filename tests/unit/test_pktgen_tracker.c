@@ -108,6 +108,28 @@ static void what_is_older_than_the_window_counts_as_repeated(void **state)
 	assert_int_equal(t.repeated, 1);
 }
 
+static void what_was_let_out_and_did_not_come_is_lost(void **state)
+{
+	for (uint64_t seq = 0; seq < 5; seq++)
+		tracker_take(&t, seq);
+	t.allowed = 7;
+	assert_int_equal(tracker_lost_of_allowed(&t, 100), 2);
+	assert_int_equal(tracker_lost_of_allowed(&t, 6), 1);
+	t.allowed = 5;
+	assert_int_equal(tracker_lost_of_allowed(&t, 100), 0);
+	t.allowed = TRACKER_ALL;
+	assert_int_equal(tracker_lost_of_allowed(&t, 100), 95);
+}
+
+static void a_number_that_was_never_held_is_not_early(void **state)
+{
+	t.allowed = 3;
+	t.free_from = 5;
+	for (uint64_t seq = 0; seq < 9; seq++)
+		tracker_take(&t, seq);
+	assert_int_equal(t.early, 2);
+}
+
 static void a_number_that_is_not_allowed_is_early(void **state)
 {
 	t.allowed = 5;
@@ -165,6 +187,8 @@ int main(void)
 		cmocka_unit_test_setup(the_bitmap_is_clean_after_it_has_gone_round, reset),
 		cmocka_unit_test_setup(a_gap_wider_than_the_window_forgets_all_before, reset),
 		cmocka_unit_test_setup(what_is_older_than_the_window_counts_as_repeated, reset),
+		cmocka_unit_test_setup(what_was_let_out_and_did_not_come_is_lost, reset),
+		cmocka_unit_test_setup(a_number_that_was_never_held_is_not_early, reset),
 		cmocka_unit_test_setup(a_number_that_is_not_allowed_is_early, reset),
 		cmocka_unit_test_setup(a_stream_may_begin_anywhere, reset),
 		cmocka_unit_test_setup(random_orders_agree_with_a_plain_account, reset),

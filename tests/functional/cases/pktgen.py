@@ -107,6 +107,17 @@ def pktgen_sees_frames_let_out_early(env):
 
 
 @case
+def pktgen_waits_in_vain_for_what_is_discarded(env):
+    """What was committed came; of the rest nothing, after its discard neither."""
+    daemon, uplink = env.renicd_on_memif()
+    status, report = run(env, *command(daemon, uplink, "--time=300ms", "--rate=20k",
+                                       "--epoch=10ms", "--last-commit=5", "--drain=200ms"))
+    equal(counts(report), {}, "rules broken")
+    equal(status, 0, "exit status")
+    check(0 < report["received"] < report["sent"], f"{report['received']} frames received")
+
+
+@case
 def pktgen_searches_the_rate_without_loss(env):
     """A search ends, and its answer is a trial that passed."""
     daemon, uplink = env.renicd_on_memif()
