@@ -49,14 +49,6 @@ static inline uint32_t offload_frame_bytes(const struct rte_mbuf *m)
 	return offload_is_tso(m) ? offload_headers(m) + m->tso_segsz : m->pkt_len;
 }
 
-/* What it takes of a wire, without FCS: as much before as after the tag that is held beside it is
- * put into its bytes. */
-static inline uint32_t offload_wire_bytes(const struct rte_mbuf *m)
-{
-	return m->pkt_len +
-	       (m->ol_flags & RTE_MBUF_F_TX_VLAN ? (uint32_t)sizeof(struct rte_vlan_hdr) : 0);
-}
-
 /*
  * What a guest asks for, as librte_vhost says it (RX flags: checksum not there, LRO), as a request
  * of ours. Its headers are looked at anew: what is no TCP or UDP, has them cut or too long, or
@@ -78,10 +70,21 @@ bool offload_suits_devices(const struct rte_mbuf *m);
  * checksum's field the sum of the pseudo-header. *m's headers are the caller's to change. */
 void offload_ask_again(struct rte_mbuf *m);
 
-/* How many segments the frame has; and up to max of them, from the first-th on, whole frames with
- * their checksums, of mbufs from `pool`. Returns how many: fewer when mbufs run out. */
+/* How many segments the frame that asks for them has; and up to max of them, from the first-th on,
+ * whole frames with their checksums, of mbufs from `pool`. Returns how many: fewer when mbufs run
+ * out. */
 uint32_t offload_segments(const struct rte_mbuf *m);
 uint16_t offload_segment(const struct rte_mbuf *m, uint32_t first, struct rte_mempool *pool,
 	struct rte_mbuf **segments, uint16_t max);
+
+/* What it takes of a wire, without FCS, with the headers of all its segments: as much before as
+ * after the tag that is held beside it is put into its bytes. */
+static inline uint32_t offload_wire_bytes(const struct rte_mbuf *m)
+{
+	uint32_t tag = m->ol_flags & RTE_MBUF_F_TX_VLAN ? sizeof(struct rte_vlan_hdr) : 0;
+	uint32_t repeats = offload_is_tso(m) ? offload_segments(m) - 1 : 0;
+
+	return m->pkt_len + tag + repeats * (offload_headers(m) + tag);
+}
 
 #endif

@@ -25,7 +25,7 @@ static void a_long_frame_becomes_segments_that_any_receiver_takes(void **state)
 			for (size_t p = 0; p < RTE_DIM(payloads); p++) {
 				struct rte_mbuf *m = offload_frame(
 					pool, version, IPPROTO_TCP, tags, payloads[p]);
-				uint32_t l2 = 14 + 4 * (uint32_t)tags, seen = 0, n, total;
+				uint32_t l2 = 14 + 4 * (uint32_t)tags, seen = 0, wire = 0, n, total;
 
 				assert_int_equal(ask(m, 1400), DROP_REASONS);
 				assert_true(offload_is_tso(m));
@@ -38,6 +38,7 @@ static void a_long_frame_becomes_segments_that_any_receiver_takes(void **state)
 
 					assert_int_equal(offload_segment(m, n, pool, &s, 1), 1);
 					assert_false(offload_is_asked(s));
+					wire += s->pkt_len;
 					tcp = verify(s, l2, version);
 					assert_int_equal(rte_be_to_cpu_32(tcp->sent_seq),
 						(uint32_t)(0xfffffff0u + seen));
@@ -52,6 +53,11 @@ static void a_long_frame_becomes_segments_that_any_receiver_takes(void **state)
 					rte_pktmbuf_free(s);
 				}
 				assert_int_equal(seen, payloads[p]);
+				assert_int_equal(offload_wire_bytes(m), wire);
+				m->ol_flags |= RTE_MBUF_F_TX_VLAN;
+				assert_int_equal(offload_wire_bytes(m), wire + 4 * total);
+				assert_int_equal(rte_vlan_insert(&m), 0);
+				assert_int_equal(offload_wire_bytes(m), wire + 4 * total);
 				rte_pktmbuf_free(m);
 			}
 }
