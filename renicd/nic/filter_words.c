@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See filter_words.h. Names of services (after port and portrange) are left to libpcap: they are in
- * a file, and many people write them. */
+/* See filter_words.h. Names of services and protocols (after port, portrange, proto, protochain,
+ * and in a list that goes on from there) are left to libpcap: they are in files, and many people
+ * write them. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "filter_words.h"
 
 #define SEPARATORS " \t\r\n()[]!&|<>=+*%^"
-#define OF_NUMBERS "0123456789./-"
+#define OF_NUMBERS "0123456789./"
 #define OF_ADDRESSES "0123456789abcdefABCDEF:./"
 #define OF_HEX "0123456789abcdefABCDEF"
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 /* In alphabetical order. */
 static const char *const words[] = {"aarp", "ah", "and", "arp", "atalk", "broadcast", "byte",
@@ -17,25 +19,35 @@ static const char *const words[] = {"aarp", "ah", "and", "arp", "atalk", "broadc
 	"geneve", "greater", "host", "icmp", "icmp-echo", "icmp-echoreply", "icmp-ireq",
 	"icmp-ireqreply", "icmp-maskreply", "icmp-maskreq", "icmp-paramprob", "icmp-redirect",
 	"icmp-routeradvert", "icmp-routersolicit", "icmp-sourcequench", "icmp-timxceed",
-	"icmp-tstamp", "icmp-tstampreply", "icmp-unreach", "icmp6", "icmp6-destinationunreach",
-	"icmp6-echo", "icmp6-echoreply", "icmp6-neighboradvert", "icmp6-neighborsolicit",
+	"icmp-tstamp", "icmp-tstampreply", "icmp-unreach", "icmp6", "icmp6-certpathadvert",
+	"icmp6-certpathsolicit", "icmp6-destinationunreach", "icmp6-echo", "icmp6-echoreply",
+	"icmp6-homeagentdiscoveryreply", "icmp6-homeagentdiscoveryrequest",
+	"icmp6-ineighbordiscoveryadvert", "icmp6-ineighbordiscoverysolicit",
+	"icmp6-mobileprefixadvert", "icmp6-mobileprefixsolicit", "icmp6-multicastlistenerdone",
+	"icmp6-multicastlistenerquery", "icmp6-multicastlistenerreportv1",
+	"icmp6-multicastlistenerreportv2", "icmp6-multicastrouteradvert",
+	"icmp6-multicastroutersolicit", "icmp6-multicastroutertermination", "icmp6-neighboradvert",
+	"icmp6-neighborsolicit", "icmp6-nodeinformationquery", "icmp6-nodeinformationresponse",
 	"icmp6-packettoobig", "icmp6-parameterproblem", "icmp6-redirect", "icmp6-routeradvert",
-	"icmp6-routersolicit", "icmp6-timeexceeded", "icmp6code", "icmp6type", "icmpcode",
-	"icmptype", "igmp", "igrp", "iih", "inbound", "ip", "ip6", "ipx", "is-is", "isis", "iso",
-	"l1", "l2", "lat", "len", "length", "less", "link", "lsp", "mask", "mopdl", "moprc", "mpls",
-	"multicast", "net", "netbeui", "not", "or", "outbound", "pim", "port", "portrange",
-	"pppoed", "pppoes", "proto", "protochain", "psnp", "rarp", "sca", "sctp", "snp", "src",
-	"stp", "tcp", "tcp-ack", "tcp-cwr", "tcp-ece", "tcp-fin", "tcp-push", "tcp-rst", "tcp-syn",
-	"tcp-urg", "tcpflags", "udp", "vlan", "vrrp"};
+	"icmp6-routerrenum", "icmp6-routersolicit", "icmp6-timeexceeded", "icmp6code", "icmp6type",
+	"icmpcode", "icmptype", "igmp", "igrp", "iih", "inbound", "ip", "ip6", "ipx", "is-is",
+	"isis", "iso", "l1", "l2", "lat", "len", "length", "less", "link", "llc", "lsp", "mask",
+	"mopdl", "moprc", "mpls", "multicast", "net", "netbeui", "not", "or", "outbound", "pim",
+	"port", "portrange", "pppoed", "pppoes", "proto", "protochain", "psnp", "rarp", "sca",
+	"sctp", "snp", "src", "stp", "tcp", "tcp-ack", "tcp-cwr", "tcp-ece", "tcp-fin", "tcp-push",
+	"tcp-rst", "tcp-syn", "tcp-urg", "tcpflags", "udp", "vlan", "vrrp"};
+
+static const char *const conjunctions[] = {"and", "not", "or"};
+static const char *const before_names[] = {"port", "portrange", "proto", "protochain"};
 
 static int by_name(const void *word, const void *row)
 {
 	return strcmp(word, *(const char *const *)row);
 }
 
-static bool is_word(const char *word)
+static bool is_one_of(const char *word, const char *const *rows, size_t n)
 {
-	return bsearch(word, words, sizeof(words) / sizeof(words[0]), sizeof(words[0]), by_name);
+	return bsearch(word, rows, n, sizeof(*rows), by_name);
 }
 
 static bool consists_of(const char *word, const char *characters)
@@ -46,6 +58,7 @@ static bool consists_of(const char *word, const char *characters)
 /* Numbers, IPv4, and with a colon IPv6 and MAC addresses: no host can be called so. */
 static bool is_address(const char *word)
 {
+	word += *word == '-';
 	if (consists_of(word, OF_NUMBERS))
 		return true;
 	if (!strncmp(word, "0x", 2))
@@ -53,22 +66,27 @@ static bool is_address(const char *word)
 	return strchr(word, ':') && consists_of(word, OF_ADDRESSES);
 }
 
+/* One word; *named: may a name of those that are in files stand there? */
+static bool is_known(const char *word, bool *named)
+{
+	bool is_name = *word == '\\', is_word = !is_name && is_one_of(word, words, COUNT(words));
+
+	if (is_word && !is_one_of(word, conjunctions, COUNT(conjunctions)))
+		*named = is_one_of(word, before_names, COUNT(before_names));
+	return is_word || *named || (!is_name && is_address(word));
+}
+
 bool filter_words_are_known(const char *expression, char *word, size_t size)
 {
-	bool may_be_service = false;
+	bool named = false;
 
-	for (const char *at = expression; *at;) {
-		size_t bytes = strcspn(at, SEPARATORS), skip = *at == '\\';
+	for (const char *at = expression + strspn(expression, SEPARATORS); *at;) {
+		size_t bytes = strcspn(at, SEPARATORS), kept = bytes < size - 1 ? bytes : size - 1;
 
-		if (bytes > skip) {
-			size_t kept = bytes - skip < size - 1 ? bytes - skip : size - 1;
-
-			memcpy(word, at + skip, kept);
-			word[kept] = '\0';
-			if (!may_be_service && !is_word(word) && !is_address(word))
-				return false;
-			may_be_service = !strcmp(word, "port") || !strcmp(word, "portrange");
-		}
+		memcpy(word, at, kept);
+		word[kept] = '\0';
+		if (kept < bytes || !is_known(word, &named))
+			return false;
 		at += bytes;
 		at += strspn(at, SEPARATORS);
 	}

@@ -11,8 +11,8 @@
 #include <stddef.h>
 
 /* Would libpcap look up no host and no network of `expression`? Else false, with the first word that
- * is neither of its language nor a number or an address in `word` (a part of it that fits). Any
- * thread. */
+ * is neither of its language nor a number or an address, or that is longer than size, in `word` (the
+ * part of it that fits). Any thread. */
 bool filter_words_are_known(const char *expression, char *word, size_t size);
 
 #endif

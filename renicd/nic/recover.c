@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "filter_parse.h"
 #include "group_members.h"
 #include "journal.h"
 #include "log_check.h"
@@ -202,6 +203,17 @@ static bool choose_vf(const struct nic_listed *listed, uint16_t id, struct journ
 	return true;
 }
 
+/* One that an older renicd took and this one does not: then nothing is exempt, and all is held. */
+static void check_exemption(struct vf_config *config)
+{
+	struct nic_error why;
+
+	if (!filter_check(config->hold_exempt, "hold_exempt", &why))
+		return;
+	LOG_WARN("VF \"%s\": %s; it has none now", config->name, why.message);
+	config->hold_exempt[0] = '\0';
+}
+
 static int recover_vf(const struct nic_listed *listed, uint16_t id, struct nic_error *err)
 {
 	struct membership group;
@@ -236,6 +248,7 @@ static int recover_vf(const struct nic_listed *listed, uint16_t id, struct nic_e
 		entry.config.standby = group.in == GROUP_STANDBY;
 	else if (entry.term)
 		entry.config.standby = was_standby;
+	check_exemption(&entry.config);
 	rc = vf_make(&entry.config, id, entry.file_hash, &vf, err);
 	if (rc)
 		return rc;
@@ -346,7 +359,7 @@ static int make_listed_groups(
 
 		/* What a standby's group of one is, its entry says. */
 		if (nic_group_get(config->name, &info, NULL) == 0 &&
-			!(info.lone && info.config.standby))
+			!(info.lone && info.config.standby && config->standby))
 			continue;
 		rc = group_make(config, &origin, err);
 		if (rc) {

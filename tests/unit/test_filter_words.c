@@ -24,8 +24,11 @@ static void what_needs_no_looking_up_is_known(void **state)
 		"tcp[tcpflags]&(tcp-syn|tcp-fin)!=0 and ip[2:2]-20>60",
 		"icmp[icmptype] == icmp-echo or vlan 5 and len <= 100",
 		"ip[0]>>4%3^1 = 0",
+		"tcp dst port ftp or ftp-data or (domain and not http)",
+		"ip proto gre or ospf",
+		"icmp6[icmp6type] == icmp6-multicastlistenerquery",
 	};
-	char word[16];
+	char word[64];
 
 	for (size_t i = 0; i < COUNT(rows); i++)
 		assert_true(filter_words_are_known(rows[i], word, sizeof(word)));
@@ -41,8 +44,9 @@ static void names_of_hosts_and_networks_are_not(void **state)
 		{"net loopback", "loopback"},
 		{"arp or 3c.de", "3c.de"},
 		{"ether host router", "router"},
-		{"port http or web", "web"},
-		{"host \\tcp.example", "tcp.example"},
+		{"port http or tcp or web", "web"},
+		{"host \\tcp", "\\tcp"},
+		{"host 10-20", "10-20"},
 		{"host 0xgood", "0xgood"},
 		{"host a-name-that-is-longer-than-the-room", "a-name-that-is-"},
 	};

@@ -186,6 +186,43 @@ static void a_listed_group_of_a_standbys_name_is_as_its_entry_says(void **state)
 	assert_string_equal(info_of('s').role, "unprotected");
 }
 
+/* A file that says otherwise stops nothing: the change waits until the standby has ended. */
+static void a_standby_of_the_sockets_stays_one_whatever_the_file_lists(void **state)
+{
+	struct group_config group = {.name = "a", .vfs = {"a"}, .n_vfs = 1};
+	struct vf_config vf = vf_config_of('a');
+	const struct nic_listed before = {.vfs = &vf, .n_vfs = 1};
+	const struct nic_listed listed = {.vfs = &vf, .n_vfs = 1, .groups = &group, .n_groups = 1};
+	struct group_info info;
+
+	restarts(&before);
+	assert_int_equal(nic_standby_start(GROUP_COMMAND("a", 0), NULL), 0);
+	restarts(&listed);
+	assert_int_equal(nic_group_get("a", &info, NULL), 0);
+	assert_true(info.lone);
+	assert_string_equal(info.state, "standby");
+}
+
+static void an_exemption_of_before_that_is_none_now_exempts_nothing(void **state)
+{
+	struct journal_vf entry;
+	struct vf *vf;
+
+	vf_add('a', 0);
+	protect("a");
+	guest_sends_many(FRAME('a', TO_NOBODY, 0), 5);
+	settle();
+	vf = vf_find("a");
+	assert_true(journal_get_vf(vf->id, &entry));
+	snprintf(entry.config.hold_exempt, sizeof(entry.config.hold_exempt), "host router");
+	journal_put_vf(vf->id, &entry);
+	restarts(&nothing_listed);
+	assert_string_equal(vf_find("a")->config.hold_exempt, "");
+	assert_int_equal(info_of('a').held_pkts, 5);
+	wire_gets_nothing();
+	unprotect("a", true);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +235,8 @@ int main(int argc, char **argv)
 		DEVICE_TEST(an_activated_vf_stays_so_when_the_file_changes),
 		DEVICE_TEST(a_vf_has_no_groups_name_as_it_could_not_be_taken_up),
 		DEVICE_TEST(a_listed_group_of_a_standbys_name_is_as_its_entry_says),
+		DEVICE_TEST(an_exemption_of_before_that_is_none_now_exempts_nothing),
+		DEVICE_TEST(a_standby_of_the_sockets_stays_one_whatever_the_file_lists),
 	};
 	int failed;
 
