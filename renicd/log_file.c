@@ -94,20 +94,6 @@ void log_file_cleanup(void)
 	our_mount[0] = '\0';
 }
 
-/* "/run/renicd" is "_run_renicd"; no other path is. */
-static bool name_of(const char *run_dir, char *name, size_t size)
-{
-	size_t at = 0;
-
-	for (const char *c = run_dir; *c && at + 4 < size; c++)
-		if (strchr("_%", *c))
-			at += (size_t)snprintf(name + at, size - at, "%%%02x", (unsigned char)*c);
-		else
-			name[at++] = (char)(*c == '/' ? '_' : *c);
-	name[at] = '\0';
-	return at + 4 < size;
-}
-
 int log_file_path(const char *run_dir, const char *dir, bool hugepages, char *path, size_t size,
 	struct nic_error *err)
 {
@@ -122,8 +108,11 @@ int log_file_path(const char *run_dir, const char *dir, bool hugepages, char *pa
 		rc = mount_own(run_dir, chosen, sizeof(chosen), err);
 	if (rc)
 		return rc;
-	if (!name_of(run_dir, name, sizeof(name)) ||
-		snprintf(path, size, "%s/renicd%s.egress", chosen, name) >= (int)size)
+	snprintf(name, sizeof(name), "renicd%s", run_dir);
+	for (char *c = name; *c; c++)
+		if (*c == '/')
+			*c = '_';
+	if (snprintf(path, size, "%s/%s.egress", chosen, name) >= (int)size)
 		return nic_fail_value(err, "run_dir", run_dir, "a shorter path");
 	snprintf(log_path, sizeof(log_path), "%s", path);
 	return 0;
