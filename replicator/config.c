@@ -224,6 +224,8 @@ static int check(struct remus_config *config, unsigned given, struct nic_error *
 	config->has_tls = given & 1;
 	if (config->has_tls && config->plain)
 		return fail_at(err, "plain", "true", "false where there is \"tls\"");
+	if (config->metrics.socket[0] && config->metrics.port)
+		return fail_at(err, "metrics.port", "a port and a socket", "one of the two");
 	if (config->timeout_ms < 2 * config->heartbeat_ms)
 		return nic_fail(err, RENIC_E_PARAMS, "timeout_ms",
 			"timeout_ms: got %u, expected at least twice heartbeat_ms (%u)",

@@ -83,6 +83,7 @@ static void switch_failed(struct primary *p, const char *why)
 	struct nic_error err = {0};
 
 	event_post("failover_failed", "%s", why);
+	p->handover_sent = false;
 	if (primary_resume_vms(p, &err))
 		primary_vm_lost(p, err.message);
 	else

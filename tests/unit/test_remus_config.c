@@ -74,6 +74,7 @@ static void wrong_member_is_named(void **state)
 		{FILE_OF("\"nonsense\":1,"), "nonsense"},
 		{FILE_OF("\"on_backup_lost\":\"hope\","), "on_backup_lost"},
 		{FILE_OF("\"heartbeat_ms\":200,"), "timeout_ms"},
+		{FILE_OF("\"metrics\":{\"socket\":\"/s\",\"port\":9},"), "metrics.port"},
 		{FILE_OF("\"fence\":{\"command\":[]},"), "fence.command"},
 		{FILE_OF("\"fence\":{},"), "fence.command"},
 		{FILE_OF("\"tls\":{\"cert\":\"/c\",\"key\":\"/k\"},"), "tls.ca"},
