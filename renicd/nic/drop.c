@@ -19,8 +19,9 @@ const struct drop_desc drop_descs[DROP_REASONS] = {
 		"held, then discarded by order of protection_stop or vf_delete"},
 	[DROP_SPOOFED_ARP] = {"spoofed_arp",
 		"ARP or RARP whose sender is not the VF's MAC, and spoofchk is on"},
-	[DROP_BAD_OFFLOAD] = {"bad_offload",
-		"asks for a checksum or segments that its headers do not allow"},
+	[DROP_BAD_OFFLOAD] = {"bad_offload", "asks for a checksum or segments that its headers do "
+					     "not allow, or for segments to a "
+					     "group address"},
 	[DROP_SPOOFED_ND] = {"spoofed_nd",
 		"neighbour discovery that tells of another MAC than the VF's, and spoofchk is on"},
 };
