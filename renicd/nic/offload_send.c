@@ -6,6 +6,8 @@
 #include "offload_send.h"
 #include "vf.h"
 
+enum { SEGMENTS_A_POLL = 256 }; /* of a queue pair; then the lcore's others have their turn */
+
 /* ---- by the device ---- */
 
 /* What the device must be able to do for the frame, enum uplink_offload. */
@@ -41,7 +43,8 @@ static bool own_headers(struct rte_mbuf **m)
 
 /* ---- here ---- */
 
-/* The frame in segments; false: not all of them have left, and the frame comes again. */
+/* The frame in segments; false: not all of them have left, and the frame comes again. A guest may
+ * ask for 1,365 of each of its frames: the lcore's others must not wait for all of a burst. */
 static bool send_segments(struct vf_qp *qp, const struct rte_mbuf *m)
 {
 	struct rte_mbuf *segments[NIC_BURST];
@@ -52,10 +55,13 @@ static bool send_segments(struct vf_qp *qp, const struct rte_mbuf *m)
 		qp->tso_sent = 0;
 	qp->tso = m;
 	while (qp->tso_sent < total) {
+		if (qp->segments >= SEGMENTS_A_POLL)
+			return false;
 		n = offload_segment(m, qp->tso_sent, nic.pool, segments, NIC_BURST);
 		sent = n ? nic.uplink->send(segments, n, 0) : 0;
 		rte_pktmbuf_free_bulk(&segments[sent], n - sent);
 		qp->tso_sent += sent;
+		qp->segments += sent;
 		if (!n || sent < n)
 			return false;
 	}

@@ -79,6 +79,13 @@ void qp_rx_note(struct vf_qp *qp, int32_t n, int32_t segs)
 	__atomic_fetch_add(&nic.ingress_segs, (uint32_t)segs, __ATOMIC_RELAXED);
 }
 
+static void count_no_room(struct vf_qp *qp, uint32_t n)
+{
+	counter_add(
+		&qp->counters.drops[qp_may_touch_guest(qp) ? DROP_RX_NO_BUFFER : DROP_RX_HOLD_FULL],
+		n);
+}
+
 /* Keep frames for later, within bounds. */
 static void rx_keep(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -94,9 +101,7 @@ static void rx_keep(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 	}
 	if (room == n)
 		return;
-	counter_add(
-		&qp->counters.drops[qp_may_touch_guest(qp) ? DROP_RX_NO_BUFFER : DROP_RX_HOLD_FULL],
-		n - room);
+	count_no_room(qp, n - room);
 	rte_pktmbuf_free_bulk(&pkts[room], n - room);
 }
 
@@ -218,6 +223,10 @@ static void rx_fulfilled(struct vf_qp *qp, struct rte_mbuf *m)
 			break;
 		}
 		qp_rx_plain(qp, segments, n);
+		if (unlikely(!qp_rx_room(qp))) { /* the rest would be cut to be dropped */
+			count_no_room(qp, total - first - n);
+			break;
+		}
 	}
 	rte_pktmbuf_free(m);
 }

@@ -316,6 +316,7 @@ static void bursts_of_all_kinds_leave_in_order_once(void **state)
 			n = i + 1; /* log_bytes has room for one */
 		}
 		while (done < n) {
+			qp.segments = 0; /* by qp_poll() */
 			refuses = rand() % 2;
 			credits = (unsigned)rand() % 4;
 			done += offload_send(&qp, &burst[done], n - done);
@@ -325,6 +326,27 @@ static void bursts_of_all_kinds_leave_in_order_once(void **state)
 		on_wire = 0;
 	}
 	assert_int_equal(seen, next);
+}
+
+static void a_poll_sends_a_bounded_number_of_segments(void **state)
+{
+	enum { FRAMES = 5, SHORTEST = 48, OF_EACH = LONG / SHORTEST, A_POLL = 256 };
+	struct rte_mbuf *burst[FRAMES];
+	uint32_t seen = 0;
+
+	fake.offloads = 0;
+	for (int i = 0; i < FRAMES; i++) {
+		burst[i] = offload_frame(nic.pool, 6, IPPROTO_TCP, 0, LONG);
+		assert_int_equal(ask(burst[i], SHORTEST), DROP_REASONS);
+	}
+	for (uint16_t done = 0; done < FRAMES; qp.segments = 0 /* by qp_poll() */) {
+		done += offload_send(&qp, &burst[done], FRAMES - done);
+		assert_in_range(on_wire, 1, A_POLL + NIC_BURST);
+		seen += on_wire;
+		rte_pktmbuf_free_bulk(wire, on_wire);
+		on_wire = 0;
+	}
+	assert_int_equal(seen, FRAMES * OF_EACH);
 }
 
 #define SEND_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -340,6 +362,7 @@ int main(int argc, char **argv)
 		SEND_TEST(what_is_not_taken_is_as_the_guest_asked),
 		SEND_TEST(a_device_of_its_own_memory_gets_copies),
 		SEND_TEST(bursts_of_all_kinds_leave_in_order_once),
+		SEND_TEST(a_poll_sends_a_bounded_number_of_segments),
 	};
 	int failed;
 
