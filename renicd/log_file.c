@@ -40,19 +40,33 @@ static bool is_private(const char *dir)
 	return base && !strcmp(base, PRIVATE_MOUNT);
 }
 
-/* The first mounted hugetlbfs of 2 MiB pages. */
-static bool find_mount(char *dir, size_t size)
+static bool has_file(const char *dir, const char *name)
+{
+	char path[512];
+
+	return snprintf(path, sizeof(path), "%s/%s", dir, name) < (int)sizeof(path) &&
+	       access(path, F_OK) == 0;
+}
+
+/* The first mounted hugetlbfs of 2 MiB pages; or the one that has the file, where one has: others
+ * may have been mounted since. */
+static bool find_mount(const char *name, char *dir, size_t size)
 {
 	FILE *mounts = setmntent("/proc/self/mounts", "r");
+	bool found = false, has = false;
 	struct mntent *m;
-	bool found = false;
 
 	if (!mounts)
 		return false;
-	while (!found && (m = getmntent(mounts)))
-		if (!strcmp(m->mnt_type, "hugetlbfs") && is_hugetlbfs_2m(m->mnt_dir) &&
-			!is_private(m->mnt_dir))
-			found = snprintf(dir, size, "%s", m->mnt_dir) < (int)size;
+	while (!has && (m = getmntent(mounts))) {
+		if (strcmp(m->mnt_type, "hugetlbfs") || !is_hugetlbfs_2m(m->mnt_dir) ||
+			is_private(m->mnt_dir) || strlen(m->mnt_dir) >= size)
+			continue;
+		has = has_file(m->mnt_dir, name);
+		if (has || !found)
+			strcpy(dir, m->mnt_dir);
+		found = true;
+	}
 	endmntent(mounts);
 	return found;
 }
@@ -100,19 +114,19 @@ int log_file_path(const char *run_dir, const char *dir, bool hugepages, char *pa
 	char chosen[256], name[256];
 	int rc = 0;
 
+	snprintf(name, sizeof(name), "renicd%s.egress", run_dir);
+	for (char *c = name; *c; c++)
+		if (*c == '/')
+			*c = '_';
 	if (dir[0])
 		snprintf(chosen, sizeof(chosen), "%s", dir);
 	else if (!hugepages)
 		snprintf(chosen, sizeof(chosen), "%s", run_dir);
-	else if (!find_mount(chosen, sizeof(chosen)))
+	else if (!find_mount(name, chosen, sizeof(chosen)))
 		rc = mount_own(run_dir, chosen, sizeof(chosen), err);
 	if (rc)
 		return rc;
-	snprintf(name, sizeof(name), "renicd%s", run_dir);
-	for (char *c = name; *c; c++)
-		if (*c == '/')
-			*c = '_';
-	if (snprintf(path, size, "%s/%s.egress", chosen, name) >= (int)size)
+	if (snprintf(path, size, "%s/%s", chosen, name) >= (int)size)
 		return nic_fail_value(err, "run_dir", run_dir, "a shorter path");
 	snprintf(log_path, sizeof(log_path), "%s", path);
 	return 0;

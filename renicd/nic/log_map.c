@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -43,6 +44,18 @@ int log_map_init(struct log_map *map, const char *path)
 
 /* ---- the file ---- */
 
+bool log_map_is_in_use(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	bool is;
+
+	if (fd < 0)
+		return false;
+	is = flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	close(fd);
+	return is;
+}
+
 static int file_open(struct log_map *map, int flags)
 {
 	struct statfs fs;
@@ -50,6 +63,8 @@ static int file_open(struct log_map *map, int flags)
 	map->fd = open(map->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
 	if (map->fd < 0) /* whether one should be there, the caller knows */
 		return errno == ENOENT ? -ENOENT : log_map_error(map, "open", errno);
+	if (flock(map->fd, LOCK_EX | LOCK_NB) < 0)
+		return log_map_error(map, "lock", errno);
 	if (fstatfs(map->fd, &fs) < 0)
 		return log_map_error(map, "statfs", errno);
 	map->page_bytes =

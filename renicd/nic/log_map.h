@@ -37,6 +37,9 @@ struct log_map {
  * that is too long. */
 int log_map_init(struct log_map *map, const char *path);
 
+/* Has a daemon that runs (another one, or this one) the file open? Any thread. */
+bool log_map_is_in_use(const char *path);
+
 /* A new file of `segments` segments for logs, plus the header; an old one there is replaced. Every
  * state is unused, every label free. 0, or -errno, logged: the file may be there in part. */
 int log_map_make(struct log_map *map, uint32_t segments, uint64_t instance);

@@ -9,6 +9,7 @@
 
 #include "journal.h"
 #include "log.h"
+#include "log_map.h"
 #include "run_files.h"
 
 #define ADVICE "start renicd with --set-aside to keep it under another name and go on without it"
@@ -152,6 +153,10 @@ int run_files_open(const struct nic_params *params, struct nic_error *err)
 
 	if (rc)
 		return rc;
+	if (log_map_is_in_use(params->log_path)) /* /run/a_b and /run/a/b have one name for it */
+		return nic_fail(err, RENIC_E_EXISTS, "run_dir",
+			"%s: a running renicd of another run directory has this file",
+			params->log_path);
 	if (found == JOURNAL_OTHER_BOOT) {
 		LOG_NOTICE("%s: the host was started anew since; what its files held is gone",
 			params->run_dir);

@@ -78,6 +78,21 @@ def nor_does_one_with_a_socket_of_its_own_in_the_same_run_directory(env):
 
 
 @case
+def nor_one_whose_log_would_have_the_same_name(env):
+    first, second = (os.path.join(env.directory, name) for name in ("a_b", "a/b"))
+    os.makedirs(first)
+    os.makedirs(second)
+    daemon = env.renicd_alone(run_dir=first)
+    other = env.renicd_unstarted(
+        name="second", run_dir=second, control={"socket": os.path.join(second, "control.sock")})
+    other.spawn()
+    other.ended = True
+    check(other.process.wait(15) > 0, "a second daemon with the same log did not refuse")
+    check("of another run directory has this file" in other.process.log(), "it does not say why")
+    daemon.call("version")
+
+
+@case
 def a_socket_that_is_somebodys_is_refused_and_left_alone(env):
     """Also where that one accepts nobody, or is of another kind: none that waits stops the daemon."""
     daemon = env.renicd_alone()
