@@ -45,7 +45,10 @@ static void command_run(
 
 /* ---- on the lcores ---- */
 
-enum { LATE_SHARE = 4, SLOW_NS = 200000000 };
+enum { LATE_SHARE = 4 };
+
+/* Longer than two ticks: while a replicator has a timeout, and else. */
+enum { BUSY_NS = 20000000, BUSY_IDLE_NS = 200000000 };
 
 static void qp_start_hold(struct vf_qp *qp, void *epoch)
 {
@@ -154,22 +157,22 @@ static void replicator_lost(struct group *g, const char *why)
 	stop(g, false);
 }
 
-/* Time in which the control thread was busy with something else for longer than any two ticks are
- * apart: what clients sent meanwhile has not been read yet, and it is our silence, not theirs. */
-static uint64_t busy_ns(uint64_t now)
+/* Since the last tick. What clients sent while the control thread was busy with something else has
+ * not been read yet: that is our silence, not theirs. */
+static uint64_t gap_ns(uint64_t now)
 {
 	static uint64_t last;
 	uint64_t gap = last ? now - last : 0;
 
 	last = now;
-	return gap > SLOW_NS ? gap : 0;
+	return gap;
 }
 
 void protection_taken_up(struct group *g)
 {
 	uint32_t wait_ms = g->config.replicator_timeout_ms;
 
-	busy_ns(now_ns()); /* the rest of the start counts */
+	gap_ns(now_ns()); /* the rest of the start is one */
 	log_dirty(g, false);
 	g->replicator = REPLICATOR_LOST;
 	if (g->config.on_replicator_lost == REPLICATOR_RELEASE)
@@ -197,14 +200,16 @@ void nic_client_gone(uint64_t client)
 
 void protection_check_timeouts(void)
 {
-	uint64_t now = now_ns(), busy = busy_ns(now);
+	uint64_t now = now_ns(), gap = gap_ns(now);
 	struct group *g;
 
 	TAILQ_FOREACH (g, &nic.groups, next) {
 		uint64_t limit_ns = (uint64_t)g->config.replicator_timeout_ms * 1000000;
 
-		g->last_alive_ns = RTE_MIN(now, g->last_alive_ns + busy);
-		g->give_up_ns += g->give_up_ns ? busy : 0;
+		if (gap > BUSY_NS)
+			g->last_alive_ns = RTE_MIN(now, g->last_alive_ns + gap);
+		if (gap > BUSY_IDLE_NS && g->give_up_ns)
+			g->give_up_ns += gap;
 
 		if (g->client && limit_ns && now - g->last_alive_ns > limit_ns)
 			replicator_lost(g, "silent for longer than replicator_timeout_ms");
