@@ -34,8 +34,9 @@ static void pay(struct vf *vf, const struct vf_policy *policy, uint64_t bytes,
 
 static void claim(struct vf_qp *qp, bool lacks, uint64_t now_tsc)
 {
+	if (lacks || qp->claims) /* another's of the VF stays */
+		switch_claim(qp->vf, lacks, now_tsc);
 	qp->claims = lacks ? CLAIM_POLLS : 0;
-	switch_claim(qp->vf, lacks, now_tsc);
 }
 
 /* switch_send(), as the VF's rates allow: as often as they are open, and paid for. */

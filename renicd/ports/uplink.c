@@ -121,15 +121,16 @@ static bool uplink_prepare(struct rte_mbuf *m)
 }
 
 /* A burst of an lcore that has no TX queue: in turns, and when the queue's owner has had a try. Its
- * VFs may be refused after every try: they go before one burst, not before all. */
-static void take_from_ring(struct uplink_lcore *ul)
+ * VFs may be refused after every try: they go before one burst, not before all. false: theirs is
+ * the next try. */
+static bool take_from_ring(struct uplink_lcore *ul)
 {
 	unsigned from = ul->next_ring;
 
 	if (ul->own_waits && !ul->has_yielded) {
 		ul->own_waits = false;
 		ul->has_yielded = true;
-		return;
+		return false;
 	}
 	ul->own_waits = ul->has_yielded = false;
 	ul->next_ring += uplink.n_queues;
@@ -137,6 +138,7 @@ static void take_from_ring(struct uplink_lcore *ul)
 		ul->next_ring = (unsigned)(ul - uplink.lcores) + uplink.n_queues;
 	ul->out_n = (uint16_t)rte_ring_sc_dequeue_burst(
 		uplink.lcores[from].ring, (void **)ul->out, UPLINK_BURST, NULL);
+	return true;
 }
 
 /* Frames of lcores that have no TX queue; order per sender is kept. */
@@ -146,8 +148,8 @@ static unsigned drain_rings(struct uplink_lcore *ul)
 	uint16_t sent;
 
 	for (unsigned i = index + uplink.n_queues; i < lcores_count(); i += uplink.n_queues) {
-		if (!ul->out_n)
-			take_from_ring(ul);
+		if (!ul->out_n && !take_from_ring(ul))
+			break;
 		if (!ul->out_n || !uplink_is_up())
 			continue;
 		sent = send_on_queue(ul, ul->out, ul->out_n, 0);
