@@ -11,6 +11,7 @@
 #define OF_NUMBERS "0123456789./"
 #define OF_ADDRESSES "0123456789abcdefABCDEF:./"
 #define OF_HEX "0123456789abcdefABCDEF"
+#define NESTED_MAX 32 /* parentheses */
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 /* In alphabetical order. */
@@ -55,12 +56,23 @@ static bool consists_of(const char *word, const char *characters)
 	return word[strspn(word, characters)] == '\0';
 }
 
+static unsigned parts(const char *word)
+{
+	unsigned n = 1;
+
+	while ((word = strchr(word, '.'))) {
+		word++;
+		n++;
+	}
+	return n;
+}
+
 /* Numbers, IPv4, and with a colon IPv6 and MAC addresses: no host can be called so. */
 static bool is_address(const char *word)
 {
 	word += *word == '-';
 	if (consists_of(word, OF_NUMBERS))
-		return true;
+		return parts(word) <= 4;
 	if (!strncmp(word, "0x", 2))
 		return consists_of(word + 2, OF_HEX);
 	return strchr(word, ':') && consists_of(word, OF_ADDRESSES);
@@ -78,17 +90,22 @@ static bool is_known(const char *word, bool *named)
 
 bool filter_words_are_known(const char *expression, char *word, size_t size)
 {
-	bool named = false;
+	bool named[1 + NESTED_MAX] = {false}; /* what held before each open parenthesis, and now */
+	size_t depth = 0, bytes, kept;
 
-	for (const char *at = expression + strspn(expression, SEPARATORS); *at;) {
-		size_t bytes = strcspn(at, SEPARATORS), kept = bytes < size - 1 ? bytes : size - 1;
-
+	for (const char *at = expression; *at; at += bytes ? bytes : 1) {
+		bytes = strcspn(at, SEPARATORS);
+		kept = bytes < size - 1 ? bytes : size - 1;
 		memcpy(word, at, kept);
 		word[kept] = '\0';
-		if (kept < bytes || !is_known(word, &named))
+		if (kept < bytes || (bytes && !is_known(word, &named[depth])))
 			return false;
-		at += bytes;
-		at += strspn(at, SEPARATORS);
+		if (*at == '(' && ++depth > NESTED_MAX)
+			return false;
+		if (*at == '(')
+			named[depth] = named[depth - 1];
+		else if (*at == ')' && depth)
+			depth--;
 	}
 	return true;
 }

@@ -47,6 +47,8 @@ static void names_of_hosts_and_networks_are_not(void **state)
 		{"port http or tcp or web", "web"},
 		{"host \\tcp", "\\tcp"},
 		{"host 10-20", "10-20"},
+		{"host 10.0.0.1.5", "10.0.0.1.5"},
+		{"host 10.0.0.1 and (port http) or backup", "backup"},
 		{"host 0xgood", "0xgood"},
 		{"host a-name-that-is-longer-than-the-room", "a-name-that-is-"},
 	};
