@@ -215,11 +215,30 @@ static int fail_differs(
 		difference, what, name);
 }
 
-static void check_with_vf(const struct vf_info *info, void *arg)
+/* A VF that is there already is skipped, if it is as the call wants it. */
+static void check_with_same_vf(const struct vf_info *info, void *arg)
 {
 	const struct vf_config *have = &info->config;
 	struct check *c = arg;
 	const char *difference;
+
+	for (unsigned i = 0; i < c->n && !c->rc; i++) {
+		struct config_call *call = &c->calls[i];
+
+		*c->at = i;
+		if (call->kind != CALL_VF || strcmp(call->vf->name, have->name))
+			continue;
+		difference = vf_difference(call->vf, have);
+		call->skip = !difference;
+		if (difference)
+			c->rc = fail_differs(c->err, "VF", have->name, difference);
+	}
+}
+
+static void check_with_vf(const struct vf_info *info, void *arg)
+{
+	const struct vf_config *have = &info->config;
+	struct check *c = arg;
 	char taken_by[NIC_NAME_SIZE + 16];
 
 	snprintf(taken_by, sizeof(taken_by), "the VF %s", have->name);
@@ -229,13 +248,8 @@ static void check_with_vf(const struct vf_info *info, void *arg)
 		*c->at = i;
 		if (call->kind == CALL_GROUP) {
 			c->rc = check_group_and_vf(call->group, have->name, taken_by, c->err);
-		} else if (call->kind == CALL_VF && strcmp(call->vf->name, have->name)) {
+		} else if (call->kind == CALL_VF && !call->skip) {
 			c->rc = check_vfs(call->vf, have, taken_by, c->err);
-		} else if (call->kind == CALL_VF) {
-			difference = vf_difference(call->vf, have);
-			call->skip = !difference;
-			if (difference)
-				c->rc = fail_differs(c->err, "VF", have->name, difference);
 		}
 	}
 }
@@ -343,6 +357,8 @@ int config_calls_check(struct config_call *calls, unsigned n, unsigned *at, stru
 	struct check c = {.calls = calls, .n = n, .at = at, .err = err};
 
 	c.rc = check_calls(&c);
+	if (!c.rc)
+		nic_vf_foreach(check_with_same_vf, &c);
 	if (!c.rc)
 		nic_vf_foreach(check_with_vf, &c);
 	if (!c.rc)
