@@ -19,7 +19,8 @@ struct tracker {
 	uint64_t received;  /* frames, repeated ones too */
 	uint64_t repeated;  /* seen before */
 	uint64_t reordered; /* came after a higher number */
-	uint64_t early;	    /* came although not allowed */
+	uint64_t outside;   /* came from beyond what was allowed then: */
+	uint64_t early;	    /* although it was held */
 	uint64_t seen[TRACKER_WINDOW / 64];
 };
 
@@ -36,6 +37,7 @@ void tracker_take_other(struct tracker *tracker, uint64_t seq);
 static inline void tracker_take(struct tracker *tracker, uint64_t seq)
 {
 	tracker->received++;
+	tracker->outside += seq >= tracker->allowed;
 	tracker->early += (seq >= tracker->allowed) & (seq < tracker->free_from);
 	if (__builtin_expect(seq != tracker->next, 0)) {
 		tracker_take_other(tracker, seq);
@@ -64,7 +66,10 @@ static inline uint64_t tracker_lost(const struct tracker *tracker, uint64_t sent
 /* Of `sent` numbers, how many never arrived although they were let out. */
 static inline uint64_t tracker_lost_of_allowed(const struct tracker *tracker, uint64_t sent)
 {
-	return tracker_lost(tracker, sent < tracker->allowed ? sent : tracker->allowed);
+	uint64_t let_out = sent < tracker->allowed ? sent : tracker->allowed;
+	uint64_t came = tracker_unique(tracker) - tracker->outside;
+
+	return let_out > came ? let_out - came : 0;
 }
 
 #endif
