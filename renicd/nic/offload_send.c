@@ -6,8 +6,6 @@
 #include "offload_send.h"
 #include "vf.h"
 
-enum { SEGMENTS_A_POLL = 256 }; /* of a queue pair; then the lcore's others have their turn */
-
 /* ---- by the device ---- */
 
 /* What the device must be able to do for the frame, enum uplink_offload. */

@@ -9,11 +9,18 @@
 
 #include <stdint.h>
 
-struct rte_mbuf;
-struct vf_qp;
+#include "vf.h"
+
+enum { SEGMENTS_A_POLL = 256 }; /* of a queue pair; then the lcore's others have their turn */
 
 /* Send frames of qp's through the uplink, in order, as uplink_ops.send() does; those that are left
  * may have become other mbufs, in the same places. The owner lcore. */
 uint16_t offload_send(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n);
+
+/* Some are left: because the uplink refused, and not because qp has sent its segments? */
+static inline bool offload_send_was_refused(const struct vf_qp *qp)
+{
+	return qp->segments < SEGMENTS_A_POLL;
+}
 
 #endif

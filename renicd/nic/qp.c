@@ -364,9 +364,10 @@ unsigned qp_poll(void *ctx)
 		work += take_from_guest(qp);
 	if (unlikely(qp->claims) && --qp->claims == 0)
 		switch_claim(qp->vf, false, 0);
-	if (unlikely(qp->segments)) {
+	if (unlikely(qp->segments | qp->cut)) {
 		work += qp->segments;
 		qp->segments = 0;
+		qp->cut = 0;
 	}
 	return work;
 }

@@ -16,7 +16,9 @@
 
 enum {
 	RX_BACKLOG_MAX = 1024, /* frames kept for a running guest that is short of buffers */
-	RX_UNUSED_S = 1,       /* how long frames wait in a queue pair that is disabled */
+	CUT_A_POLL =
+		4096,	 /* segments made for a guest; more than rings and backlog have room for */
+	RX_UNUSED_S = 1, /* how long frames wait in a queue pair that is disabled */
 };
 
 static void rx_count(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
@@ -86,8 +88,8 @@ static void count_no_room(struct vf_qp *qp, uint32_t n)
 		n);
 }
 
-/* Keep frames for later, within bounds. */
-static void rx_keep(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
+/* Keep frames for later, within bounds; false: not all. */
+static bool rx_keep(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t room = (uint16_t)RTE_MIN(qp_rx_room(qp), (uint32_t)n);
 
@@ -100,9 +102,10 @@ static void rx_keep(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 		qp_rx_note(qp, room, (int32_t)count_segs(pkts, room));
 	}
 	if (room == n)
-		return;
+		return true;
 	count_no_room(qp, n - room);
 	rte_pktmbuf_free_bulk(&pkts[room], n - room);
+	return false;
 }
 
 /* The first frames, as far as they are longer than the buffer that the guest has next for them:
@@ -178,22 +181,21 @@ unsigned qp_rx_flush(struct vf_qp *qp)
 	return total;
 }
 
-/* Takes all of pkts. */
-static void qp_rx_plain(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
+/* Takes all of pkts; false: some were dropped. */
+static bool qp_rx_plain(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t done = 0;
 
 	if (unlikely(!qp->running && !qp->paused)) {
 		counter_add(&qp->counters.drops[DROP_NO_FRONTEND], n);
 		rte_pktmbuf_free_bulk(pkts, n);
-		return;
+		return false;
 	}
 	if (likely(qp_may_touch_guest(qp)) && rx_fifo_count(&qp->rx))
 		qp_rx_flush(qp);
 	if (likely(qp_may_touch_guest(qp) && !rx_fifo_count(&qp->rx)))
 		done = rx_to_guest(qp, pkts, n);
-	if (unlikely(done < n))
-		rx_keep(qp, &pkts[done], n - done);
+	return likely(done == n) || rx_keep(qp, &pkts[done], n - done);
 }
 
 /* What this guest cannot take as it is, it gets fulfilled. Takes m. */
@@ -216,14 +218,19 @@ static void rx_fulfilled(struct vf_qp *qp, struct rte_mbuf *m)
 		}
 		return;
 	}
-	for (total = offload_segments(m); first < total; first += n) {
+	total = offload_segments(m);
+	if (qp->cut >= CUT_A_POLL) { /* as if its ring were full: the lcore's others wait */
+		count_no_room(qp, total);
+		total = 0;
+	}
+	for (; first < total; first += n) {
 		n = offload_segment(m, first, nic.pool, segments, NIC_BURST);
 		if (!n) {
 			counter_add(&qp->counters.drops[DROP_NO_MBUF], 1);
 			break;
 		}
-		qp_rx_plain(qp, segments, n);
-		if (unlikely(!qp_rx_room(qp))) { /* the rest would be cut to be dropped */
+		qp->cut += n;
+		if (!qp_rx_plain(qp, segments, n)) { /* the rest would be cut to be dropped */
 			count_no_room(qp, total - first - n);
 			break;
 		}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See transmit.h. */
 #include "offload.h"
-#include "offload_send.h"
 #include "transmit.h"
 #include "vlan_tag.h"
 
@@ -33,7 +32,7 @@ uint16_t transmit_tallied(const struct switch_from *from, struct rte_mbuf **pkts
 	for (uint16_t i = 0; i < sent; i++)
 		tally->bytes += lengths[i];
 	tally->any_left |= sent > 0;
-	tally->any_waits |= sent < n;
+	tally->any_waits |= sent < n && offload_send_was_refused(from->qp);
 	return sent;
 }
 

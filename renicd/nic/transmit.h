@@ -17,6 +17,7 @@
 #include <rte_mbuf.h>
 
 #include "dest.h"
+#include "offload_send.h"
 #include "switch.h"
 #include "tx_sched.h"
 
@@ -60,6 +61,7 @@ static inline uint16_t transmit_in_turn_to_uplink(const struct switch_from *from
 	struct turn *mine = &from->qp->turn[TURN_UPLINK];
 	uint64_t claim;
 	uint16_t sent;
+	bool refused;
 
 	claim = tx_sched_claim();
 	if (unlikely(claim)) {
@@ -74,8 +76,9 @@ static inline uint16_t transmit_in_turn_to_uplink(const struct switch_from *from
 			return 0;
 	}
 	sent = transmit_give_to_uplink(from, pkts, n, tagged, bytes);
-	if (unlikely(sent < n || turns->calm))
-		tx_sched_end(from->qp, turns, mine, bytes, &pkts[sent], n, sent);
+	refused = unlikely(sent < n) && offload_send_was_refused(from->qp);
+	if (unlikely(refused || turns->calm))
+		tx_sched_end(from->qp, turns, mine, bytes, &pkts[sent], n, sent, refused);
 	return sent;
 }
 
@@ -106,7 +109,7 @@ static inline uint16_t transmit_in_turn_to_vf(const struct switch_from *from, co
 	}
 	sent = transmit_to_vf(d, pkts, vids, n, from->qp->counters.drops);
 	if (unlikely(sent < n || turns->calm))
-		tx_sched_end(from->qp, turns, mine, bytes, &pkts[sent], n, sent);
+		tx_sched_end(from->qp, turns, mine, bytes, &pkts[sent], n, sent, sent < n);
 	return sent;
 }
 

@@ -55,9 +55,10 @@ uint16_t tx_sched_begin(struct turns *turns, struct turn *mine, struct rte_mbuf 
 }
 
 void tx_sched_end(struct vf_qp *qp, struct turns *turns, struct turn *mine, uint64_t bytes,
-	struct rte_mbuf *const *left, uint16_t n, uint16_t sent)
+	struct rte_mbuf *const *left, uint16_t n, uint16_t sent, bool refused)
 {
 	qp_waits_no_more(qp);
-	if (turns_charge(turns, mine, bytes - bytes_of(left, n - sent), sent < n, n == NIC_BURST))
+	if (turns_charge(turns, mine, bytes - bytes_of(left, n - sent), refused,
+		    sent < n || n == NIC_BURST))
 		qp->waits_at = turns;
 }

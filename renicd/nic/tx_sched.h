@@ -64,9 +64,10 @@ bool tx_sched_must_yield(const struct vf *vf, uint64_t claim);
 uint16_t tx_sched_begin(struct turns *turns, struct turn *mine, struct rte_mbuf *const *pkts,
 	uint16_t n, uint64_t *bytes);
 
-/* It was given n frames of so many bytes, took the first `sent`, and left those. After a whole
- * burst more is likely to come. Where qp then waits for its turn, it is noted in qp->waits_at. */
+/* It was given n frames of so many bytes, the first `sent` went and those are left, as it refused
+ * them or not. After a whole burst more is likely to come. Where qp then waits for its turn, it is
+ * noted in qp->waits_at. */
 void tx_sched_end(struct vf_qp *qp, struct turns *turns, struct turn *mine, uint64_t bytes,
-	struct rte_mbuf *const *left, uint16_t n, uint16_t sent);
+	struct rte_mbuf *const *left, uint16_t n, uint16_t sent, bool refused);
 
 #endif

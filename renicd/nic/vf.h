@@ -136,6 +136,7 @@ struct vf_qp {
 	const struct rte_mbuf *tso; /* frame of `out` that the uplink has some segments of */
 	uint32_t tso_sent;	    /* so many */
 	uint16_t segments;	    /* sent since it was polled last */
+	uint32_t cut;		    /* likewise, for its guest, which takes none longer */
 	uint8_t claims; /* > 0: the uplink, for its VF's minimum: polls until that is void */
 	struct rx_fifo rx;
 	struct poller poller;

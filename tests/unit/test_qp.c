@@ -413,6 +413,22 @@ static void what_waits_for_a_guest_with_offloads_is_not_for_one_without(void **s
 	assert_int_equal(drops_of('b', DROP_NO_FRONTEND), 1);
 }
 
+/* Room for frames that wait is needed by none that need not. */
+static void a_guest_with_buffers_gets_all_segments_of_a_frame(void **state)
+{
+	enum { HEADERS = RTE_ETHER_HDR_LEN + 40, PAYLOAD = OFFLOAD_FRAME_MAX - HEADERS };
+	struct vf_config config = vf_config_of('b');
+
+	config.ingress_hold_pkts = 0;
+	start_with(vf_add('a', 0), 1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_HOST_TSO4);
+	vf_add_config(&config);
+	start_with(port_of('b'), 0);
+	guest_asks_for_segments_to('b', 4);
+	settle();
+	assert_int_equal(drops_of('b', DROP_RX_NO_BUFFER), 0);
+	assert_int_equal(count_guest('b'), (PAYLOAD + SEGMENT - 1) / SEGMENT);
+}
+
 static void what_waits_for_a_guest_holds_no_segment_of_a_log(void **state)
 {
 	vf_add('a', 0);
@@ -651,6 +667,7 @@ int main(int argc, char **argv)
 		DEVICE_TEST(what_waits_for_guests_does_not_starve_the_others_of_mbufs),
 		DEVICE_TEST(frames_wait_while_the_rings_are_stopped_and_go_with_the_front_end),
 		DEVICE_TEST(what_waits_for_a_guest_with_offloads_is_not_for_one_without),
+		DEVICE_TEST(a_guest_with_buffers_gets_all_segments_of_a_frame),
 		DEVICE_TEST(what_waits_for_a_guest_holds_no_segment_of_a_log),
 		DEVICE_TEST(vfs_that_send_to_each_other_make_progress),
 		DEVICE_TEST(an_empty_pool_stops_guests_without_loss),
