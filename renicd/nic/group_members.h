@@ -27,6 +27,7 @@ struct group {
 	uint64_t client;	/* control connection that drives it; 0: none */
 	uint64_t last_alive_ns; /* CLOCK_MONOTONIC; when that connection last spoke */
 	uint64_t give_up_ns;	/* after a restart: until when the replicator may come back; 0: - */
+	bool is_late;		/* it was too late at the last tick */
 	uint16_t n_vfs;
 	struct vf *vfs[VF_MAX];
 };

@@ -47,9 +47,6 @@ static void command_run(
 
 enum { LATE_SHARE = 4 };
 
-/* Longer than two ticks: while a replicator has a timeout, and else. */
-enum { BUSY_NS = 20000000, BUSY_IDLE_NS = 200000000 };
-
 static void qp_start_hold(struct vf_qp *qp, void *epoch)
 {
 	egress_log_open(&qp->log, *(uint64_t *)epoch);
@@ -157,22 +154,10 @@ static void replicator_lost(struct group *g, const char *why)
 	stop(g, false);
 }
 
-/* Since the last tick. What clients sent while the control thread was busy with something else has
- * not been read yet: that is our silence, not theirs. */
-static uint64_t gap_ns(uint64_t now)
-{
-	static uint64_t last;
-	uint64_t gap = last ? now - last : 0;
-
-	last = now;
-	return gap;
-}
-
 void protection_taken_up(struct group *g)
 {
 	uint32_t wait_ms = g->config.replicator_timeout_ms;
 
-	gap_ns(now_ns()); /* the rest of the start is one */
 	log_dirty(g, false);
 	g->replicator = REPLICATOR_LOST;
 	if (g->config.on_replicator_lost == REPLICATOR_RELEASE)
@@ -198,23 +183,30 @@ void nic_client_gone(uint64_t client)
 			replicator_lost(g, "control connection closed");
 }
 
+/* NULL: in time. */
+static const char *too_late(const struct group *g, uint64_t now)
+{
+	uint64_t limit_ns = (uint64_t)g->config.replicator_timeout_ms * 1000000;
+
+	if (g->client && limit_ns && now - g->last_alive_ns > limit_ns)
+		return "silent for longer than replicator_timeout_ms";
+	return g->give_up_ns && now > g->give_up_ns ? "it did not come back after a restart" : NULL;
+}
+
+/* What clients sent while the control thread was busy with something else may not have been read
+ * yet. So one that is too late has until the next tick: all that was there has been read by then.
+ */
 void protection_check_timeouts(void)
 {
-	uint64_t now = now_ns(), gap = gap_ns(now);
+	uint64_t now = now_ns();
+	const char *why;
 	struct group *g;
 
 	TAILQ_FOREACH (g, &nic.groups, next) {
-		uint64_t limit_ns = (uint64_t)g->config.replicator_timeout_ms * 1000000;
-
-		if (gap > BUSY_NS)
-			g->last_alive_ns = RTE_MIN(now, g->last_alive_ns + gap);
-		if (gap > BUSY_IDLE_NS && g->give_up_ns)
-			g->give_up_ns += gap;
-
-		if (g->client && limit_ns && now - g->last_alive_ns > limit_ns)
-			replicator_lost(g, "silent for longer than replicator_timeout_ms");
-		if (g->give_up_ns && now > g->give_up_ns)
-			replicator_lost(g, "it did not come back after a restart");
+		why = too_late(g, now);
+		if (why && g->is_late)
+			replicator_lost(g, why);
+		g->is_late = why != NULL;
 	}
 }
 
