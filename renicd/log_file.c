@@ -92,6 +92,15 @@ static int mount_own(const char *run_dir, char *dir, size_t size, struct nic_err
 		dir, strerror(errno));
 }
 
+/* Did one of before mount its own, and leave frames there? */
+static bool has_own(const char *run_dir, const char *name)
+{
+	char dir[256];
+
+	return snprintf(dir, sizeof(dir), "%s" PRIVATE_MOUNT, run_dir) < (int)sizeof(dir) &&
+	       is_hugetlbfs_2m(dir) && has_file(dir, name);
+}
+
 bool log_file_owns_mount(void)
 {
 	return our_mount[0] != '\0';
@@ -122,7 +131,7 @@ int log_file_path(const char *run_dir, const char *dir, bool hugepages, char *pa
 		snprintf(chosen, sizeof(chosen), "%s", dir);
 	else if (!hugepages)
 		snprintf(chosen, sizeof(chosen), "%s", run_dir);
-	else if (!find_mount(name, chosen, sizeof(chosen)))
+	else if (has_own(run_dir, name) || !find_mount(name, chosen, sizeof(chosen)))
 		rc = mount_own(run_dir, chosen, sizeof(chosen), err);
 	if (rc)
 		return rc;

@@ -46,7 +46,7 @@ int log_map_init(struct log_map *map, const char *path)
 
 bool log_map_is_in_use(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	bool is;
 
 	if (fd < 0)
@@ -77,6 +77,8 @@ static int file_make(struct log_map *map)
 {
 	int err;
 
+	if (log_map_is_in_use(map->path)) /* made since the daemon looked */
+		return log_map_error(map, "another renicd's", EBUSY);
 	if (unlink(map->path) < 0 && errno != ENOENT)
 		return log_map_error(map, "unlink", errno);
 	err = -file_open(map, O_CREAT | O_EXCL);
