@@ -2,15 +2,15 @@
 /* See filter_words.h. Names of services and protocols (after port, portrange, proto, protochain,
  * and in a list that goes on from there) are left to libpcap: they are in files, and many people
  * write them. */
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "filter_words.h"
 
 #define SEPARATORS " \t\r\n()[]!&|<>=+*%^"
-#define OF_NUMBERS "0123456789./"
-#define OF_ADDRESSES "0123456789abcdefABCDEF:./"
-#define OF_HEX "0123456789abcdefABCDEF"
+#define DIGITS "0123456789"
+#define HEX DIGITS "abcdefABCDEF"
 #define NESTED_MAX 32 /* parentheses */
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
@@ -56,26 +56,46 @@ static bool consists_of(const char *word, const char *characters)
 	return word[strspn(word, characters)] == '\0';
 }
 
-static unsigned parts(const char *word)
+/* a.b.c.d and shorter, as libpcap reads them: with a fifth or an empty part it would be a name. */
+static bool is_dotted(const char *word)
 {
-	unsigned n = 1;
+	unsigned parts = 1;
 
-	while ((word = strchr(word, '.'))) {
-		word++;
-		n++;
-	}
-	return n;
+	for (const char *c = word; *c; c++)
+		if (*c == '.' && (c == word || c[1] == '.' || !c[1] || ++parts > 4))
+			return false;
+	return consists_of(word, DIGITS ".");
 }
 
-/* Numbers, IPv4, and with a colon IPv6 and MAC addresses: no host can be called so. */
+static bool is_mac(const char *word)
+{
+	unsigned groups = 0;
+
+	for (size_t digits; (digits = strspn(word, HEX)) == 1 || digits == 2; groups++) {
+		word += digits;
+		if (*word != ':')
+			return groups == 5 && !*word;
+		word++;
+	}
+	return false;
+}
+
+/* A number or an address: no host can be called so. */
 static bool is_address(const char *word)
 {
-	word += *word == '-';
-	if (consists_of(word, OF_NUMBERS))
-		return parts(word) <= 4;
+	char text[64];
+	size_t bytes = strcspn(word, "/");
+	struct in6_addr ip6;
+
+	if (bytes >= sizeof(text) || (word[bytes] && !consists_of(&word[bytes + 1], DIGITS)))
+		return false;
+	memcpy(text, word, bytes);
+	text[bytes] = '\0';
+	word = text + (*text == '-');
 	if (!strncmp(word, "0x", 2))
-		return consists_of(word + 2, OF_HEX);
-	return strchr(word, ':') && consists_of(word, OF_ADDRESSES);
+		return word[2] && consists_of(word + 2, HEX);
+	return is_dotted(word) || consists_of(word, DIGITS ":") || is_mac(word) ||
+	       inet_pton(AF_INET6, word, &ip6) == 1;
 }
 
 /* One word; *named: may a name of those that are in files stand there? */

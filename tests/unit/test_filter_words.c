@@ -26,6 +26,7 @@ static void what_needs_no_looking_up_is_known(void **state)
 		"ip[0]>>4%3^1 = 0",
 		"tcp dst port ftp or ftp-data or (domain and not http)",
 		"ip proto gre or ospf",
+		"ip6 net 2001:db8::/32 and ip[2:2]/4 = -1",
 		"icmp6[icmp6type] == icmp6-multicastlistenerquery",
 	};
 	char word[64];
@@ -48,11 +49,17 @@ static void names_of_hosts_and_networks_are_not(void **state)
 		{"host \\tcp", "\\tcp"},
 		{"host 10-20", "10-20"},
 		{"host 10.0.0.1.5", "10.0.0.1.5"},
+		{"host 10.0.0.", "10.0.0."},
+		{"host 10..1", "10..1"},
+		{"host 0x", "0x"},
+		{"host bad:", "bad:"},
+		{"host dead:beef", "dead:beef"},
+		{"ether host 52:54:00:ab:cd:ef:01", "52:54:00:ab:cd:ef:01"},
 		{"host 10.0.0.1 and (port http) or backup", "backup"},
 		{"host 0xgood", "0xgood"},
-		{"host a-name-that-is-longer-than-the-room", "a-name-that-is-"},
+		{"host a-name-that-is-longer-than-all-the-room", "a-name-that-is-longer-than-all-"},
 	};
-	char word[16];
+	char word[32];
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		assert_false(filter_words_are_known(rows[i].expression, word, sizeof(word)));
