@@ -126,7 +126,7 @@ def a_standby_takes_over_and_uncommitted_frames_are_never_seen(env, packed):
     judge = capture.judge()
     equal((judge.stream(2).times, judge.stream(4).times), ([], []), "uncommitted frames")
     daemon.call("checkpoint_commit", group="backup", epoch=1, term=2)
-    expect_streams(capture.wait(20), [4], 20)
+    expect_streams(capture.wait(30 + 20), [4], 20)
 
 
 @case

@@ -145,6 +145,8 @@ class Env:
     def far_end(self, daemon, framegen, socket, queues=1):
         """The far end of a memif uplink, once the daemon has seen its carrier too."""
         port = framegen.add_memif(socket, queues=queues)
+        # The daemon ends first: DPDK's driver unmaps a far end that goes, and an lcore may read it.
+        self.stack.callback(daemon.finish)
         wait_until(lambda: daemon.call("uplink_get")["link"] == "up", "uplink up")
         return port
 
