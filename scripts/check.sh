@@ -13,7 +13,7 @@ RUNGS=(build werror unit sanitized tsan functional vm failover xen first_hour de
 # A rung that hangs is a failure, not a hang of the whole: how long each may take, seconds, and all
 # of them together. Some twice of what they take on two cores that do nothing else.
 declare -A LIMIT_S=([build]=400 [werror]=400 [unit]=300 [sanitized]=600 [tsan]=400
-	[functional]=900 [vm]=600 [failover]=600 [xen]=1500 [first_hour]=300 [deb]=600)
+	[functional]=1100 [vm]=600 [failover]=600 [xen]=1500 [first_hour]=300 [deb]=600)
 TOTAL_S=3000
 HUGE_MIB=1536
 passed=0 failed=0 skipped=0
