@@ -194,8 +194,7 @@ static const char *too_late(const struct group *g, uint64_t now)
 }
 
 /* What clients sent while the control thread was busy with something else may not have been read
- * yet. So one that is too late has until the next tick: all that was there has been read by then.
- */
+ * yet. So one that is too late has until the next tick: by then, all that was there has been. */
 void protection_check_timeouts(void)
 {
 	uint64_t now = now_ns();

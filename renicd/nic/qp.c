@@ -15,6 +15,7 @@
 #include "offload.h"
 #include "qp.h"
 #include "switch.h"
+#include "tx_sched.h"
 
 enum {
 	LONG_BURST = 16,   /* frames of 64 KiB in a burst that is held */
@@ -35,7 +36,7 @@ static void pay(struct vf *vf, const struct vf_policy *policy, uint64_t bytes,
 static void claim(struct vf_qp *qp, bool lacks, uint64_t now_tsc)
 {
 	if (lacks || qp->claims) /* another's of the VF stays */
-		switch_claim(qp->vf, lacks, now_tsc);
+		tx_sched_set_claim(qp->vf, lacks, now_tsc);
 	qp->claims = lacks ? CLAIM_POLLS : 0;
 }
 
@@ -363,7 +364,7 @@ unsigned qp_poll(void *ctx)
 	if (qp_may_touch_guest(qp))
 		work += take_from_guest(qp);
 	if (unlikely(qp->claims) && --qp->claims == 0)
-		switch_claim(qp->vf, false, 0);
+		tx_sched_set_claim(qp->vf, false, 0);
 	if (unlikely(qp->segments | qp->cut)) {
 		work += qp->segments;
 		qp->segments = 0;

@@ -7,7 +7,7 @@
 
 static inline const struct vf_policy *qp_policy(const struct vf_qp *qp)
 {
-	return __atomic_load_n(&qp->vf->policy, __ATOMIC_ACQUIRE);
+	return vf_policy_of(qp->vf);
 }
 
 /* A frame that may wait for long must not keep a segment of a log from being used again: a copy of

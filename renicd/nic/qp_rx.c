@@ -16,9 +16,8 @@
 
 enum {
 	RX_BACKLOG_MAX = 1024, /* frames kept for a running guest that is short of buffers */
-	CUT_A_POLL =
-		4096,	 /* segments made for a guest; more than rings and backlog have room for */
-	RX_UNUSED_S = 1, /* how long frames wait in a queue pair that is disabled */
+	CUT_A_POLL = 4096,     /* segments made for a guest: more than it has room for */
+	RX_UNUSED_S = 1,       /* how long frames wait in a queue pair that is disabled */
 };
 
 static void rx_count(struct vf_qp *qp, struct rte_mbuf **pkts, uint16_t n)

@@ -41,13 +41,6 @@ struct switch_from {
  */
 uint16_t switch_send(const struct switch_from *from, struct rte_mbuf **pkts, uint16_t n);
 
-/*
- * min_tx_rate: the VF has frames for the uplink and has had less than its minimum, or no more so.
- * While one says so, all that have had theirs keep what they have for the uplink: where that, or an
- * lcore's time, is short, those that lack something go first. A data lcore.
- */
-void switch_claim(const struct vf *vf, bool lacks, uint64_t now_tsc);
-
 /* Frames that came in through the uplink; all are taken. A data lcore. */
 void switch_from_uplink(struct rte_mbuf **pkts, uint16_t n, uint64_t *drops);
 

@@ -3,14 +3,13 @@
 #include <rte_cycles.h>
 
 #include "shaper.h"
-#include "switch.h"
 #include "tx_sched.h"
 
 struct tx_turns tx_turns[LCORES_MAX];
 
 /* ---- claims ---- */
 
-void switch_claim(const struct vf *vf, bool lacks, uint64_t now_tsc)
+void tx_sched_set_claim(const struct vf *vf, bool lacks, uint64_t now_tsc)
 {
 	uint64_t claim;
 

@@ -4,7 +4,7 @@
  * VF that another lcore owns). Two rules, in this order:
  *
  * Claims, for min_tx_rate, at the uplink alone: a VF that has frames and has had less than its
- * minimum says so in nic.min_claim (switch_claim(), switch.h). While a claim stands, VFs that have
+ * minimum says so in nic.min_claim (tx_sched_set_claim()). While a claim stands, VFs that have
  * had their minimum, or have none, keep what they have, and he whose claim it is sends before all
  * others. There is one claim at a time, the last one made; one that is not renewed for CLAIM_US is
  * void, so that nobody waits for a VF that has gone; and it ends with the first poll that finds
@@ -44,6 +44,13 @@ static inline struct tx_turns *tx_sched_turns(void)
 {
 	return &tx_turns[lcore_self()];
 }
+
+/*
+ * min_tx_rate: the VF has frames for the uplink and has had less than its minimum, or no more so.
+ * While one says so, all that have had theirs keep what they have for the uplink: where that, or an
+ * lcore's time, is short, those that lack something go first. A data lcore.
+ */
+void tx_sched_set_claim(const struct vf *vf, bool lacks, uint64_t now_tsc);
 
 /* The claim that stands, or 0. */
 static inline uint64_t tx_sched_claim(void)
