@@ -4,8 +4,8 @@
 A QEMU guest protected by renic-remus on two hosts, with the lab of tests/failover. Prints one line of
 JSON.
 
-  failover.py pauses RAM SECONDS [ARGUMENT...]
-                                     pause, epochs, bytes and CPU, idle and busy; QEMU's arguments
+  failover.py pauses RAM IDLE_SECONDS BUSY_SECONDS [VF-WORDS]
+                                     pause, epochs, bytes and CPU; ",modern=on" is such words
   failover.py rates SECONDS          TCP and request/response, unprotected and at 5, 25, 100 ms
   failover.py kills N                kill -9 of everything on the primary: until the first frame
                                      of the new one, the client's silence, decision to guest
@@ -59,13 +59,13 @@ def watch(lab, seconds):
     }
 
 
-def pauses(lab, seconds):
+def pauses(lab, idle_s, busy_s):
     """{load: {what: value}}"""
     lab.boot()
     lab.protect()
-    results = {"idle": watch(lab, seconds)}
+    results = {"idle": watch(lab, idle_s)}
     lab.primary.guest.sh(BUSY)
-    return results | {"busy": watch(lab, seconds)}
+    return results | {"busy": watch(lab, busy_s)}
 
 
 def rates(lab, seconds):
@@ -114,13 +114,14 @@ def main():
     sandbox.enter()
     what, *words = sys.argv[1:]
     memory = words.pop(0) if what == "pauses" else MEMORY
-    seconds_or_count, *qemu = words
+    vf_words = words.pop() if words[-1].startswith(",") else ""
     run = sandbox.RunDir("renic-lab.")
     Lab.network()
-    lab = Lab(run, image, accelerator(image), load=False, memory=memory, qemu=qemu, **DEFAULTS)
+    lab = Lab(run, image, accelerator(image), load=False, memory=memory,
+              vf_words=vf_words, **DEFAULTS)
     experiment = {"pauses": pauses, "rates": rates, "kills": kills}[what]
     try:
-        print(json.dumps(experiment(lab, float(seconds_or_count))))
+        print(json.dumps(experiment(lab, *map(float, words))))
     finally:
         lab.stop()
     return 0

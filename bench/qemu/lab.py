@@ -152,13 +152,14 @@ class TapSide(Side):
     """On a tap."""
 
     TAP, HOST = "tap2", "10.8.0.1"
+    GUEST = TapGuest
 
     def __init__(self, run, image, accel):
         ip("tuntap", "add", self.TAP, "mode", "tap")
         ip("addr", "add", f"{self.HOST}/24", "dev", self.TAP)
         ip("link", "set", self.TAP, "up")
-        guest = TapGuest(run, image, "vm2", "", "10.8.0.2/24", "52:54:00:00:00:03", accel,
-                         tap=self.TAP)
+        guest = self.GUEST(run, image, "vm2", "", "10.8.0.2/24", "52:54:00:00:00:03", accel,
+                           tap=self.TAP)
         guest.start()
         super().__init__(guest, self.HOST, [guest.process])
 

@@ -7,6 +7,7 @@ What QEMU has of its own to be measured beside renic-remus. Prints one line of J
                                     the primary, checkpoints a second
   peers.py stops SECONDS            what QEMU alone takes of a pause: stop, xen-save-devices-state and
                                     cont in one write, 40 times a second, a guest on a tap
+                                    with a NIC as renic-qemu's
   peers.py buffer SECONDS           a guest on a tap whose frames wait in a filter-buffer of 5, 25
                                     and 100 ms (nothing is copied anywhere)
 
@@ -30,6 +31,7 @@ import traffic  # noqa: E402
 from guest import accelerator  # noqa: E402
 from lab import TapSide  # noqa: E402
 from rates import measure  # noqa: E402
+from tap_guest import OldNicTapGuest  # noqa: E402
 
 INTERVALS_MS = (5, 25, 100)
 STOPS_EVERY_S = 0.025
@@ -66,9 +68,15 @@ def colo(run, image, accel, delay_ms, seconds):
             "epochs_per_s": len(pauses) / taken}
 
 
+class OldNicTapSide(TapSide):
+    """On a tap, with a NIC as renic-qemu's."""
+
+    GUEST = OldNicTapGuest
+
+
 def stops(run, image, accel, seconds):
     """{what: value}"""
-    side = TapSide(run, image, accel)
+    side = OldNicTapSide(run, image, accel)
     state = run.join("state")
     words = [{"execute": "stop"}, {"execute": "xen-save-devices-state",
                                    "arguments": {"filename": state, "live": False}},

@@ -27,6 +27,13 @@ class TapGuest(PlainGuest):
         return ["-netdev", f"tap,id=net,ifname={self.tap},script=no,downscript=no"]
 
 
+class OldNicTapGuest(TapGuest):
+    """Of virtio 0.9, as renic-qemu's."""
+
+    def nic(self):
+        return f"{super().nic()},disable-modern=on"
+
+
 class E1000Guest(TapGuest):
     """On an emulated e1000 and a tap; its image is of the kernel that has the driver."""
 

@@ -57,9 +57,9 @@ class HostDaemon(Daemon):
 class HostGuest(Guest):
     """The VM as renic-qemu starts it: running, or as a standby."""
 
-    def __init__(self, run, image, accel, memory, standby, qemu=()):
+    def __init__(self, run, image, accel, memory, standby, vf_words=""):
         super().__init__(run, image, VM, run.join(f"{VM}.sock"), GUEST_ADDRESS, GUEST_MAC, accel)
-        self.ram, self.standby, self.qemu = memory, standby, qemu
+        self.ram, self.standby, self.vf_words = memory, standby, vf_words
 
     def path(self, suffix):
         # renic-qemu names the QMP socket; the guest's own files are beside it.
@@ -68,15 +68,16 @@ class HostGuest(Guest):
     def command(self):
         return ["env", f"RENIC_WP={WP_SHIM}", RENIC_QEMU, "--name", VM, "--memory", self.ram,
                 "--accel", self.accel, "--run-dir", self.run.path,
-                "--vf", f"{self.vhost_socket},mac={self.mac}",
-                *(["--standby"] if self.standby else []), "--", *self.software(), *self.qemu]
+                "--vf", f"{self.vhost_socket},mac={self.mac}{self.vf_words}",
+                *(["--standby"] if self.standby else []), "--", *self.software()]
 
 
 class Host:
     PARTS = ("qemu", "renicd", "remus")
 
-    def __init__(self, run, name, image, accel, memory=MEMORY, hold_exempt="", qemu=()):
-        self.name, self.image, self.accel, self.memory, self.qemu = name, image, accel, memory, qemu
+    def __init__(self, run, name, image, accel, memory=MEMORY, hold_exempt="", vf_words=""):
+        self.name, self.image, self.accel, self.memory = name, image, accel, memory
+        self.vf_words = vf_words
         self.peer = "b" if name == "a" else "a"
         self.dir = HostDir(run, name)
         self.hold_exempt = hold_exempt
@@ -99,7 +100,7 @@ class Host:
 
     def start_qemu(self, standby):
         self.guest = HostGuest(self.dir, self.image, self.accel, self.memory, standby,
-                               self.qemu)
+                               self.vf_words)
         self.guest.start()
         if standby:
             self.guest.attach()

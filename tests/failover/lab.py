@@ -26,8 +26,8 @@ class Lab:
 
     def __init__(self, run, image, accel, load=True, **settings):
         """load: the TCP clients run, beside the ticks. settings: of both hosts (memory,
-        hold_exempt, qemu: its own arguments), and renic-remus' options."""
-        host_settings = {key: settings.pop(key) for key in ("memory", "hold_exempt", "qemu")
+        hold_exempt, vf_words: more of renic-qemu's --vf), and renic-remus' options."""
+        host_settings = {key: settings.pop(key) for key in ("memory", "hold_exempt", "vf_words")
                          if key in settings}
         self.run = run
         self.hosts = {name: Host(run, name, image, accel, **host_settings) for name in "ab"}

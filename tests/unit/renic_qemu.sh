@@ -41,6 +41,8 @@ starts 'mac=52:54:00:00:00:02,romfile=,vectors=0' "${vm[@]}" "${vf[@]}"
 "$renic_qemu" --print -n vm1 -m 1G --accel kvm "${vf[@]}" | grep -q 'vectors=0' && fail "vectors=0 with KVM"
 starts 'netdev=net1,mac=52:54:00:00:00:03' "${vm[@]}" "${vf[@]}" --vf /run/x.sock,mac=52:54:00:00:00:03
 starts 'mq=on' "${vm[@]}" --vf /run/x.sock,mac=52:54:00:00:00:03,queues=2
+starts 'disable-modern=on' "${vm[@]}" "${vf[@]}"
+"$renic_qemu" --print "${vm[@]}" "${vf[@]},modern=on" | grep -q disable-modern && fail "modern=on is not"
 
 # The two sides are the same machine, but for how they begin.
 primary=$("$renic_qemu" --print "${vm[@]}" "${vf[@]}" -- -kernel k)
@@ -58,6 +60,7 @@ starts 'file=x' "${vm[@]}" --shared-disks -- -drive file=x
 refuses "renic-qemu's own" "${vm[@]}" -- -incoming tcp:0:1
 refuses 'mac= is missing' "${vm[@]}" --vf /run/x.sock
 refuses "unknown 'mtu=9000'" "${vm[@]}" --vf /run/x.sock,mac=52:54:00:00:00:03,mtu=9000
+refuses "unknown 'modern=yes'" "${vm[@]}" "${vf[@]},modern=yes"
 refuses '--name' -m 1G
 refuses '--memory' -n vm1 -m lots
 refuses "unknown option '--wat'" "${vm[@]}" --wat
