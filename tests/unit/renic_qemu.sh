@@ -37,11 +37,10 @@ starts 'unix:/run/renic-qemu/vm1.remus.qmp,server=on,wait=off' "${vm[@]}"
 
 # NICs; MSI-X only with KVM.
 starts 'socket,id=vf0,path=/run/vm1.sock,server=on,wait=off' "${vm[@]}" "${vf[@]}"
-starts 'mac=52:54:00:00:00:02,romfile=,vectors=0' "${vm[@]}" "${vf[@]}"
+starts 'mac=52:54:00:00:00:02,romfile=,disable-modern=on,disable-legacy=off,vectors=0' "${vm[@]}" "${vf[@]}"
 "$renic_qemu" --print -n vm1 -m 1G --accel kvm "${vf[@]}" | grep -q 'vectors=0' && fail "vectors=0 with KVM"
 starts 'netdev=net1,mac=52:54:00:00:00:03' "${vm[@]}" "${vf[@]}" --vf /run/x.sock,mac=52:54:00:00:00:03
 starts 'mq=on' "${vm[@]}" --vf /run/x.sock,mac=52:54:00:00:00:03,queues=2
-starts 'disable-modern=on' "${vm[@]}" "${vf[@]}"
 "$renic_qemu" --print "${vm[@]}" "${vf[@]},modern=on" | grep -q disable-modern && fail "modern=on is not"
 
 # The two sides are the same machine, but for how they begin.
