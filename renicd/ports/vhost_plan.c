@@ -54,15 +54,6 @@ static const void *table_at(const struct vhost_rings *r, uint64_t gpa, uint32_t 
 	return len == bytes ? (const void *)(uintptr_t)hva : NULL;
 }
 
-static struct vring_desc read_split(const struct vring_desc *desc)
-{
-	struct vring_desc copy;
-
-	memcpy(&copy, (const void *)(uintptr_t)desc, sizeof(copy));
-	rte_compiler_barrier();
-	return copy;
-}
-
 /* One chain of a split ring, its indirect table included. */
 static bool plan_split_chain(
 	const struct vhost_rings *r, struct plan *plan, uint16_t head, uint32_t *left)
@@ -73,14 +64,14 @@ static bool plan_split_chain(
 
 	if (head >= size)
 		return false;
-	d = read_split(&table[head]);
+	d = vhost_desc_read(&table[head]);
 	if (d.flags & VRING_DESC_F_INDIRECT) {
 		size = d.len / sizeof(d);
 		table = table_at(r, d.addr, d.len);
 		next = 0;
 		if (!table || !size)
 			return false;
-		d = read_split(&table[0]);
+		d = vhost_desc_read(&table[0]);
 	}
 	for (unsigned n = 0; n < CHAIN_MAX; n++) {
 		if (!plan_part(plan, d.addr, d.len, left))
@@ -90,7 +81,7 @@ static bool plan_split_chain(
 		next = d.next;
 		if (next >= size)
 			return false;
-		d = read_split(&table[next]);
+		d = vhost_desc_read(&table[next]);
 	}
 	return false;
 }

@@ -56,23 +56,30 @@ struct vhost_rings {
 	struct vhost_ring rx, tx;
 	struct {
 		uint16_t avail_idx, used_idx, heads[VHOST_BURST_MAX];
-	} looked; /* between vhost_take_look() and vhost_take_took() */
+		bool used_changes; /* did the burst before write to the used ring's elements? */
+	} looked;		   /* between vhost_take_look() and vhost_take_took() */
 };
+
+/* The bytes that begin there, if they are in that region. */
+static inline uint8_t *vhost_in_region(
+	const struct rte_vhost_mem_region *region, uint64_t gpa, uint32_t bytes)
+{
+	uint64_t offset = gpa - region->guest_phys_addr;
+
+	return offset < region->size && bytes <= region->size - offset
+		       ? (uint8_t *)(uintptr_t)(region->host_user_addr + offset)
+		       : NULL;
+}
 
 /* The bytes that begin there, if they are in one region. Guests have one or two regions. */
 static inline uint8_t *vhost_to_host(
 	const struct rte_vhost_memory *memory, uint64_t gpa, uint32_t bytes)
 {
-	for (uint32_t i = 0; i < memory->nregions; i++) {
-		const struct rte_vhost_mem_region *region = &memory->regions[i];
-		uint64_t offset = gpa - region->guest_phys_addr;
+	uint8_t *at = NULL;
 
-		if (offset < region->size)
-			return bytes <= region->size - offset
-				       ? (uint8_t *)(uintptr_t)(region->host_user_addr + offset)
-				       : NULL;
-	}
-	return NULL;
+	for (uint32_t i = 0; !at && i < memory->nregions; i++)
+		at = vhost_in_region(&memory->regions[i], gpa, bytes);
+	return at;
 }
 
 /* How many heads the guest has put into its split ring from avail_idx on; 0 also where its index is
@@ -85,6 +92,19 @@ static inline uint16_t vhost_ring_count(const struct vhost_ring *ring, uint16_t 
 	return likely(count <= ring->vring.size) ? count : 0;
 }
 
+/* A descriptor in the guest's memory, each of its fields read once: the compiler may not go there
+ * again, and need not forget what else it knows. */
+static inline struct vring_desc vhost_desc_read(const struct vring_desc *at)
+{
+	uint64_t words[2];
+	struct vring_desc desc;
+
+	memcpy(words, at, sizeof(words));
+	asm volatile("" : "+r"(words[0]), "+r"(words[1]));
+	memcpy(&desc, words, sizeof(desc));
+	return desc;
+}
+
 /* A head of those and its descriptor, each read once; false: it has none. */
 static inline bool vhost_ring_desc(
 	const struct vhost_ring *ring, uint16_t avail_idx, uint16_t *head, struct vring_desc *desc)
@@ -95,8 +115,7 @@ static inline bool vhost_ring_desc(
 		&vring->avail->ring[avail_idx & (vring->size - 1)], __ATOMIC_RELAXED);
 	if (unlikely(*head >= vring->size))
 		return false;
-	memcpy(desc, &vring->desc[*head], sizeof(*desc));
-	rte_compiler_barrier();
+	*desc = vhost_desc_read(&vring->desc[*head]);
 	return true;
 }
 

@@ -8,79 +8,100 @@
 
 enum { FRAME_MAX_BYTES = UINT16_MAX }; /* with its header; longer ones are not simple */
 
-/* Where a frame lies, its virtio_net_hdr first. */
-struct place {
-	const uint8_t *at;
-	uint32_t bytes; /* with the header */
-	uint16_t head;
-};
-
-/* The guest's next frame, if it lies in one descriptor. */
-static inline bool find_place(const struct vhost_rings *r, uint16_t avail_idx, struct place *place)
+/* As vhost_to_host(); *last: the region where the frame before was. */
+static inline const uint8_t *to_host(const struct rte_vhost_memory *memory,
+	const struct rte_vhost_mem_region **last, uint64_t gpa, uint32_t bytes)
 {
-	struct vring_desc d;
+	const uint8_t *at = vhost_in_region(*last, gpa, bytes);
 
-	if (unlikely(!vhost_ring_desc(&r->tx, avail_idx, &place->head, &d) || d.flags ||
-		     d.len <= r->header_bytes || d.len > FRAME_MAX_BYTES))
-		return false;
-	place->bytes = d.len;
-	place->at = vhost_to_host(r->memory, d.addr, d.len);
-	return likely(place->at != NULL);
+	for (uint32_t i = 0; unlikely(!at) && i < memory->nregions; i++) {
+		*last = &memory->regions[i];
+		at = vhost_in_region(*last, gpa, bytes);
+	}
+	return at;
 }
 
-/* The guest reads what is said there of each frame: it takes time to get the lines back. */
-static inline void fetch_used(const struct rte_vhost_vring *ring, uint16_t used_idx, uint16_t n)
+/* The guest reads what is said there of each frame: it takes time to get the lines, and more to get
+ * them for writing. */
+static inline void fetch_used(const struct vhost_rings *r, uint16_t n)
 {
 	enum { A_LINE = RTE_CACHE_LINE_SIZE / sizeof(struct vring_used_elem) };
+	const struct rte_vhost_vring *ring = &r->tx.vring;
 
-	for (uint32_t i = 0; i < n + A_LINE - 1u; i += A_LINE)
-		__builtin_prefetch(&ring->used->ring[(used_idx + i) & (ring->size - 1u)], 1);
+	for (uint32_t i = 0; i < n + A_LINE - 1u; i += A_LINE) {
+		const void *at = &ring->used->ring[(r->looked.used_idx + i) & (ring->size - 1u)];
+
+		if (r->looked.used_changes)
+			__builtin_prefetch(at, 1);
+		else
+			__builtin_prefetch(at);
+	}
 }
 
-/* Both indices are those of the first frame. */
-static uint16_t find_places(const struct vhost_rings *r, uint16_t avail_idx, uint16_t used_idx,
-	uint16_t n, struct place *places)
+/* The guest's next frames, as long as each lies in one descriptor. Their lines are on the way when
+ * this returns. */
+static uint16_t find_frames(struct vhost_rings *r, struct egress_raw *frames, uint16_t n)
 {
+	static const struct rte_vhost_mem_region nowhere;
+	const struct rte_vhost_mem_region *region = &nowhere;
+	uint32_t header_bytes = r->header_bytes;
 	uint16_t i;
 
-	n = RTE_MIN(n, vhost_ring_count(&r->tx, avail_idx));
-	fetch_used(&r->tx.vring, used_idx, n);
+	n = RTE_MIN(n, vhost_ring_count(&r->tx, r->looked.avail_idx));
+	fetch_used(r, n);
 	for (i = 0; i < n; i++) {
-		if (!find_place(r, (uint16_t)(avail_idx + i), &places[i]))
+		uint16_t avail_idx = (uint16_t)(r->looked.avail_idx + i);
+		struct vring_desc d;
+		const uint8_t *at;
+
+		if (unlikely(!vhost_ring_desc(&r->tx, avail_idx, &r->looked.heads[i], &d) ||
+			     d.flags || d.len <= header_bytes || d.len > FRAME_MAX_BYTES))
 			break;
-		__builtin_prefetch(places[i].at);
-		__builtin_prefetch(places[i].at + RTE_CACHE_LINE_SIZE);
+		at = to_host(r->memory, &region, d.addr, d.len);
+		if (unlikely(!at))
+			break;
+		__builtin_prefetch(at);
+		__builtin_prefetch(at + RTE_CACHE_LINE_SIZE);
+		frames[i] =
+			(struct egress_raw){.at = at + header_bytes, .len = d.len - header_bytes};
 	}
 	return i;
 }
 
-/* Flags and GSO type, the first two bytes of the header, read once: does the frame ask? */
-static inline bool asks(const uint8_t *header)
+/* Flags and GSO type, the first two bytes of the header: not 0 where the frame asks. */
+static inline uint16_t asked(const struct egress_raw *frame, uint32_t header_bytes)
 {
-	uint16_t asked;
+	uint16_t word;
 
-	memcpy(&asked, header, sizeof(asked));
-	return asked != 0;
+	memcpy(&word, frame->at - header_bytes, sizeof(word));
+	return word;
+}
+
+/* How many of the frames before the first that asks. Where one does the headers are read again:
+ * what the guest changes meanwhile is only where the burst ends, for nothing else is read of them.
+ */
+static uint16_t count_plain(const struct egress_raw *frames, uint16_t n, uint32_t header_bytes)
+{
+	uint16_t any = 0, i = 0;
+
+	for (uint16_t k = 0; k < n; k++)
+		any |= asked(&frames[k], header_bytes);
+	if (likely(!any))
+		return n;
+	while (i < n && !asked(&frames[i], header_bytes))
+		i++;
+	return i;
 }
 
 /* Frames that lie in the ring and ask for nothing. Between enter and leave. */
 static uint16_t look(struct vhost_rings *r, struct egress_raw *frames, uint16_t n)
 {
-	struct place places[VHOST_BURST_MAX];
-	uint16_t found, i;
-
 	if (__atomic_load_n(&r->stale, __ATOMIC_ACQUIRE) & ~(uint32_t)VHOST_RINGS_RX_OFF ||
 		rte_vhost_get_vring_base(
 			r->vid, r->rx_vring + 1, &r->looked.avail_idx, &r->looked.used_idx) < 0)
 		return 0;
-	found = find_places(r, r->looked.avail_idx, r->looked.used_idx,
-		RTE_MIN(n, (uint16_t)VHOST_BURST_MAX), places);
-	for (i = 0; i < found && likely(!asks(places[i].at)); i++) {
-		frames[i] = (struct egress_raw){.at = places[i].at + r->header_bytes,
-			.len = places[i].bytes - r->header_bytes};
-		r->looked.heads[i] = places[i].head;
-	}
-	return i;
+	n = find_frames(r, frames, RTE_MIN(n, (uint16_t)VHOST_BURST_MAX));
+	return count_plain(frames, n, r->header_bytes);
 }
 
 uint16_t vhost_take_look(
@@ -94,15 +115,39 @@ uint16_t vhost_take_look(
 	return n;
 }
 
+/* Written only where it changes: a guest that uses its buffers in order finds the same numbers in
+ * the same places in each round, and a line that is not written stays in its cache. Returns
+ * whether. */
+static inline bool put_used(struct vring_used_elem *at, uint16_t head)
+{
+	struct vring_used_elem was, is = {.id = head};
+
+	memcpy(&was, at, sizeof(was));
+	if (!memcmp(&was, &is, sizeof(is)))
+		return false;
+	memcpy(at, &is, sizeof(is));
+	return true;
+}
+
+static void put_all_used(struct vhost_rings *r, uint16_t n)
+{
+	const struct rte_vhost_vring *ring = &r->tx.vring;
+	uint16_t used_idx = r->looked.used_idx;
+	bool changes = false;
+
+	for (uint16_t i = 0; i < n; i++)
+		changes |= put_used(&ring->used->ring[(uint16_t)(used_idx + i) & (ring->size - 1)],
+			r->looked.heads[i]);
+	r->looked.used_changes = changes;
+}
+
 void vhost_take_took(struct vhost_rings *r, struct dirty_log *log, uint16_t n)
 {
 	const struct rte_vhost_vring *ring = &r->tx.vring;
 	uint16_t used_idx = r->looked.used_idx, vring = r->rx_vring + 1;
 
-	for (uint16_t i = 0; i < n; i++)
-		ring->used->ring[(uint16_t)(used_idx + i) & (ring->size - 1)] =
-			(struct vring_used_elem){.id = r->looked.heads[i]};
 	if (n) {
+		put_all_used(r, n);
 		used_idx += n;
 		__atomic_store_n(&ring->used->idx, used_idx, __ATOMIC_RELEASE);
 		rte_vhost_set_vring_base(

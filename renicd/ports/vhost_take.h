@@ -4,8 +4,8 @@
  * offload and lie whole in one descriptor, and fit into one mbuf. The library gets the others,
  * and empty rings, since it has frames of its own to give (RARP after SEND_RARP).
  *
- * The library's indices are kept in step, as in vhost_put.h. The guest is hostile: descriptor and
- * header are read once, and bounded.
+ * The library's indices are kept in step, as in vhost_put.h. The guest is hostile: descriptors
+ * are read once, and bounded.
  * Sources: virtio 1.2, sections 2.7.13.2 (split rings, the device's side), 5.1.6.2 (TX buffers).
  */
 #ifndef RENICD_PORTS_VHOST_TAKE_H
