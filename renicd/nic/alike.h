@@ -38,6 +38,20 @@ static inline alike_header alike_load(const void *bytes)
 	return h;
 }
 
+/* Of memory that a guest may change meanwhile: read once, whatever is done with it. */
+static inline alike_header alike_load_once(const void *bytes)
+{
+	alike_header h = alike_load(bytes);
+
+	asm volatile("" : "+x"(h));
+	return h;
+}
+
+static inline void alike_store(void *bytes, alike_header h)
+{
+	memcpy(bytes, &h, sizeof(h));
+}
+
 static inline bool alike_is_zero(alike_header h)
 {
 	return !(h[0] | h[1]);

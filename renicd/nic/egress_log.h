@@ -179,9 +179,9 @@ struct egress_copied {
 };
 
 /*
- * Copy n frames into the log before anybody has looked at them, and hold the copies against `rule`
- * (alike.h). false: they are not alike, or have no room in the tail's segment (an empty log has
- * none); the log is as it was. Only the copies are judged. They become part of the log by
+ * Copy n frames, n > 0, into the log before anybody has looked at them, and hold the copies against
+ * `rule` (alike.h). false: they are not alike, or have no room in the tail's segment (an empty log
+ * has none); the log is as it was. Only the copies are judged. They become part of the log by
  * egress_log_keep(), with nothing appended meanwhile, or never.
  */
 bool egress_log_copy(struct egress_log *log, const struct egress_raw *frames, uint16_t n,

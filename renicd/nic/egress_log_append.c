@@ -19,6 +19,8 @@
  * bytes and more at 25 ms epochs, where streaming stores gained less and lost half at 2 ms. */
 enum { WRITE_AHEAD_BYTES = 1024 };
 
+enum { PIECE_BYTES = sizeof(alike_header) }; /* what copy_even() copies at once */
+
 /* Take a segment for the part after the last one. */
 static bool segment_add(struct egress_log *log)
 {
@@ -254,15 +256,69 @@ static inline alike_header wanted(const struct alike_rule *rule, alike_header he
 }
 
 /* A mix most often shows here, before the copying. Not to be relied on: the guest may change it. */
-static inline bool may_be_alike(const struct alike_rule *rule, const struct egress_raw *first,
-	const struct egress_raw *last)
+static inline bool may_be_alike(
+	const struct alike_rule *rule, alike_header want, const struct egress_raw *last)
 {
-	alike_header want = wanted(rule, alike_load(first->at));
-
 	return alike_is_zero((alike_load(last->at) ^ want) & rule->mask);
 }
 
-bool egress_log_copy(struct egress_log *log, const struct egress_raw *frames, uint16_t n,
+/* Are they all of one length, and a good one for copy_even()? */
+static bool are_even(const struct egress_raw *frames, uint16_t n)
+{
+	uint32_t len = frames[0].len, differs = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		differs |= frames[i].len ^ len;
+	return !differs && len >= 2 * PIECE_BYTES && len <= EGRESS_COPY_MAX;
+}
+
+/*
+ * Records of frames of one length, by `whole` pieces and the frame's last 16 bytes. These may be
+ * read twice; the first piece, which is judged, is not. Returns in what those differ from `want`.
+ */
+static inline __rte_always_inline alike_header copy_pieces(uint8_t *write,
+	const struct egress_raw *frames, uint16_t n, struct egress_record record, alike_header want,
+	uint32_t whole)
+{
+	uint32_t len = record.len, bytes = record_bytes(len, 0);
+	const alike_header header = alike_load(&record);
+	uintptr_t next_fetch = fetch_begin(write);
+	alike_header differs = {0};
+
+	for (uint16_t i = 0; i < n; i++, write += bytes) {
+		const uint8_t *from = frames[i].at;
+		uint8_t *to = write + sizeof(record);
+		alike_header first = alike_load_once(from);
+
+		alike_store(write, header);
+		alike_store(to, first);
+		differs |= first ^ want;
+		for (uint32_t at = PIECE_BYTES; at < whole * PIECE_BYTES; at += PIECE_BYTES)
+			rte_mov16(to + at, from + at);
+		rte_mov16(to + len - PIECE_BYTES, from + len - PIECE_BYTES);
+		fetch_ahead(&next_fetch, write + bytes);
+	}
+	return differs;
+}
+
+static bool copy_even(struct egress_log *log, const struct egress_raw *frames, uint16_t n,
+	const struct alike_rule *rule, struct egress_copied *copied)
+{
+	struct egress_record record = {.len = frames[0].len, .epoch = log->state->epoch};
+	uint32_t bytes = n * record_bytes(record.len, 0), whole = (record.len - 1) / PIECE_BYTES;
+	alike_header want = wanted(rule, alike_load_once(frames[0].at)), differs;
+
+	if (unlikely(record.len > rule->bytes_max || bytes > log->room ||
+		     !may_be_alike(rule, want, &frames[n - 1])))
+		return false;
+	differs = likely(whole == 3) ? copy_pieces(log->write, frames, n, record, want, 3)
+				     : copy_pieces(log->write, frames, n, record, want, whole);
+	*copied = (struct egress_copied){
+		.write = log->write + bytes, .bytes = (uint64_t)n * record.len, .pkts = n};
+	return alike_is_zero(differs & rule->mask);
+}
+
+static bool copy_mixed(struct egress_log *log, const struct egress_raw *frames, uint16_t n,
 	const struct alike_rule *rule, struct egress_copied *copied)
 {
 	alike_header differs = {0}, want = {0};
@@ -271,7 +327,7 @@ bool egress_log_copy(struct egress_log *log, const struct egress_raw *frames, ui
 	uint8_t *write;
 
 	if (unlikely(!may_copy(log, frames, n, rule) ||
-		     !may_be_alike(rule, &frames[0], &frames[n - 1])))
+		     !may_be_alike(rule, wanted(rule, alike_load(frames[0].at)), &frames[n - 1])))
 		return false;
 	write = log->write;
 	next_fetch = fetch_begin(write);
@@ -292,6 +348,13 @@ bool egress_log_copy(struct egress_log *log, const struct egress_raw *frames, ui
 	}
 	*copied = (struct egress_copied){.write = write, .bytes = bytes, .pkts = n};
 	return alike_is_zero(differs & rule->mask);
+}
+
+bool egress_log_copy(struct egress_log *log, const struct egress_raw *frames, uint16_t n,
+	const struct alike_rule *rule, struct egress_copied *copied)
+{
+	return likely(are_even(frames, n)) ? copy_even(log, frames, n, rule, copied)
+					   : copy_mixed(log, frames, n, rule, copied);
 }
 
 void egress_log_keep(struct egress_log *log, const struct egress_copied *copied, uint64_t now_tsc)

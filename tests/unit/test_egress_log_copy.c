@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Frames that go into the egress log straight from a guest's memory: egress_log_copy(), _keep(). */
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "egress_fixture.h"
 
 enum { SEGMENTS = 4, LOG_INDEX = 1, FRAMES = 32, BYTES_MAX = 2048 };
@@ -22,6 +25,13 @@ static void frame_set(unsigned i, uint32_t len)
 	eth->src_addr = own;
 	eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
 	frames[i] = (struct egress_raw){.at = guest[i], .len = len};
+}
+
+/* Bursts of one length are copied another way. */
+static void frames_set_even(uint32_t len)
+{
+	for (unsigned i = 0; i < FRAMES; i++)
+		frame_set(i, len);
 }
 
 static int setup(void **state)
@@ -103,10 +113,12 @@ static void what_is_not_kept_was_never_there(void **state)
 /* Frame `odd` of a burst is changed so that they are not alike. */
 static void refused(unsigned odd, void (*change)(struct rte_ether_hdr *eth, uint32_t *len))
 {
+	uint32_t len = frames[odd].len;
+
 	change((struct rte_ether_hdr *)guest[odd], &frames[odd].len);
 	assert_false(egress_log_copy(log_, frames, FRAMES, &rule, &copied));
 	assert_int_equal(egress_log_held_pkts(log_), 1);
-	frame_set(odd, 60 + 37 * odd);
+	frame_set(odd, len);
 }
 
 static void to_another(struct rte_ether_hdr *eth, uint32_t *len)
@@ -134,7 +146,7 @@ static void too_long(struct rte_ether_hdr *eth, uint32_t *len)
 	*len = 1519;
 }
 
-static void frames_that_are_not_alike_are_refused_all(void **state)
+static void refuse_each_odd_one(void)
 {
 	static const unsigned odds[] = {0, 1, FRAMES / 2, FRAMES - 1};
 	void (*const changes[])(struct rte_ether_hdr *, uint32_t *) = {
@@ -146,7 +158,66 @@ static void frames_that_are_not_alike_are_refused_all(void **state)
 	assert_true(egress_log_copy(log_, frames, FRAMES, &rule, &copied));
 }
 
-static void a_burst_that_would_cross_a_segments_end_is_refused(void **state)
+static void frames_that_are_not_alike_are_refused_all(void **state)
+{
+	refuse_each_odd_one();
+	frames_set_even(64);
+	refuse_each_odd_one();
+}
+
+static void frames_of_one_length_are_held_as_they_are(void **state)
+{
+	static const uint32_t lens[] = {
+		16, 31, 32, 33, 47, 48, 49, 59, 60, 63, 64, 65, 80, 255, 256, 257, 1518};
+
+	for (unsigned i = 0; i < RTE_DIM(lens); i++) {
+		frames_set_even(lens[i]);
+		assert_true(egress_log_copy(log_, frames, FRAMES, &rule, &copied));
+		assert_int_equal(copied.bytes, FRAMES * lens[i]);
+		assert_int_equal(copied.pkts, FRAMES);
+		egress_log_keep(log_, &copied, 1000);
+		assert_int_equal(egress_log_held_bytes(log_), 100 + copied.bytes);
+		egress_log_commit_all(log_);
+		release_and_check(FRAMES);
+		teardown(NULL);
+		setup(NULL);
+	}
+}
+
+/* The guest's memory may end where the frame does, and another record follows the last one. */
+static void nothing_past_a_frame_is_read_or_written(void **state)
+{
+	static const uint32_t lens[] = {16, 31, 32, 33, 48, 49, 63, 64, 65, 256, 257};
+	size_t page = (size_t)getpagesize();
+	uint8_t *memory =
+		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t mark = UINT64_C(0x5a5a5a5a5a5a5a5a), after;
+
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	assert_return_code(mprotect(memory + page, page, PROT_NONE), 0);
+	for (unsigned i = 0; i < RTE_DIM(lens); i++) {
+		frames_set_even(lens[i]);
+		for (unsigned f = 0; f < FRAMES; f++)
+			frames[f].at = memcpy(memory + page - lens[i], guest[0], lens[i]);
+		assert_true(egress_log_copy(log_, frames, FRAMES, &rule, &copied));
+		memcpy(copied.write, &mark, sizeof(mark));
+		assert_true(egress_log_copy(log_, frames, FRAMES, &rule, &copied));
+		memcpy(&after, copied.write, sizeof(after));
+		assert_int_equal(after, mark);
+	}
+	munmap(memory, 2 * page);
+}
+
+static void frames_of_one_length_are_refused_when_too_long(void **state)
+{
+	rule.bytes_max = 63;
+	frames_set_even(64);
+	assert_false(egress_log_copy(log_, frames, FRAMES, &rule, &copied));
+	frames_set_even(63);
+	assert_true(egress_log_copy(log_, frames, FRAMES, &rule, &copied));
+}
+
+static void fill_a_segment(void)
 {
 	unsigned bursts = 0;
 
@@ -157,6 +228,17 @@ static void a_burst_that_would_cross_a_segments_end_is_refused(void **state)
 	assert_true(bursts > 10);
 	assert_true(log_->room < copied.bytes + FRAMES * 32);
 	assert_int_equal(egress_log_held_pkts(log_), 1 + (uint64_t)bursts * FRAMES);
+}
+
+static void a_burst_that_would_cross_a_segments_end_is_refused(void **state)
+{
+	fill_a_segment();
+}
+
+static void likewise_of_one_length(void **state)
+{
+	frames_set_even(64);
+	fill_a_segment();
 }
 
 static void an_empty_log_takes_none(void **state)
@@ -184,6 +266,10 @@ int main(int argc, char **argv)
 		LOG_TEST(what_is_not_kept_was_never_there),
 		LOG_TEST(frames_that_are_not_alike_are_refused_all),
 		LOG_TEST(an_empty_log_takes_none),
+		LOG_TEST(frames_of_one_length_are_held_as_they_are),
+		LOG_TEST(nothing_past_a_frame_is_read_or_written),
+		LOG_TEST(frames_of_one_length_are_refused_when_too_long),
+		LOG_TEST(likewise_of_one_length),
 		LOG_TEST(a_burst_that_would_cross_a_segments_end_is_refused),
 	};
 	int failed;
