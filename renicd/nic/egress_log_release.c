@@ -20,7 +20,7 @@
 
 enum {
 	PEEK_CHUNK = 64, /* records looked at together; all in one segment */
-	PEEK_AHEAD = 40, /* records, of the size of this one, to prefetch ahead: the next burst's */
+	PEEK_AHEAD = 24, /* records, of the size of this one, to prefetch ahead of those at hand */
 	RECORD_MIN = 32, /* header and the least frame */
 	RUN_MIN = 8,	 /* records that are worth a loop of their own */
 };
@@ -229,22 +229,37 @@ static uint16_t run_length(const uint8_t *record, uint64_t bytes_left, uint16_t 
 	return n;
 }
 
-/* Fill the mbufs, one a record of the run; returns in what the frames' first bytes differ. */
-static alike_header build_run(
-	struct rte_mbuf **pkts, const uint8_t *record, uint32_t len, uint16_t n)
+/* Fill the mbufs, one a record of the run, whose frames take `pieces` of 16 bytes; returns in what
+ * the frames' first bytes differ. */
+static inline __rte_always_inline alike_header build_pieces(
+	struct rte_mbuf **pkts, const uint8_t *record, uint32_t len, uint16_t n, uint32_t pieces)
 {
 	const alike_header first = alike_load(record + sizeof(struct egress_record));
+	const uint8_t *frame = record + sizeof(struct egress_record);
 	uint32_t bytes = record_bytes(len, 0);
 	alike_header differ = {0};
 
-	for (uint16_t i = 0; i < n; i++, record += bytes) {
-		const uint8_t *frame = record + sizeof(struct egress_record);
+	for (uint16_t i = 0; i < n; i++, frame += bytes) {
+		uint8_t *to = (uint8_t *)pkts[i]->buf_addr + RTE_PKTMBUF_HEADROOM;
+		alike_header own = alike_load(frame);
 
 		mbuf_set(pkts[i], RTE_PKTMBUF_HEADROOM, len, 0);
-		differ |= alike_load(frame) ^ first;
-		copy_padded(rte_pktmbuf_mtod(pkts[i], uint8_t *), frame, len);
+		alike_store(to, own);
+		differ |= own ^ first;
+		for (uint32_t at = EGRESS_RECORD_ALIGN; at < pieces * EGRESS_RECORD_ALIGN;
+			at += EGRESS_RECORD_ALIGN)
+			rte_mov16(to + at, frame + at);
 	}
 	return differ;
+}
+
+static alike_header build_run(
+	struct rte_mbuf **pkts, const uint8_t *record, uint32_t len, uint16_t n)
+{
+	uint32_t pieces = frame_padded(len) / EGRESS_RECORD_ALIGN;
+
+	return likely(pieces == 4) ? build_pieces(pkts, record, len, n, 4)
+				   : build_pieces(pkts, record, len, n, pieces);
 }
 
 /* The bits of a frame's first 16 bytes that say for whom it is, and of which type. */
