@@ -51,6 +51,7 @@ static struct lcore lcores[LCORES_MAX];
 static unsigned n_lcores;
 static struct rte_rcu_qsbr *qsbr;
 static __thread int self = -1;
+static __thread uint64_t round_tsc;
 
 unsigned lcores_count(void)
 {
@@ -60,6 +61,11 @@ unsigned lcores_count(void)
 int lcore_self(void)
 {
 	return self;
+}
+
+uint64_t lcore_round_tsc(void)
+{
+	return likely(round_tsc) ? round_tsc : rte_rdtsc();
 }
 
 struct rte_rcu_qsbr *lcore_qsbr(void)
@@ -205,16 +211,17 @@ static int lcore_loop(void *arg)
 	while (!__atomic_load_n(&lc->stop, __ATOMIC_RELAXED)) {
 		unsigned work = 0;
 
+		round_tsc = rte_rdtsc();
 		if (unlikely(!mailbox_is_empty(&lc->box)))
 			work = mailbox_run(&lc->box);
 		work += poll_all(lc);
 		rte_rcu_qsbr_quiescent(qsbr, lc->index);
 		if (work) {
-			last_work_tsc = rte_rdtsc();
+			last_work_tsc = round_tsc;
 			continue;
 		}
 		rte_pause();
-		if (!lc->busy && rte_rdtsc() - last_work_tsc > spin_cycles &&
+		if (!lc->busy && round_tsc - last_work_tsc > spin_cycles &&
 			sleep_ms(lc, SLEEP_MAX_MS)) {
 			lcore_sleep(lc);
 			last_work_tsc = rte_rdtsc(); /* what woke us may take a moment to show */

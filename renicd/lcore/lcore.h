@@ -56,6 +56,10 @@ unsigned lcores_count(void);
 /* Index 0..count-1 of the calling data lcore, or -1 on any other thread. */
 int lcore_self(void);
 
+/* The TSC as the calling data lcore's round began, for what needs it no better than to the
+ * microsecond: reading it takes as long as a frame. On any other thread: the TSC. */
+uint64_t lcore_round_tsc(void);
+
 /*
  * Run fn(arg) on data lcore `index` between two rounds and wait until it has run. From any
  * thread that is not a data lcore. Cannot fail while the lcores run.

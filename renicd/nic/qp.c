@@ -102,7 +102,7 @@ static uint16_t out_push(struct vf_qp *qp)
 		qp->tso = NULL; /* it went elsewhere */
 	if (out->from_log && done) {
 		egress_log_advance(&qp->log, done);
-		held_time_release(&qp->held_time, qp->log.released_pkts, rte_rdtsc());
+		held_time_release(&qp->held_time, qp->log.released_pkts, lcore_round_tsc());
 		counter_add(&qp->counters.released_pkts, done);
 	}
 	return done;
@@ -303,7 +303,7 @@ static uint16_t hold_straight(struct vf_qp *qp, const struct vf_policy *policy)
 		n = 0;
 	if (!qp->ops->took(qp->port, qp->index, n) || !n)
 		return 0;
-	now_tsc = rte_rdtsc();
+	now_tsc = lcore_round_tsc();
 	egress_log_keep(&qp->log, &copied, now_tsc);
 	held_time_append(&qp->held_time, qp->log.appended_pkts, now_tsc);
 	counter_add(&qp->counters.tx_pkts, n);
