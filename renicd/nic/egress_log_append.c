@@ -14,13 +14,6 @@
 
 #include "egress_log_priv.h"
 
-/* How far ahead of its writing memory is fetched. The log is written once and long out of cache
- * when it is written again; fetching each line early measured +20 to +50 % for frames of 512
- * bytes and more at 25 ms epochs, where streaming stores gained less and lost half at 2 ms. */
-enum { WRITE_AHEAD_BYTES = 1024 };
-
-enum { PIECE_BYTES = sizeof(alike_header) }; /* what copy_even() copies at once */
-
 /* Take a segment for the part after the last one. */
 static bool segment_add(struct egress_log *log)
 {
@@ -57,7 +50,7 @@ static uint32_t segment_next(struct egress_log *log)
 	return skipped;
 }
 
-static void mark_begin(struct egress_log *log, uint64_t now_tsc)
+void egress_log_mark_begin(struct egress_log *log, uint64_t now_tsc)
 {
 	log->open_first_tsc = now_tsc ? now_tsc : 1;
 	egress_log_age(log);
@@ -114,19 +107,6 @@ void egress_log_trim(struct egress_log *log)
 		egress_log_drop_from(log, 0);
 }
 
-/* Fetch the lines WRITE_AHEAD_BYTES ahead of what is written, each once in a burst: *next is the
- * first one that has not been. */
-static inline uintptr_t fetch_begin(const uint8_t *write)
-{
-	return RTE_ALIGN_CEIL((uintptr_t)write + WRITE_AHEAD_BYTES, RTE_CACHE_LINE_SIZE);
-}
-
-static inline void fetch_ahead(uintptr_t *next, const uint8_t *write)
-{
-	for (; *next < (uintptr_t)write + WRITE_AHEAD_BYTES; *next += RTE_CACHE_LINE_SIZE)
-		__builtin_prefetch((const void *)*next, 1);
-}
-
 static __rte_noinline void copy_chain(uint8_t *to, const struct rte_mbuf *m)
 {
 	for (; m; m = m->next) {
@@ -156,8 +136,7 @@ static uint8_t *put_offload(uint8_t *to, const struct rte_mbuf *m)
 	return to + sizeof(*offload);
 }
 
-/* Records up to `write`, and `skipped` bytes before them, are part of the log from here on. */
-static void publish_burst(
+void egress_log_publish(
 	struct egress_log *log, uint8_t *write, uint32_t skipped, uint16_t pkts, uint64_t bytes)
 {
 	struct egress_log_state *state = log->state;
@@ -177,7 +156,7 @@ static uint16_t append_here(struct egress_log *log, uint32_t skipped, struct rte
 {
 	uint8_t *write = log->write, *end = write + log->room;
 	uint64_t epoch = log->state->epoch, frame_bytes = 0;
-	uintptr_t next_fetch = fetch_begin(write);
+	uintptr_t next_fetch = write_ahead_begin(write);
 	uint16_t i;
 
 	for (i = 0; i < n; i++) {
@@ -204,10 +183,10 @@ static uint16_t append_here(struct egress_log *log, uint32_t skipped, struct rte
 		copy_frame(to, m, len);
 		write += bytes;
 		frame_bytes += len;
-		fetch_ahead(&next_fetch, write);
+		write_ahead(&next_fetch, write);
 	}
 	if (likely(i))
-		publish_burst(log, write, skipped, i, frame_bytes);
+		egress_log_publish(log, write, skipped, i, frame_bytes);
 	return i;
 }
 
@@ -223,145 +202,12 @@ void egress_log_append_burst(struct egress_log *log, struct rte_mbuf *const *pkt
 					: 0;
 		done += got;
 		if (got && unlikely(log->open_first_tsc == 0))
-			mark_begin(log, now_tsc);
+			egress_log_mark_begin(log, now_tsc);
 		if (likely(done == n))
 			break;
 		egress_log_mark_end(log);
 		skipped = segment_next(log);
 	}
-	if (unlikely(log->state->epoch == 0))
-		egress_log_commit_tail(log);
-}
-
-/* Before anything is copied: is each of a good length, and room for all? */
-static bool may_copy(const struct egress_log *log, const struct egress_raw *frames, uint16_t n,
-	const struct alike_rule *rule)
-{
-	uint64_t need = 0, longest = 0, shortest = UINT32_MAX;
-
-	for (uint16_t i = 0; i < n; i++) {
-		uint64_t len = frames[i].len;
-
-		longest = RTE_MAX(longest, len);
-		shortest = RTE_MIN(shortest, len);
-		need += record_bytes(frames[i].len, 0);
-	}
-	return shortest >= sizeof(alike_header) && longest <= rule->bytes_max && need <= log->room;
-}
-
-/* What one that is like this one begins with, where the rule's mask has bits. */
-static inline alike_header wanted(const struct alike_rule *rule, alike_header header)
-{
-	return (header & rule->to) | rule->own;
-}
-
-/* A mix most often shows here, before the copying. Not to be relied on: the guest may change it. */
-static inline bool may_be_alike(
-	const struct alike_rule *rule, alike_header want, const struct egress_raw *last)
-{
-	return alike_is_zero((alike_load(last->at) ^ want) & rule->mask);
-}
-
-/* Are they all of one length, and a good one for copy_even()? */
-static bool are_even(const struct egress_raw *frames, uint16_t n)
-{
-	uint32_t len = frames[0].len, differs = 0;
-
-	for (uint16_t i = 0; i < n; i++)
-		differs |= frames[i].len ^ len;
-	return !differs && len >= 2 * PIECE_BYTES && len <= EGRESS_COPY_MAX;
-}
-
-/*
- * Records of frames of one length, by `whole` pieces and the frame's last 16 bytes. These may be
- * read twice; the first piece, which is judged, is not. Returns in what those differ from `want`.
- */
-static inline __rte_always_inline alike_header copy_pieces(uint8_t *write,
-	const struct egress_raw *frames, uint16_t n, struct egress_record record, alike_header want,
-	uint32_t whole)
-{
-	uint32_t len = record.len, bytes = record_bytes(len, 0);
-	const alike_header header = alike_load(&record);
-	uintptr_t next_fetch = fetch_begin(write);
-	alike_header differs = {0};
-
-	for (uint16_t i = 0; i < n; i++, write += bytes) {
-		const uint8_t *from = frames[i].at;
-		uint8_t *to = write + sizeof(record);
-		alike_header first = alike_load_once(from);
-
-		alike_store(write, header);
-		alike_store(to, first);
-		differs |= first ^ want;
-		for (uint32_t at = PIECE_BYTES; at < whole * PIECE_BYTES; at += PIECE_BYTES)
-			rte_mov16(to + at, from + at);
-		rte_mov16(to + len - PIECE_BYTES, from + len - PIECE_BYTES);
-		fetch_ahead(&next_fetch, write + bytes);
-	}
-	return differs;
-}
-
-static bool copy_even(struct egress_log *log, const struct egress_raw *frames, uint16_t n,
-	const struct alike_rule *rule, struct egress_copied *copied)
-{
-	struct egress_record record = {.len = frames[0].len, .epoch = log->state->epoch};
-	uint32_t bytes = n * record_bytes(record.len, 0), whole = (record.len - 1) / PIECE_BYTES;
-	alike_header want = wanted(rule, alike_load_once(frames[0].at)), differs;
-
-	if (unlikely(record.len > rule->bytes_max || bytes > log->room ||
-		     !may_be_alike(rule, want, &frames[n - 1])))
-		return false;
-	differs = likely(whole == 3) ? copy_pieces(log->write, frames, n, record, want, 3)
-				     : copy_pieces(log->write, frames, n, record, want, whole);
-	*copied = (struct egress_copied){
-		.write = log->write + bytes, .bytes = (uint64_t)n * record.len, .pkts = n};
-	return alike_is_zero(differs & rule->mask);
-}
-
-static bool copy_mixed(struct egress_log *log, const struct egress_raw *frames, uint16_t n,
-	const struct alike_rule *rule, struct egress_copied *copied)
-{
-	alike_header differs = {0}, want = {0};
-	uint64_t epoch = log->state->epoch, bytes = 0;
-	uintptr_t next_fetch;
-	uint8_t *write;
-
-	if (unlikely(!may_copy(log, frames, n, rule) ||
-		     !may_be_alike(rule, wanted(rule, alike_load(frames[0].at)), &frames[n - 1])))
-		return false;
-	write = log->write;
-	next_fetch = fetch_begin(write);
-	for (uint16_t i = 0; i < n; i++) {
-		struct egress_record *record = (struct egress_record *)write;
-		uint32_t len = frames[i].len;
-		alike_header header;
-
-		*record = (struct egress_record){.len = len, .epoch = epoch};
-		rte_memcpy(record + 1, frames[i].at, len);
-		header = alike_load(record + 1);
-		if (i == 0)
-			want = wanted(rule, header);
-		differs |= header ^ want;
-		bytes += len;
-		write += record_bytes(len, 0);
-		fetch_ahead(&next_fetch, write);
-	}
-	*copied = (struct egress_copied){.write = write, .bytes = bytes, .pkts = n};
-	return alike_is_zero(differs & rule->mask);
-}
-
-bool egress_log_copy(struct egress_log *log, const struct egress_raw *frames, uint16_t n,
-	const struct alike_rule *rule, struct egress_copied *copied)
-{
-	return likely(are_even(frames, n)) ? copy_even(log, frames, n, rule, copied)
-					   : copy_mixed(log, frames, n, rule, copied);
-}
-
-void egress_log_keep(struct egress_log *log, const struct egress_copied *copied, uint64_t now_tsc)
-{
-	publish_burst(log, copied->write, 0, copied->pkts, copied->bytes);
-	if (unlikely(log->open_first_tsc == 0))
-		mark_begin(log, now_tsc);
 	if (unlikely(log->state->epoch == 0))
 		egress_log_commit_tail(log);
 }

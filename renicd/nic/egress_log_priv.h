@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What egress_log.c (epochs), egress_log_append.c, egress_log_release.c (peek, advance) and
- * egress_log_recover.c share: the format of records and the owner's helpers. For these files only.
+ * What egress_log.c (epochs), egress_log_append.c, egress_log_copy.c, egress_log_release.c (peek,
+ * advance) and egress_log_recover.c share: the format of records and the owner's helpers. For these
+ * files only.
  */
 #ifndef RENICD_NIC_EGRESS_LOG_PRIV_H
 #define RENICD_NIC_EGRESS_LOG_PRIV_H
@@ -79,6 +80,24 @@ static inline uint64_t run_end(uint64_t offset, uint64_t limit)
 	return RTE_MIN(limit, (part_of(offset) + 1) << LOG_SEGMENT_SHIFT);
 }
 
+/* How far ahead of its writing memory is fetched. The log is written once and long out of cache
+ * when it is written again; fetching each line early measured +20 to +50 % for frames of 512
+ * bytes and more at 25 ms epochs, where streaming stores gained less and lost half at 2 ms. */
+enum { WRITE_AHEAD_BYTES = 1024 };
+
+/* Fetch the lines WRITE_AHEAD_BYTES ahead of what is written, each once in a burst: *next is the
+ * first one that has not been. */
+static inline uintptr_t write_ahead_begin(const uint8_t *write)
+{
+	return RTE_ALIGN_CEIL((uintptr_t)write + WRITE_AHEAD_BYTES, RTE_CACHE_LINE_SIZE);
+}
+
+static inline void write_ahead(uintptr_t *next, const uint8_t *write)
+{
+	for (; *next < (uintptr_t)write + WRITE_AHEAD_BYTES; *next += RTE_CACHE_LINE_SIZE)
+		__builtin_prefetch((const void *)*next, 1);
+}
+
 /* Stores of the offsets: in program order for whoever reads the file after a crash. */
 static inline void publish(uint64_t *to, uint64_t value)
 {
@@ -101,6 +120,13 @@ void egress_log_drained(struct egress_log *log);
 /* Give back the segments of the parts before `part`, or of those from `part` on. */
 void egress_log_drop_before(struct egress_log *log, uint64_t part);
 void egress_log_drop_from(struct egress_log *log, uint64_t part);
+
+/* The open epoch has its first frame, of that time. */
+void egress_log_mark_begin(struct egress_log *log, uint64_t now_tsc);
+
+/* Records up to `write`, and `skipped` bytes before them, are part of the log from here on. */
+void egress_log_publish(
+	struct egress_log *log, uint8_t *write, uint32_t skipped, uint16_t pkts, uint64_t bytes);
 
 /* Without an open epoch nothing is held back. */
 void egress_log_commit_tail(struct egress_log *log);
