@@ -60,10 +60,12 @@ class Testpmd:
 
     def __init__(self, env, uplink, guests=1):
         self.sockets = os.path.join(env.directory, "testpmd%d.sock")
-        vdevs = [f"net_vhost{i},iface={self.sockets % i},queues=1" for i in range(guests)]
+        self.paths = [self.sockets % i for i in range(guests)]
+        vdevs = [f"net_vhost{i},iface={path},queues=1" for i, path in enumerate(self.paths)]
         self.far_end = None
         if uplink == "memif":
             path = os.path.join(env.directory, "testpmd-uplink.sock")
+            self.paths.append(path)
             vdevs.append(f"net_memif0,role=server,socket={path},socket-abstract=no,bsize=2048")
             self.far_end = f"net_memif0,role=client,socket={path},socket-abstract=no,id=0"
         elif uplink == "null":
@@ -76,6 +78,16 @@ class Testpmd:
     def pids(self):
         """As Renicd.pids."""
         return [self.testpmd.process.pid]
+
+    def has_died(self):
+        """It may, in net_memif, when its far end goes (docs/troubleshooting.md)."""
+        return not self.testpmd.process.alive()
+
+    def clear(self):
+        """What a dead one left where the next one listens."""
+        for path in self.paths:
+            if os.path.exists(path):
+                os.unlink(path)
 
 
 class World:
@@ -115,8 +127,11 @@ class World:
 
     def testpmd(self, uplink="null", guests=1):
         """A testpmd likewise."""
-        return self._use(f"testpmd {uplink} {guests}",
-                         lambda: Testpmd(self.env, uplink, guests))
+        key = f"testpmd {uplink} {guests}"
+        if key in self.targets and self.targets[key].has_died():
+            print("   testpmd died after a turn; another one is started", flush=True)
+            self.targets.pop(key).clear()
+        return self._use(key, lambda: Testpmd(self.env, uplink, guests))
 
     def ovs(self, uplink="null", guests=1):
         """An Open vSwitch likewise; Skip where it is not installed."""
