@@ -72,7 +72,7 @@ def end(row, world):
 
 def measure(case, quick):
     """All turns of a case."""
-    row, world = Row(case), World(quick)
+    row, world, label = Row(case), World(quick), ""
     signal.alarm(case.timeout_s)
     try:
         for _ in range(1 if quick else case.turns):
@@ -80,7 +80,7 @@ def measure(case, quick):
                 if label not in row.skipped:
                     measure_side(row, world, label, run)
     except Exception as problem:  # pylint: disable=broad-except
-        row.error = str(problem).splitlines()[0][:160] if str(problem) else repr(problem)
+        row.error = f"{label}: {(str(problem) or repr(problem)).splitlines()[0][:160]}"
         traceback.print_exc()
         for process in world.env.processes:
             print(f"---- {process.name} ----\n{process.log_tail(8)}")

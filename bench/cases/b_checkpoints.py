@@ -13,7 +13,7 @@ VF = "gen0"
 def epochs(world, vfs, *words):
     """A run with checkpoints every 5 ms; its epochs' report."""
     return world.pktgen(world.renicd(), SENT, "--epoch=5ms", f"--vfs={vfs}", *words,
-                        seconds=1.5)["epochs"]
+                        seconds=3)["epochs"]
 
 
 tails = {}  # {VFs: [p99 / median of each run that begin() made]}
