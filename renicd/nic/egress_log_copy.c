@@ -14,8 +14,9 @@
 enum { PIECE_BYTES = sizeof(alike_header) }; /* what copy_even() copies at once */
 
 enum {
-	LONG_BYTES = 768,     /* frames that copy_long() gains something for */
-	COLD_BYTES = 8 << 20, /* a log that holds more is in no cache when it is released */
+	LONG_BYTES = 768, /* frames that copy_long() gains something for */
+	COLD_BYTES =
+		8 << 20, /* what a queue's log may hold and still be in a cache at its release */
 };
 
 /* What a burst's lengths come to. */
@@ -108,6 +109,18 @@ static bool copy_even(struct egress_log *log, const struct egress_raw *frames, u
 	return alike_is_zero(differs & rule->mask);
 }
 
+/* A line past the caches; `to` is where one begins. */
+static inline void stream_line(__m128i *to, const __m128i *from)
+{
+	__m128i a = _mm_loadu_si128(from), b = _mm_loadu_si128(from + 1);
+	__m128i c = _mm_loadu_si128(from + 2), d = _mm_loadu_si128(from + 3);
+
+	_mm_stream_si128(to, a);
+	_mm_stream_si128(to + 1, b);
+	_mm_stream_si128(to + 2, c);
+	_mm_stream_si128(to + 3, d);
+}
+
 /* The bytes of a long frame but for its first piece: whole lines go past the caches. Lines that
  * other records have a part of are written as usual: half a line each way costs a round trip to
  * memory. */
@@ -119,13 +132,8 @@ static inline void copy_past(uint8_t *to, const uint8_t *from, uint32_t len)
 		edge += RTE_CACHE_LINE_SIZE;
 	for (; at < edge; at += PIECE_BYTES)
 		rte_mov16(to + at, from + at);
-	for (; at + RTE_CACHE_LINE_SIZE <= len; at += RTE_CACHE_LINE_SIZE) {
-		__m128i line[RTE_CACHE_LINE_SIZE / sizeof(__m128i)];
-
-		memcpy(line, from + at, sizeof(line));
-		for (unsigned i = 0; i < RTE_DIM(line); i++)
-			_mm_stream_si128((__m128i *)(to + at) + i, line[i]);
-	}
+	for (; at + RTE_CACHE_LINE_SIZE <= len; at += RTE_CACHE_LINE_SIZE)
+		stream_line((void *)(to + at), (const void *)(from + at));
 	rte_memcpy(to + at, from + at, len - at);
 }
 

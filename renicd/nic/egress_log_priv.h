@@ -82,7 +82,7 @@ static inline uint64_t run_end(uint64_t offset, uint64_t limit)
 
 /* How far ahead of its writing memory is fetched. The log is written once and long out of cache
  * when it is written again; fetching each line early measured +20 to +50 % for frames of 512
- * bytes and more at 25 ms epochs, where streaming stores gained less and lost half at 2 ms. */
+ * bytes and more at 25 ms epochs. */
 enum { WRITE_AHEAD_BYTES = 1024 };
 
 /* Fetch the lines WRITE_AHEAD_BYTES ahead of what is written, each once in a burst: *next is the
