@@ -191,6 +191,7 @@ static void lcore_sleep(struct lcore *lc)
 			break;
 		}
 		slept_ms += timeout_ms;
+		round_tsc = rte_rdtsc();
 		work = slept_ms < SLEEP_MAX_MS ? poll_timed(lc) : poll_all(lc);
 		slept_ms %= SLEEP_MAX_MS;
 		lc->quiet_ms = work ? 0 : RTE_MIN(lc->quiet_ms + timeout_ms, (unsigned)QUIET_MS);
@@ -204,22 +205,20 @@ static int lcore_loop(void *arg)
 	struct lcore *lc = arg;
 	const uint64_t spin_cycles = rte_get_tsc_hz() / 1000000 * IDLE_SPIN_US;
 	uint64_t last_work_tsc = rte_rdtsc();
+	unsigned work = 0;
 
 	self = (int)lc->index;
 	rte_rcu_qsbr_thread_register(qsbr, lc->index);
 	rte_rcu_qsbr_thread_online(qsbr, lc->index);
 	while (!__atomic_load_n(&lc->stop, __ATOMIC_RELAXED)) {
-		unsigned work = 0;
-
 		round_tsc = rte_rdtsc();
-		if (unlikely(!mailbox_is_empty(&lc->box)))
-			work = mailbox_run(&lc->box);
+		if (work) /* the round before ended here */
+			last_work_tsc = round_tsc;
+		work = unlikely(!mailbox_is_empty(&lc->box)) ? mailbox_run(&lc->box) : 0;
 		work += poll_all(lc);
 		rte_rcu_qsbr_quiescent(qsbr, lc->index);
-		if (work) {
-			last_work_tsc = round_tsc;
+		if (work)
 			continue;
-		}
 		rte_pause();
 		if (!lc->busy && round_tsc - last_work_tsc > spin_cycles &&
 			sleep_ms(lc, SLEEP_MAX_MS)) {
