@@ -17,7 +17,6 @@ COLO_MS = 25  # between its checkpoints
 RAM = {"192 MiB": "196616K", "1 GiB": "1G"}
 IDLE_S, BUSY_S = 16, 6  # p99 is the sixth longest pause of 640
 KILLS = 5
-TCG = "COLO's guest has a modern NIC; under software emulation, on two cores for two hosts and the client"
 
 
 def run(program, *words):
@@ -74,7 +73,8 @@ case(name="failover_pause_p50", title="pause of a checkpoint, median", unit="ms"
      sides=pause_sides("pause_p50_ms") | colo_side("pause_p50_ms")
      | qemu_side("pause_p50_ms"),
      budget=value_at_most(3.0, "192 MiB, idle: ≤ 3 ms"),
-     note=TCG)
+     note="COLO's guest has a modern NIC; under software emulation, on two cores for two hosts and "
+          "the client")
 case(name="failover_pause_p99", title="pause of a checkpoint, p99", unit="ms", turns=1,
      sides=pause_sides("pause_p99_ms") | colo_side("pause_p99_ms")
      | qemu_side("pause_p99_ms"),

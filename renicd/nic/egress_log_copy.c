@@ -13,11 +13,9 @@
 
 enum { PIECE_BYTES = sizeof(alike_header) }; /* what copy_even() copies at once */
 
-enum {
-	LONG_BYTES = 768, /* frames that copy_long() gains something for */
-	COLD_BYTES =
-		8 << 20, /* what a queue's log may hold and still be in a cache at its release */
-};
+/* Frames that copy_long() gains something for, in a log that holds more than may still be in a
+ * cache when it is released. */
+enum { LONG_BYTES = 768, COLD_BYTES = 8 << 20 };
 
 /* What a burst's lengths come to. */
 struct lengths {
@@ -159,7 +157,7 @@ static alike_header copy_long(uint8_t *write, const struct egress_raw *frames, u
 	return differs;
 }
 
-/* Frames of any length; those of less than two pieces are judged where they were copied to. */
+/* Frames of any length, judged where they were copied to. */
 static alike_header copy_any(uint8_t *write, const struct egress_raw *frames, uint16_t n,
 	uint64_t epoch, alike_header want)
 {

@@ -56,8 +56,8 @@ struct vhost_rings {
 	struct vhost_ring rx, tx;
 	struct {
 		uint16_t avail_idx, used_idx, heads[VHOST_BURST_MAX];
-		bool used_changes; /* did the burst before write to the used ring's elements? */
-	} looked;		   /* between vhost_take_look() and vhost_take_took() */
+	} looked;	      /* between vhost_take_look() and vhost_take_took() */
+	bool tx_used_changes; /* did the burst taken last write to the used ring's elements? */
 };
 
 /* The bytes that begin there, if they are in that region. */

@@ -31,7 +31,7 @@ static inline void fetch_used(const struct vhost_rings *r, uint16_t n)
 	for (uint32_t i = 0; i < n + A_LINE - 1u; i += A_LINE) {
 		const void *at = &ring->used->ring[(r->looked.used_idx + i) & (ring->size - 1u)];
 
-		if (r->looked.used_changes)
+		if (r->tx_used_changes)
 			__builtin_prefetch(at, 1);
 		else
 			__builtin_prefetch(at);
@@ -138,7 +138,7 @@ static void put_all_used(struct vhost_rings *r, uint16_t n)
 	for (uint16_t i = 0; i < n; i++)
 		changes |= put_used(&ring->used->ring[(uint16_t)(used_idx + i) & (ring->size - 1)],
 			r->looked.heads[i]);
-	r->looked.used_changes = changes;
+	r->tx_used_changes = changes;
 }
 
 void vhost_take_took(struct vhost_rings *r, struct dirty_log *log, uint16_t n)
