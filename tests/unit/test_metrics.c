@@ -79,6 +79,7 @@ static void every_scrape_is_whole_while_vfs_come_and_go(void **state)
 	int fd = fixture_connect(f);
 
 	snprintf(config.socket, sizeof(config.socket), "%s/metrics.sock", f->dir);
+	json_decref(fixture_call(fd, "vf_list", NULL)); /* it answers, so it takes questions */
 	assert_int_equal(metrics_start(&config, (gid_t)-1, 0600, NULL), 0);
 	for (int i = 0; i < SCRAPERS; i++) {
 		scrapers[i] = (struct scraper){.path = config.socket};
