@@ -28,7 +28,7 @@
 #include "egress_log.h"
 
 enum {
-	BURST = 32,
+	BURST = 64,
 	GUEST_BUFFERS = 256, /* as many as a virtqueue has */
 	FRAME_MAX = 9022,
 	DATA_ROOM = 2048,

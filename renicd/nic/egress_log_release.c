@@ -20,7 +20,7 @@
 
 enum {
 	PEEK_CHUNK = 64, /* records looked at together; all in one segment */
-	PEEK_AHEAD = 24, /* records, of the size of this one, to prefetch ahead of those at hand */
+	PEEK_AHEAD = 32, /* records, of the size of this one, to prefetch ahead of those at hand */
 	RECORD_MIN = 32, /* header and the least frame */
 	RUN_MIN = 8,	 /* records that are worth a loop of their own */
 };
@@ -212,54 +212,74 @@ static inline uint64_t header_word(const uint8_t *record)
 	return word;
 }
 
-/* How many of at most `max` records from this one on are small frames of one length with plain
- * headers, as most are. */
-static uint16_t run_length(const uint8_t *record, uint64_t bytes_left, uint16_t max)
+/* Records of small frames that all begin with one header, a plain one. */
+struct run {
+	const uint8_t *record; /* the first one */
+	uint64_t header;       /* header_word() of each */
+	uint32_t len, bytes;   /* of a frame, of its record */
+};
+
+/* How many of at most `max` records from the first one on are such ones. */
+static uint16_t run_length(const struct run *run, uint16_t max)
 {
-	const struct egress_record *first = (const void *)record;
-	uint32_t bytes = record_bytes(first->len, 0);
-	uint64_t word = header_word(record);
 	uint16_t n = 0;
 
-	if (first->flags || first->len > EGRESS_COPY_MAX)
-		return 0;
-	max = (uint16_t)RTE_MIN((uint64_t)max, bytes_left / bytes);
-	while (n < max && header_word(record + (size_t)n * bytes) == word)
+	while (n < max && header_word(run->record + (size_t)n * run->bytes) == run->header)
 		n++;
 	return n;
 }
 
-/* Fill the mbufs, one a record of the run, whose frames take `pieces` of 16 bytes; returns in what
- * the frames' first bytes differ. */
-static inline __rte_always_inline alike_header build_pieces(
-	struct rte_mbuf **pkts, const uint8_t *record, uint32_t len, uint16_t n, uint32_t pieces)
+/* At most how many records a run may have, of `max`; 0: what begins here is none. */
+static uint16_t run_find(
+	struct run *run, const struct egress_record *first, uint64_t bytes_left, uint16_t max)
 {
-	const alike_header first = alike_load(record + sizeof(struct egress_record));
-	const uint8_t *frame = record + sizeof(struct egress_record);
-	uint32_t bytes = record_bytes(len, 0);
-	alike_header differ = {0};
+	*run = (struct run){
+		.record = (const void *)first,
+		.header = header_word((const void *)first),
+		.len = first->len,
+		.bytes = record_bytes(first->len, 0),
+	};
+	if (first->flags || first->len > EGRESS_COPY_MAX)
+		return 0;
+	max = (uint16_t)RTE_MIN((uint64_t)max, bytes_left / run->bytes);
+	return max >= RUN_MIN && run_length(run, RUN_MIN) == RUN_MIN ? max : 0;
+}
 
-	for (uint16_t i = 0; i < n; i++, frame += bytes) {
+/* Fill mbufs, one a record, as long as the run goes on, *n at most; their frames take `pieces` of
+ * 16 bytes. *n: how many. Returns in what the frames' first bytes differ. */
+static inline __rte_always_inline alike_header build_pieces(
+	struct rte_mbuf **pkts, const struct run *run, uint16_t *n, uint32_t pieces)
+{
+	const uint8_t *record = run->record;
+	const alike_header first = alike_load(record + sizeof(struct egress_record));
+	uint32_t bytes = sizeof(struct egress_record) + pieces * EGRESS_RECORD_ALIGN;
+	alike_header differ = {0};
+	uint16_t i;
+
+	for (i = 0; i < *n && likely(header_word(record) == run->header); i++, record += bytes) {
+		const uint8_t *frame = record + sizeof(struct egress_record);
 		uint8_t *to = (uint8_t *)pkts[i]->buf_addr + RTE_PKTMBUF_HEADROOM;
 		alike_header own = alike_load(frame);
 
-		mbuf_set(pkts[i], RTE_PKTMBUF_HEADROOM, len, 0);
+		for (uint32_t at = 0; at < bytes; at += RTE_CACHE_LINE_SIZE)
+			rte_prefetch0(frame + PEEK_AHEAD * bytes + at);
+		mbuf_set(pkts[i], RTE_PKTMBUF_HEADROOM, run->len, 0);
 		alike_store(to, own);
 		differ |= own ^ first;
 		for (uint32_t at = EGRESS_RECORD_ALIGN; at < pieces * EGRESS_RECORD_ALIGN;
 			at += EGRESS_RECORD_ALIGN)
 			rte_mov16(to + at, frame + at);
 	}
+	*n = i;
 	return differ;
 }
 
-static alike_header build_run(
-	struct rte_mbuf **pkts, const uint8_t *record, uint32_t len, uint16_t n)
+static alike_header build_run(struct rte_mbuf **pkts, const struct run *run, uint16_t *n)
 {
-	uint32_t pieces = frame_padded(len) / EGRESS_RECORD_ALIGN;
+	uint32_t pieces = frame_padded(run->len) / EGRESS_RECORD_ALIGN;
 
-	return likely(pieces == 4) ? build_pieces(pkts, record, len, n, 4)
-				   : build_pieces(pkts, record, len, n, pieces);
+	return likely(pieces == 4) ? build_pieces(pkts, run, n, 4)
+				   : build_pieces(pkts, run, n, pieces);
 }
 
 /* The bits of a frame's first 16 bytes that say for whom it is, and of which type. */
@@ -277,23 +297,25 @@ static uint16_t peek_run(
 {
 	const struct egress_record *record = record_at(peek->log, &peek->offset);
 	uint64_t end = run_end(peek->offset, peek->log->state->committed);
-	uint16_t n = run_length((const uint8_t *)record, end - peek->offset, max);
-	uint32_t bytes = record_bytes(record->len, 0);
-	const uint8_t *later = (const uint8_t *)record + PEEK_AHEAD * bytes;
+	struct rte_mempool *pool = peek->small.pool;
 	alike_header differ;
+	struct run run;
+	uint16_t n;
 
-	if (n < RUN_MIN || rte_mempool_get_bulk(peek->small.pool, (void **)pkts, n) < 0)
+	max = run_find(&run, record, end - peek->offset, max);
+	if (!max || rte_mempool_get_bulk(pool, (void **)pkts, max) < 0)
 		return 0;
-	for (uint32_t at = 0; at < n * bytes; at += RTE_CACHE_LINE_SIZE)
-		rte_prefetch0(later + at);
-	differ = build_run(pkts, (const uint8_t *)record, record->len, n);
+	n = max;
+	differ = build_run(pkts, &run, &n);
+	if (unlikely(n < max))
+		rte_mempool_put_bulk(pool, (void **)&pkts[n], max - n);
 	memset(flags, 0, n * sizeof(*flags));
 	if (is_first)
 		peek->first = first_bytes(record);
 	peek->differs |= differs(record, peek->first) | !alike_is_zero(differ & what_counts());
-	peek->longest = RTE_MAX(peek->longest, (uint64_t)record->len);
-	peek->frame_bytes += (uint64_t)n * record->len;
-	peek->offset += (uint64_t)n * bytes;
+	peek->longest = RTE_MAX(peek->longest, (uint64_t)run.len);
+	peek->frame_bytes += (uint64_t)n * run.len;
+	peek->offset += (uint64_t)n * run.bytes;
 	return n;
 }
 

@@ -19,6 +19,7 @@
 
 enum {
 	LONG_BURST = 16,   /* frames of 64 KiB in a burst that is held */
+	CHAIN_BURST = 32,  /* frames of several mbufs, at most, as the ports give them */
 	LOG_LOW_SHARE = 4, /* the log's segments are short when less than a quarter is free */
 	CLAIM_POLLS = 2,   /* this one, and one that finds nothing more to send */
 };
@@ -47,7 +48,7 @@ static __rte_noinline uint16_t send_shaped(struct vf_qp *qp, const struct vf_pol
 	struct uplink_tally tally = {0};
 	uint32_t lengths[NIC_BURST]; /* what is not taken may have got a tag meanwhile */
 	uint64_t now_tsc = rte_rdtsc(), bytes = 0;
-	bool is_burst = n == NIC_BURST; /* and so more is likely to come */
+	bool is_burst = n >= WHOLE_BURST; /* and so more is likely to come */
 	struct vf *vf = qp->vf;
 	uint16_t done;
 
@@ -260,8 +261,9 @@ static uint16_t burst_pkts(const struct vf_qp *qp)
 static bool has_mbufs(const struct vf_qp *qp, const struct vf_policy *policy)
 {
 	unsigned per_frame = longest_frame(qp, policy) / RTE_MBUF_DEFAULT_DATAROOM + 1;
+	unsigned burst = RTE_MAX((unsigned)NIC_BURST, CHAIN_BURST * per_frame);
 
-	return nic_pool_count() >= NIC_BURST * per_frame * lcores_count();
+	return nic_pool_count() >= burst * lcores_count();
 }
 
 /* Is there a place for a burst? Else the guest's ring stays unread: backpressure. */

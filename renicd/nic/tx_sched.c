@@ -58,6 +58,6 @@ void tx_sched_end(struct vf_qp *qp, struct turns *turns, struct turn *mine, uint
 {
 	qp_waits_no_more(qp);
 	if (turns_charge(turns, mine, bytes - bytes_of(left, n - sent), refused,
-		    sent < n || n == NIC_BURST))
+		    sent < n || n >= WHOLE_BURST))
 		qp->waits_at = turns;
 }

@@ -22,7 +22,10 @@
 #include "vf_config.h"
 #include "vf_link.h"
 
-enum { INBOX_SIZE = 1024 };
+enum {
+	INBOX_SIZE = 1024, /* at least, */
+	INBOX_BURSTS = 2,  /* and so many of each lcore: vf_has_room() wants one */
+};
 
 struct vf *vf_find(const char *name)
 {
@@ -69,6 +72,12 @@ static int free_id(void)
 	return -1;
 }
 
+static unsigned inbox_size(void)
+{
+	return RTE_MAX(
+		(unsigned)INBOX_SIZE, rte_align32pow2(INBOX_BURSTS * NIC_BURST * lcores_count()));
+}
+
 static struct vf_qp *qp_new(struct vf *vf, uint16_t index)
 {
 	struct vf_qp *qp = rte_zmalloc("vf_qp", sizeof(*qp), RTE_CACHE_LINE_SIZE);
@@ -86,7 +95,7 @@ static struct vf_qp *qp_new(struct vf *vf, uint16_t index)
 		(struct poller){.poll = qp_poll, .arm = qp_arm, .disarm = qp_disarm, .ctx = qp};
 	if (lcores_count() > 1) {
 		snprintf(name, sizeof(name), "in%u.%u", vf->id, index);
-		qp->inbox = rte_ring_create(name, INBOX_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
+		qp->inbox = rte_ring_create(name, inbox_size(), SOCKET_ID_ANY, RING_F_SC_DEQ);
 		if (!qp->inbox)
 			goto fail;
 	}

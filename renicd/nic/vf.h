@@ -36,7 +36,10 @@ struct capture_tap;
 struct group;
 struct rte_bpf;
 
-enum { NIC_BURST = 32 };
+enum {
+	NIC_BURST = 64,	  /* frames taken, held, released and sent at once, at most */
+	WHOLE_BURST = 32, /* as many say that there are likely more: not all sources give 64 */
+};
 
 /* What the data path needs to know of a VF's configuration. Never changed once published. */
 struct vf_policy {

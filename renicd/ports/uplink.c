@@ -31,8 +31,8 @@ enum {
 	TX_DESCS = 1024,
 	MTU_WANTED = 9000,
 	UPLINK_BURST = 32,
-	/* What is in a ring has been released, and is lost when the process is: one burst that is
-	 * put in while another is taken out. */
+	/* What is in a ring has been released, and is lost when the process is: no more than what
+	 * an lcore sends at once, in two parts, one put in while the other is taken out. */
 	RING_SIZE = 2 * UPLINK_BURST,
 	DRAIN_LOOKS = 100, /* at rings that become empty, as the uplink closes */
 	DRAIN_LOOK_US = 1000,

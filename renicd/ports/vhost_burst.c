@@ -82,8 +82,14 @@ static inline void watch_end(struct vhost_port *p, struct vhost_slowness *slow,
 		guest_memory_shun(p->guard.memory, GUEST_MEMORY_SLOW);
 }
 
-/* Mbufs that a burst of the longest frames takes, and its lcore's cache while it is at it. */
-enum { BURST_MBUFS = 32 * (9600 / RTE_MBUF_DEFAULT_DATAROOM + 1) + 2 * RTE_MEMPOOL_CACHE_MAX_SIZE };
+enum {
+	LIBRARY_BURST = 32, /* frames, each of which may be a long one: its own bound, but for
+			       packed rings */
+	/* Mbufs that a burst of the longest frames takes, and its lcore's cache while it is at it.
+	 */
+	BURST_MBUFS = LIBRARY_BURST * (9600 / RTE_MBUF_DEFAULT_DATAROOM + 1) +
+		      2 * RTE_MEMPOOL_CACHE_MAX_SIZE,
+};
 
 /* Its memory was pulled away under the burst: what was read of it may be zeroes. */
 static uint16_t drop_burst(struct rte_mbuf **pkts, uint16_t n)
@@ -191,6 +197,7 @@ static uint16_t take_from_library(struct vhost_port *p, uint16_t qp, struct rte_
 
 	if (unlikely(rarp_due))
 		__atomic_store_n(&p->rarp_due, false, __ATOMIC_RELAXED);
+	n = RTE_MIN(n, (uint16_t)LIBRARY_BURST);
 	done = rte_vhost_dequeue_burst(p->vid, TX_VRING(qp), pool, pkts, n);
 	if (unlikely(rarp_due && !done))
 		__atomic_store_n(&p->rarp_due, true, __ATOMIC_RELAXED);

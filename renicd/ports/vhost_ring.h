@@ -32,7 +32,7 @@ enum {
 	VHOST_RINGS_TX_OFF = 16, /* likewise */
 };
 
-enum { VHOST_BURST_MAX = 32 };
+enum { VHOST_BURST_MAX = 64 };
 
 /* A vring as it is now. */
 struct vhost_ring {
@@ -47,6 +47,7 @@ struct vhost_rings {
 	int vid;
 	uint16_t rx_vring;
 	bool packed, event_idx;
+	bool may_ask; /* a frame's header may ask for something: that was negotiated */
 	uint16_t header_bytes;
 	bool known;
 	uint32_t log_starts; /* the log's, when they were looked at */

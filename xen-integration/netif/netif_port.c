@@ -52,8 +52,15 @@ static uint16_t netif_from_guest(
 static uint16_t netif_to_guest(void *port, uint16_t qp, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct netif_port *p = port;
+	uint16_t done = 0, taken;
 
-	return qp < p->n_rings ? netif_ring_to_guest(p->rings[qp], pkts, n) : 0;
+	if (qp >= p->n_rings)
+		return 0;
+	do {
+		taken = netif_ring_to_guest(p->rings[qp], &pkts[done], n - done);
+		done += taken;
+	} while (taken == NETIF_BURST && done < n);
+	return done;
 }
 
 static bool netif_has_frames(void *port, uint16_t qp)

@@ -14,7 +14,7 @@ from lib.check import check, equal, wait_until
 from lib.env import mac_of
 from lib.rpc import Closed, RpcError
 
-BURST = 32
+BURST = 64
 ENDINGS = {"kill": lambda daemon: daemon.kill(), "sigterm": lambda daemon: daemon.signal_end()}
 
 
