@@ -9,6 +9,13 @@
 
 enum { WRAP = 1 << 15 /* of a packed ring's index, as GET_VRING_BASE has it */ };
 
+/* Without these a driver sets no flags in its headers (virtio 1.2, section 5.1.6.2), and the
+ * library looks at none. */
+static const uint64_t asking_features = 1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_HOST_TSO4 |
+					1ULL << VIRTIO_NET_F_HOST_TSO6 |
+					1ULL << VIRTIO_NET_F_HOST_ECN |
+					1ULL << VIRTIO_NET_F_HOST_UFO;
+
 /* ---- when the rings may be looked at ---- */
 
 bool vhost_rings_enter(struct vhost_rings *r)
@@ -181,6 +188,7 @@ static bool look(struct vhost_rings *r, struct dirty_log *log)
 		return false;
 	r->packed = features & (1ULL << VIRTIO_F_RING_PACKED);
 	r->event_idx = features & (1ULL << VIRTIO_RING_F_EVENT_IDX);
+	r->may_ask = features & asking_features;
 	r->header_bytes = features & (1ULL << VIRTIO_NET_F_MRG_RXBUF | 1ULL << VIRTIO_F_VERSION_1)
 				  ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
 				  : sizeof(struct virtio_net_hdr);

@@ -38,6 +38,17 @@ static inline void fetch_used(const struct vhost_rings *r, uint16_t n)
 	}
 }
 
+/* The header's line too, if it is to be read: it may lie before the frame's first one. */
+static inline void fetch_frame(const uint8_t *at, uint32_t header_bytes, bool may_ask)
+{
+	const uint8_t *frame = at + header_bytes;
+
+	if (may_ask)
+		__builtin_prefetch(at);
+	__builtin_prefetch(frame);
+	__builtin_prefetch(frame + RTE_CACHE_LINE_SIZE - 1);
+}
+
 /* The guest's next frames, as long as each lies in one descriptor. Their lines are on the way when
  * this returns. */
 static uint16_t find_frames(struct vhost_rings *r, struct egress_raw *frames, uint16_t n)
@@ -60,8 +71,7 @@ static uint16_t find_frames(struct vhost_rings *r, struct egress_raw *frames, ui
 		at = to_host(r->memory, &region, d.addr, d.len);
 		if (unlikely(!at))
 			break;
-		__builtin_prefetch(at);
-		__builtin_prefetch(at + RTE_CACHE_LINE_SIZE);
+		fetch_frame(at, header_bytes, r->may_ask);
 		frames[i] =
 			(struct egress_raw){.at = at + header_bytes, .len = d.len - header_bytes};
 	}
@@ -101,7 +111,7 @@ static uint16_t look(struct vhost_rings *r, struct egress_raw *frames, uint16_t 
 			r->vid, r->rx_vring + 1, &r->looked.avail_idx, &r->looked.used_idx) < 0)
 		return 0;
 	n = find_frames(r, frames, RTE_MIN(n, (uint16_t)VHOST_BURST_MAX));
-	return count_plain(frames, n, r->header_bytes);
+	return r->may_ask ? count_plain(frames, n, r->header_bytes) : n;
 }
 
 uint16_t vhost_take_look(
