@@ -63,7 +63,7 @@ for period in ("2ms", "5ms", "25ms", "100ms"):
                   "the guest waits" if (period, size) == ("100ms", 1518) else "",
              plot={"group": f"epochs_{size}", "x": period,
                    "title": f"Protected against unprotected, {size} B, by epoch length"})
-case(name="vf_to_vf", title="VF → VF and back, 64 B", unit="Mpps", scale=MPPS, turns=3,
+case(name="vf_to_vf", title="VF → VF and back, 64 B", unit="Mpps", scale=MPPS, turns=2,
      sides={"renicd": renicd("--vfs=2", "--flow=pair", "--allow-lost=1000000000", uplink=None),
             "testpmd": testpmd("--vfs=2", "--flow=pair", "--allow-lost=1000000000", uplink=None,
                                guests=2),
@@ -72,6 +72,6 @@ case(name="vf_to_vf", title="VF → VF and back, 64 B", unit="Mpps", scale=MPPS,
      plot={"group": "peers", "x": "VF ↔ VF, 64 B"})
 for guests_n in (8, 64, 256):
     case(name=f"guests_{guests_n}", title=f"{guests_n} VFs → uplink, 64 B, all together",
-         unit="Mpps", scale=MPPS, turns=3,
+         unit="Mpps", scale=MPPS, turns=2,
          sides={f"{guests_n} VFs": renicd(f"--vfs={guests_n}"), "1 VF": renicd()},
          plot={"group": "guests", "x": f"{guests_n} VFs", "title": "One core, many guests"})

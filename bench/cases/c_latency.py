@@ -33,7 +33,7 @@ def lossless(make):
 
 
 case(name="lossless", title="highest rate without loss, VF → memif uplink, 64 B", unit="Mpps",
-     scale=1e6, turns=3, sides={"renicd": lossless(lambda world: world.renicd("memif")),
+     scale=1e6, turns=2, sides={"renicd": lossless(lambda world: world.renicd("memif")),
                                 "testpmd": lossless(lambda world: world.testpmd("memif"))})
 
 
