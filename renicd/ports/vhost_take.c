@@ -10,13 +10,13 @@ enum { FRAME_MAX_BYTES = UINT16_MAX }; /* with its header; longer ones are not s
 
 /* As vhost_to_host(); *last: the region where the frame before was. */
 static inline const uint8_t *to_host(const struct rte_vhost_memory *memory,
-	const struct rte_vhost_mem_region **last, uint64_t gpa, uint32_t bytes)
+	struct rte_vhost_mem_region *last, uint64_t gpa, uint32_t bytes)
 {
-	const uint8_t *at = vhost_in_region(*last, gpa, bytes);
+	const uint8_t *at = vhost_in_region(last, gpa, bytes);
 
 	for (uint32_t i = 0; unlikely(!at) && i < memory->nregions; i++) {
-		*last = &memory->regions[i];
-		at = vhost_in_region(*last, gpa, bytes);
+		*last = memory->regions[i];
+		at = vhost_in_region(last, gpa, bytes);
 	}
 	return at;
 }
@@ -49,29 +49,35 @@ static inline void fetch_frame(const uint8_t *at, uint32_t header_bytes, bool ma
 	__builtin_prefetch(frame + RTE_CACHE_LINE_SIZE - 1);
 }
 
-/* The guest's next frames, as long as each lies in one descriptor. Their lines are on the way when
- * this returns. */
+/*
+ * The guest's next frames, as long as each lies in one descriptor. Their lines are on the way when
+ * this returns. What the loop needs is copied first, or each head that is stored would have the
+ * compiler read it again.
+ */
 static uint16_t find_frames(struct vhost_rings *r, struct egress_raw *frames, uint16_t n)
 {
-	static const struct rte_vhost_mem_region nowhere;
-	const struct rte_vhost_mem_region *region = &nowhere;
-	uint32_t header_bytes = r->header_bytes;
+	const struct rte_vhost_memory *memory = r->memory;
+	const struct vhost_ring tx = r->tx;
+	const uint16_t avail_idx = r->looked.avail_idx;
+	const uint32_t header_bytes = r->header_bytes;
+	const bool may_ask = r->may_ask;
+	struct rte_vhost_mem_region region = {0};
+	uint16_t *heads = r->looked.heads;
 	uint16_t i;
 
-	n = RTE_MIN(n, vhost_ring_count(&r->tx, r->looked.avail_idx));
+	n = RTE_MIN(n, vhost_ring_count(&tx, avail_idx));
 	fetch_used(r, n);
 	for (i = 0; i < n; i++) {
-		uint16_t avail_idx = (uint16_t)(r->looked.avail_idx + i);
 		struct vring_desc d;
 		const uint8_t *at;
 
-		if (unlikely(!vhost_ring_desc(&r->tx, avail_idx, &r->looked.heads[i], &d) ||
+		if (unlikely(!vhost_ring_desc(&tx, (uint16_t)(avail_idx + i), &heads[i], &d) ||
 			     d.flags || d.len <= header_bytes || d.len > FRAME_MAX_BYTES))
 			break;
-		at = to_host(r->memory, &region, d.addr, d.len);
+		at = to_host(memory, &region, d.addr, d.len);
 		if (unlikely(!at))
 			break;
-		fetch_frame(at, header_bytes, r->may_ask);
+		fetch_frame(at, header_bytes, may_ask);
 		frames[i] =
 			(struct egress_raw){.at = at + header_bytes, .len = d.len - header_bytes};
 	}
