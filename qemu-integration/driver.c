@@ -38,6 +38,7 @@
 
 #include "dirty.h"
 #include "guest_ram.h"
+#include "machine.h"
 #include "pause.h"
 #include "qmp.h"
 #include "rest.h"
@@ -57,6 +58,7 @@ struct remus_vm {
 	int pidfd;
 	struct qmp *qmp;
 	struct guest_ram ram;
+	char machine[REMUS_MACHINE_SIZE];
 	struct dirty_tracker tracker; /* primary */
 	bool paused;		      /* by us */
 	bool may_have_run;    /* when it was taken for stopped: pages may have been missed */
@@ -230,6 +232,8 @@ static int open_steps(struct remus_vm *vm, const struct options *options, enum r
 	if (rc == 0)
 		rc = check_flags(vm, err);
 	if (rc == 0)
+		rc = machine_describe(vm->qmp, OPEN_TIMEOUT_MS, vm->machine, err);
+	if (rc == 0)
 		rc = guest_ram_open(
 			&vm->ram, vm->qmp, vm->pid, side == REMUS_STANDBY, OPEN_TIMEOUT_MS, err);
 	if (rc == 0 && side == REMUS_PRIMARY)
@@ -289,6 +293,11 @@ static unsigned qemu_regions(struct remus_vm *vm, struct remus_region *regions)
 static const char *qemu_engine(struct remus_vm *vm)
 {
 	return vm->tracker.name;
+}
+
+static const char *qemu_machine(struct remus_vm *vm)
+{
+	return vm->machine;
 }
 
 static int qemu_check(struct remus_vm *vm, struct nic_error *err)
@@ -510,6 +519,7 @@ const struct remus_driver remus_qemu_driver = {
 	.close = qemu_close,
 	.regions = qemu_regions,
 	.engine = qemu_engine,
+	.machine = qemu_machine,
 	.check = qemu_check,
 	.track = qemu_track,
 	.dirty = qemu_dirty,

@@ -66,6 +66,7 @@ enum {
 	REMUS_PAGE_BYTES = 1 << REMUS_PAGE_SHIFT,
 	REMUS_REGIONS_MAX = 16,		 /* of a VM */
 	REMUS_NAME_SIZE = 32,		 /* of VMs and regions, NUL included */
+	REMUS_MACHINE_SIZE = 4096,	 /* of what machine() says, NUL included */
 	REMUS_BLOB_MAX_BYTES = 64 << 20, /* of one VM in one checkpoint; see max_blob_bytes() */
 };
 
@@ -126,6 +127,13 @@ struct remus_driver {
 	/* How it learns of dirty pages, or another word on how it works, for log and status:
 	 * "userfaultfd", "soft-dirty". Valid until close(). NULL function: nothing to say. */
 	const char *(*engine)(struct remus_vm *vm);
+
+	/* What must be the same on both sides for load() to take what state() wrote, so that the
+	 * standby refuses a primary of another make at once: printable lines, each ended by a
+	 * newline, of less than REMUS_MACHINE_SIZE bytes. The first line says of which form it is:
+	 * texts of two forms are not compared. As it was in open(), valid until close(). NULL
+	 * function: nothing to say. */
+	const char *(*machine)(struct remus_vm *vm);
 
 	/* The most blob bytes that state() may write in one checkpoint, for a stream has the pages
 	 * in them. NULL function: REMUS_BLOB_MAX_BYTES. The standby asks it of its own VM: what

@@ -94,6 +94,14 @@ bool guests_have_stream(const struct guest *guests, unsigned n)
 	return false;
 }
 
+bool guests_say_machines(const struct guest *guests, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (guests[i].driver->machine && guests[i].driver->machine(guests[i].vm)[0])
+			return true;
+	return false;
+}
+
 uint8_t *guest_page(const struct guest *g, uint64_t page)
 {
 	unsigned i = 0;
@@ -159,6 +167,8 @@ void guest_describe(const struct guest *g, unsigned index, struct msg_vm *msg)
 	msg->n_regions = (uint8_t)g->n_regions;
 	snprintf(msg->name, sizeof(msg->name), "%s", g->config->name);
 	snprintf(msg->driver, sizeof(msg->driver), "%s", g->config->driver);
+	if (g->driver->machine)
+		snprintf(msg->machine, sizeof(msg->machine), "%s", g->driver->machine(g->vm));
 	for (unsigned i = 0; i < g->n_regions; i++) {
 		msg->regions[i].gpa = g->regions[i].gpa;
 		msg->regions[i].bytes = g->regions[i].bytes;

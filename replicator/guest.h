@@ -32,6 +32,9 @@ void guests_close(struct guest *guests, unsigned n);
 /* Is there one whose driver sends a stream, not pages of ours? */
 bool guests_have_stream(const struct guest *guests, unsigned n);
 
+/* Is there one whose driver says what its machine is? */
+bool guests_say_machines(const struct guest *guests, unsigned n);
+
 /* Where the page is in our memory. page < n_pages. */
 uint8_t *guest_page(const struct guest *g, uint64_t page);
 

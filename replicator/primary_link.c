@@ -17,7 +17,9 @@ static void say_hello(struct primary *p)
 {
 	struct msg_hello hello = {
 		.version = STREAM_VERSION,
-		.compatible = STREAM_VERSION,
+		.compatible = guests_say_machines(p->guests, p->config->n_vms)
+				      ? STREAM_VERSION
+				      : STREAM_WITHOUT_MACHINES,
 		.side = REMUS_PRIMARY,
 		.n_vms = (uint8_t)p->config->n_vms,
 		.term = p->daemon.term,

@@ -10,7 +10,13 @@
 #include "rehearsal.h"
 #include "standby.h"
 
-enum { IDLE_MS = STANDBY_IDLE_MS, FRAMES_A_TURN = 64, WRITE_MS = 1000 };
+enum {
+	IDLE_MS = STANDBY_IDLE_MS,
+	FRAMES_A_TURN = 64,
+	WRITE_MS = 1000,
+	LINE_SHOWN = 48,
+	LINE_NEAR = 8
+};
 
 /* ---- the connection ---- */
 
@@ -71,6 +77,46 @@ static void refuse(struct conn *conn, enum refuse_reason reason, uint64_t term, 
 
 /* ---- a visitor ---- */
 
+/* What is shown of a line: its beginning, or its first two words and what is near `at`. */
+static void show_line(char shown[LINE_SHOWN + 1], const char *line, size_t at)
+{
+	int bytes = (int)strcspn(line, "\n"), name;
+
+	if (at < LINE_SHOWN - LINE_NEAR) {
+		snprintf(shown, LINE_SHOWN + 1, "%.*s", bytes, line);
+		return;
+	}
+	name = (int)strcspn(line, " \n");
+	name += line[name] == ' ' ? 1 + (int)strcspn(line + name + 1, " \n") : 0;
+	snprintf(shown, LINE_SHOWN + 1, "%.*s ... %.*s",
+		name < LINE_SHOWN / 2 ? name : LINE_SHOWN / 2, line, bytes - (int)(at - LINE_NEAR),
+		line + at - LINE_NEAR);
+}
+
+/* The first line in which they differ. */
+static void other_machine(
+	const char *theirs, const char *ours, unsigned index, struct nic_error *err)
+{
+	char there[LINE_SHOWN + 1], here[LINE_SHOWN + 1];
+	size_t line = 0, i = 0;
+
+	for (; theirs[i] && theirs[i] == ours[i]; i++)
+		if (theirs[i] == '\n')
+			line = i + 1;
+	show_line(there, theirs + line, i - line);
+	show_line(here, ours + line, i - line);
+	nic_fail(err, RENIC_E_PARAMS, "vms",
+		"VM %u: its machine differs: \"%s\" there, \"%s\" here", index, there, here);
+}
+
+/* Where both say of which form it is, and that is one. */
+static bool same_machine(const char *theirs, const char *ours)
+{
+	size_t form = strcspn(ours, "\n") + 1;
+
+	return !ours[0] || strncmp(theirs, ours, form) || !strcmp(theirs, ours);
+}
+
 static bool same_vm(
 	const struct standby *s, unsigned i, const struct msg_vm *theirs, struct nic_error *err)
 {
@@ -92,6 +138,10 @@ static bool same_vm(
 		nic_fail(err, RENIC_E_PARAMS, "vms",
 			"VM %u (\"%s\" there, \"%s\" here): its %s differs", i, theirs->name,
 			ours.name, what);
+	if (!what && !same_machine(theirs->machine, ours.machine)) {
+		what = "machine";
+		other_machine(theirs->machine, ours.machine, i, err);
+	}
 	return !what;
 }
 
@@ -143,7 +193,7 @@ static void answer_hello(struct standby *s)
 {
 	struct msg_hello m = {
 		.version = STREAM_VERSION,
-		.compatible = STREAM_VERSION,
+		.compatible = STREAM_WITHOUT_MACHINES, /* what I say is as it was */
 		.side = REMUS_STANDBY,
 		.n_vms = (uint8_t)s->config->n_vms,
 		.term = s->term,

@@ -161,6 +161,7 @@ int stream_get_hello(const struct frame *f, struct msg_hello *m, struct nic_erro
 size_t stream_put_vm(uint8_t *buf, const struct msg_vm *m)
 {
 	struct wire_out w = begin(buf);
+	size_t machine_bytes;
 
 	put_u8(&w, m->index);
 	put_u8(&w, m->n_vfs);
@@ -171,7 +172,33 @@ size_t stream_put_vm(uint8_t *buf, const struct msg_vm *m)
 		put_u64(&w, m->regions[i].gpa);
 		put_u64(&w, m->regions[i].bytes);
 	}
+	machine_bytes = strnlen(m->machine, sizeof(m->machine) - 1);
+	if (machine_bytes) {
+		put_u16(&w, (uint16_t)machine_bytes);
+		put_bytes(&w, m->machine, machine_bytes);
+	}
 	return finish(buf, &w, FRAME_VM);
+}
+
+/* u16 bytes, printable and newlines; false: they are not, or too many, or none. Version 1 ends
+ * before them. */
+static bool get_lines(struct wire_in *r, char *text, size_t size)
+{
+	size_t n;
+	bool ok;
+
+	text[0] = '\0';
+	if (!get_left(r))
+		return true;
+	n = get_u16(r);
+	ok = n > 0 && n < size;
+	if (!ok)
+		return false;
+	get_bytes(r, text, n);
+	text[n] = '\0';
+	for (size_t i = 0; i < n; i++)
+		ok &= text[i] == '\n' || (text[i] >= ' ' && text[i] < 0x7f);
+	return ok;
 }
 
 int stream_get_vm(const struct frame *f, struct msg_vm *m, struct nic_error *err)
@@ -191,7 +218,7 @@ int stream_get_vm(const struct frame *f, struct msg_vm *m, struct nic_error *err
 		m->regions[i].gpa = get_u64(&r);
 		m->regions[i].bytes = get_u64(&r);
 	}
-	return close_frame(&r, f, ok, err);
+	return close_frame(&r, f, ok && get_lines(&r, m->machine, sizeof(m->machine)), err);
 }
 
 size_t stream_put_end(uint8_t *buf, const struct msg_end *m)

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The replication stream, version 1: frames, and what small ones say (docs/replication.md has the
+ * The replication stream, version 2: frames, and what small ones say (docs/replication.md has the
  * tables). A frame, little-endian: u32 type, u32 length of the payload in bytes, u32 CRC32C of
  * type, length and payload, payload. Both sides begin with a HELLO; nothing else is looked at
  * before that was found to fit. Unknown types, wrong sums, lengths out of range: the connection
  * ends.
  *
  * Primary to standby:
- *   HELLO VM*                      who I am, and each VM's RAM and VFs
+ *   HELLO VM*                      who I am, and each VM's RAM, VFs and machine
  *   (PAGES | BLOB | SNAPSHOT | HELD)* END    a checkpoint; the first one has the whole RAM
  *   ABORT                          the checkpoint is given up: its blobs are void, its pages stay
- *   HANDOVER                       take over from the last checkpoint: the VMs here will not run
- * again BYE                            protection ended, what you hold is void Standby to primary:
- * HELLO, ACK (a whole checkpoint is held), TAKEN (handover's answer), REFUSE. Both: HEARTBEAT.
+ *   HANDOVER                       take over from the last checkpoint: no VM runs here again
+ *   BYE                            protection ended, what you hold is void
+ *
+ * Standby to primary: HELLO, ACK (a whole checkpoint is held), TAKEN (handover's answer), REFUSE.
+ * Both: HEARTBEAT.
  *
  * Codec only: no sockets, no allocation, no state. Any thread.
  */
@@ -23,7 +25,8 @@
 #include "wire.h"
 
 enum {
-	STREAM_VERSION = 1,
+	STREAM_VERSION = 2,	     /* 1: a VM frame without its machine */
+	STREAM_WITHOUT_MACHINES = 1, /* what reads all of it but that */
 	STREAM_HEADER_BYTES = 12,
 	STREAM_PAYLOAD_MAX = 256 << 10,
 	STREAM_FRAME_MAX = STREAM_HEADER_BYTES + STREAM_PAYLOAD_MAX,
@@ -74,6 +77,7 @@ struct msg_vm {
 	uint8_t index, n_vfs, n_regions;
 	char name[REMUS_NAME_SIZE], driver[REMUS_NAME_SIZE];
 	struct msg_region regions[REMUS_REGIONS_MAX];
+	char machine[REMUS_MACHINE_SIZE]; /* as its driver says it; empty: nothing */
 };
 
 /* END, and with it how much there was of each: what must have come. */

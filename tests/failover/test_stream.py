@@ -41,6 +41,25 @@ def test_a_damaged_stream_is_never_applied(lab):
     lab.rebuild()
 
 
+def test_a_standby_with_another_machine_is_refused(lab):
+    """Another kind of NIC, of which QEMU says nothing before it loads the state."""
+    lab.primary.end_remus()
+    lab.standby.vf_words = ",modern=on"
+    lab.boot_standby()
+    lab.primary.start_remus("primary")
+    error = lab.primary.wait_status(lambda status: "differs" in status["error"], "refused")["error"]
+    assert "its machine differs" in error and "PCI 0:" in error, error
+    assert lab.standby.status()["state"] == "waiting"
+    lab.standby.vf_words = ""
+    lab.boot_standby()
+    lab.wait_protected()
+    lab.check()
+    lab.primary.kill()
+    lab.wait_taken_over()
+    lab.check()
+    lab.rebuild()
+
+
 def make_authority(folder, name):
     """A CA, and certificates of it for both hosts: {host: options of renic-remus}."""
     def openssl(*words):

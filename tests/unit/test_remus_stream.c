@@ -119,16 +119,56 @@ static void too_long_or_unknown_is_refused_before_it_has_come(void **state)
 
 static void later_versions_say_themselves_whether_this_one_will_do(void **state)
 {
-	struct msg_hello later = hello, got;
+	struct msg_hello later = hello, earlier = hello, got;
 	struct frame f;
 
 	later.version = 9;
 	f = frame_of(stream_put_hello(buf, &later));
 	assert_int_equal(stream_get_hello(&f, &got, &err), 0);
-	later.compatible = 2;
+	later.compatible = STREAM_VERSION + 1;
 	f = frame_of(stream_put_hello(buf, &later));
 	assert_int_equal(stream_get_hello(&f, &got, &err), RENIC_E_PARSE);
 	assert_string_equal(err.field, "version");
+	earlier.version = earlier.compatible = 1;
+	f = frame_of(stream_put_hello(buf, &earlier));
+	assert_int_equal(stream_get_hello(&f, &got, &err), 0);
+}
+
+static void a_machine_is_printable_lines_of_bounded_length(void **state)
+{
+	static const char *const bad[] = {"\x01", "a\r\n", "\x7f", "\xc3\xa9"};
+	struct msg_vm m = vm, got;
+	struct frame f;
+	size_t n;
+
+	snprintf(m.machine, sizeof(m.machine), "board\nNIC\n");
+	n = stream_put_vm(buf, &m);
+	f = frame_of(n);
+	assert_int_equal(stream_get_vm(&f, &got, &err), 0);
+	assert_string_equal(got.machine, m.machine);
+	assert_memory_equal(f.payload + f.bytes - 12, "\x0a\0board\nNIC\n", 12);
+	for (uint32_t cut = 1; cut < 2 + strlen(m.machine); cut++) {
+		struct frame less = {f.type, f.payload, f.bytes - cut};
+
+		assert_int_equal(stream_get_vm(&less, &got, &err), RENIC_E_PARSE);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(m.machine, sizeof(m.machine), "%s", bad[i]);
+		f = frame_of(stream_put_vm(buf, &m));
+		assert_int_equal(stream_get_vm(&f, &got, &err), RENIC_E_PARSE);
+	}
+	memset(m.machine, 'm', sizeof(m.machine) - 1);
+	m.machine[sizeof(m.machine) - 1] = '\0';
+	n = stream_put_vm(buf, &m);
+	f = frame_of(n);
+	assert_int_equal(stream_get_vm(&f, &got, &err), 0);
+	assert_string_equal(got.machine, m.machine);
+	/* One byte more: the count before the text, and the text. */
+	buf[n - sizeof(m.machine) - 1] = REMUS_MACHINE_SIZE & 0xff;
+	buf[n - sizeof(m.machine)] = REMUS_MACHINE_SIZE >> 8;
+	buf[n] = 'm';
+	f.bytes++;
+	assert_int_equal(stream_get_vm(&f, &got, &err), RENIC_E_PARSE);
 }
 
 /* ---- pages ---- */
@@ -326,6 +366,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(half_a_frame_wants_more),
 		cmocka_unit_test(too_long_or_unknown_is_refused_before_it_has_come),
 		cmocka_unit_test(later_versions_say_themselves_whether_this_one_will_do),
+		cmocka_unit_test(a_machine_is_printable_lines_of_bounded_length),
 		cmocka_unit_test(shortest_form_is_chosen_and_means_the_page),
 		cmocka_unit_test(uncompressed_means_uncompressed),
 		cmocka_unit_test(what_no_encoder_writes_is_refused),

@@ -529,6 +529,37 @@ def a_standby_of_another_make_is_refused(env):
                "so does the primary's status")
 
 
+@case(timeout=60, rows={
+    "short": {"there": "NIC old", "here": "NIC new", "says": ("NIC old", "NIC new")},
+    "at_the_end_of_a_long_line": {
+        "there": f"PCI 0:02.0 {'x' * 40} 4:io/32", "here": f"PCI 0:02.0 {'x' * 40} 4:io/64",
+        "says": ("PCI 0:02.0 ... xx 4:io/32", "PCI 0:02.0 ... xx 4:io/64")},
+    "none_there": {"there": "", "here": "NIC", "says": ("", "NIC")},
+})
+def a_standby_with_another_machine_is_refused(env, there, here, says):
+    """The line of it that differs is said on both sides."""
+    hosts = Hosts(env, start=False, primary={"fake": {"machine": f"form 1\n{there}\ndisk\n"}},
+                  standby={"fake": {"machine": f"form 1\n{here}\ndisk\n"}})
+    hosts.b.start("standby")
+    hosts.a.start("primary")
+    said = f'VM 0: its machine differs: "{says[0]}" there, "{says[1]}" here'
+    wait_until(lambda: said in hosts.b.log(), "the standby says why")
+    wait_until(lambda: said in (hosts.a.status() or {}).get("error", ""),
+               "so does the primary's status")
+
+
+@case(timeout=60, rows={
+    "not_said_there": {"there": "", "here": "form 1\nNIC\n"},
+    "not_said_here": {"there": "form 1\nNIC\n", "here": ""},
+    "said_in_two_forms": {"there": "form 1\nNIC\n", "here": "form 12\nNIC x\n"},
+    "the_same": {"there": "form 1\nNIC\n", "here": "form 1\nNIC\n"},
+})
+def a_standby_that_may_have_the_same_machine_is_taken(env, there, here):
+    """A primary of the first version, say, which knows nothing of machines."""
+    hosts = Hosts(env, primary={"fake": {"machine": there}}, standby={"fake": {"machine": here}})
+    hosts.epochs()
+
+
 # ---- what people see ----
 
 @case(timeout=60)

@@ -6,7 +6,7 @@
  * of two checkpoints. load() writes what it found into the file "verdict": "ok STEP" or "torn".
  *
  * Options: {"ram": FILE, "mb": N, "verdict": FILE, "die": FILE: the VM is gone once it exists,
- * "slow_apply_ms": N, "no_run": FILE: it cannot be run while that exists}.
+ * "slow_apply_ms": N, "no_run": FILE: it cannot be run while that exists, "machine": TEXT}.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ struct registers {
 };
 
 struct remus_vm {
-	char name[REMUS_NAME_SIZE], verdict[256], die[256], no_run[256];
+	char name[REMUS_NAME_SIZE], verdict[256], die[256], no_run[256], machine[256];
 	uint64_t *ram;
 	size_t words;
 	unsigned slow_apply_ms;
@@ -107,19 +107,21 @@ static void stop_cpu(struct remus_vm *vm)
 static int fake_open(const struct remus_vm_config *config, enum remus_side side,
 	struct remus_vm **out, struct nic_error *err)
 {
-	const char *ram = NULL, *verdict = "", *die = "", *no_run = "";
+	const char *ram = NULL, *verdict = "", *die = "", *no_run = "", *machine = "";
 	int mb = 0, slow = 0, fd;
 	struct remus_vm *vm;
 
-	if (!config->options || json_unpack((json_t *)config->options, "{s:s s:i s?s s?s s?i s?s}",
-					"ram", &ram, "mb", &mb, "verdict", &verdict, "die", &die,
-					"slow_apply_ms", &slow, "no_run", &no_run))
+	if (!config->options ||
+		json_unpack((json_t *)config->options, "{s:s s:i s?s s?s s?i s?s s?s}", "ram", &ram,
+			"mb", &mb, "verdict", &verdict, "die", &die, "slow_apply_ms", &slow,
+			"no_run", &no_run, "machine", &machine))
 		return nic_fail(err, RENIC_E_PARAMS, "fake", "fake: expected ram and mb");
 	vm = calloc(1, sizeof(*vm));
 	snprintf(vm->name, sizeof(vm->name), "%s", config->name);
 	snprintf(vm->verdict, sizeof(vm->verdict), "%s", verdict);
 	snprintf(vm->die, sizeof(vm->die), "%s", die);
 	snprintf(vm->no_run, sizeof(vm->no_run), "%s", no_run);
+	snprintf(vm->machine, sizeof(vm->machine), "%s", machine);
 	vm->slow_apply_ms = (unsigned)slow;
 	vm->words = ((size_t)mb << 20) / sizeof(uint64_t);
 	vm->dirty = calloc(((size_t)mb << 20) / REMUS_PAGE_BYTES / 64 + 1, sizeof(uint64_t));
@@ -159,6 +161,11 @@ static unsigned fake_regions(struct remus_vm *vm, struct remus_region *regions)
 static const char *fake_engine(struct remus_vm *vm)
 {
 	return "the fake CPU";
+}
+
+static const char *fake_machine(struct remus_vm *vm)
+{
+	return vm->machine;
 }
 
 static int fake_check(struct remus_vm *vm, struct nic_error *err)
@@ -267,6 +274,7 @@ static const struct remus_driver fake = {
 	.close = fake_close,
 	.regions = fake_regions,
 	.engine = fake_engine,
+	.machine = fake_machine,
 	.check = fake_check,
 	.track = fake_track,
 	.dirty = fake_dirty,

@@ -74,7 +74,8 @@ static void tell(struct fake_qemu *q, const char *name, char *value, size_t size
 		snprintf(value, size, "%s", q->has_disks ? "[{}]" : "[]");
 	else if (!strcmp(name, "query-status"))
 		snprintf(value, size, "{\"status\": \"%s\"}", q->running ? "running" : "paused");
-	else if (!strcmp(name, "query-cpus-fast"))
+	else if (!strcmp(name, "query-cpus-fast") || !strcmp(name, "query-pci") ||
+		 !strcmp(name, "qom-list"))
 		snprintf(value, size, "[]");
 	else if (!strcmp(name, "query-memdev"))
 		snprintf(value, size, "[{\"id\": \"mem\", \"size\": %" PRIu64 ", \"share\": true}]",
@@ -82,6 +83,41 @@ static void tell(struct fake_qemu *q, const char *name, char *value, size_t size
 	else if (!strcmp(name, "human-monitor-command")) /* info mtree */
 		snprintf(value, size, "\"  0-%" PRIx64 " (prio 0, ram): mem\\r\\n\"",
 			q->ram_bytes - 1);
+}
+
+/* A command with its arguments, as struct fake_answer has it. */
+static void put_command(char *text, size_t size, const json_t *command)
+{
+	static const char *const names[] = {"path", "property"};
+	const json_t *args = json_object_get(command, "arguments");
+
+	snprintf(text, size, "%s", json_string_value(json_object_get(command, "execute")));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *value = json_string_value(json_object_get(args, names[i]));
+
+		if (value)
+			snprintf(text + strlen(text), size - strlen(text), " %s", value);
+	}
+}
+
+/* From the table. */
+static void answer_as_told(struct fake_qemu *q, const json_t *command)
+{
+	const struct fake_answer *a = q->answers;
+	char text[256];
+
+	put_command(text, sizeof(text), command);
+	if (q->ends_at && !strcmp(text, q->ends_at)) {
+		shutdown(q->fd, SHUT_RDWR);
+		return;
+	}
+	while (a->command && strcmp(a->command, text))
+		a++;
+	fake_qemu_say(q, a->command ? "{\"return\": " : "{\"error\": ");
+	fake_qemu_say(q, a->command ? a->value : "{}");
+	snprintf(text, sizeof(text), ", \"id\": %lld}\r\n",
+		(long long)json_integer_value(json_object_get(command, "id")));
+	fake_qemu_say(q, text);
 }
 
 static void answer(struct fake_qemu *q, json_t *command)
@@ -142,7 +178,10 @@ static void *serve(void *arg)
 			(command = json_loadb(q->input, q->used, JSON_DISABLE_EOF_CHECK, &where))) {
 			q->used -= where.position;
 			memmove(q->input, q->input + where.position, q->used);
-			answer(q, command);
+			if (q->answers)
+				answer_as_told(q, command);
+			else
+				answer(q, command);
 			json_decref(command);
 		}
 	}

@@ -17,6 +17,11 @@ enum {
 	FAKE_LOG_SIZE = 1024,
 };
 
+/* What it says to a command: "qom-get PATH PROPERTY", "query-pci". The last one is {NULL, NULL}. */
+struct fake_answer {
+	const char *command, *value;
+};
+
 struct fake_qemu {
 	int listener, fd, given;
 	pthread_t thread;
@@ -25,6 +30,8 @@ struct fake_qemu {
 	const char *after_save;	 /* and between a save and its reply */
 	void (*drained)(void);	 /* its disks have done what they were asked for; or NULL */
 	uint64_t ram_bytes;	 /* of its memory backend, "mem" */
+	const struct fake_answer *answers; /* to these, and it refuses all others; or NULL */
+	const char *ends_at;		   /* the command at which it hangs up; or NULL */
 	char input[4096];
 	size_t used;
 	size_t state_bytes, written;
