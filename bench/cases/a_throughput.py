@@ -42,7 +42,7 @@ case(name="unprotected_64", title="unprotected VF → uplink, 64 B", unit="Mpps"
      plot={"group": "peers", "x": "VF → uplink, 64 B", "title": "Unprotected, one core"})
 case(name="unprotected_1518", title="unprotected VF → uplink, 1518 B", unit="Mpps", scale=MPPS,
      sides={"renicd": renicd("--size=1518"), "testpmd": testpmd("--size=1518"),
-            "OVS-DPDK": ovs("--size=1518")}, turns=3,
+            "OVS-DPDK": ovs("--size=1518")}, turns=2,
      plot={"group": "peers", "x": "VF → uplink, 1518 B"})
 case(name="protected_64", title="protected at 25 ms, 64 B", unit="Mpps", scale=MPPS,
      sides={"protected": protected(), "unprotected": renicd()},

@@ -61,7 +61,7 @@ def ingress(make, *words):
 
 case(name="ingress", title="uplink → VF, 64 B, flat out", unit="Mpps", scale=1e6,
      sides={"renicd": ingress(lambda world: world.renicd("memif")),
-            "testpmd": ingress(lambda world: world.testpmd("memif"))}, turns=3)
+            "testpmd": ingress(lambda world: world.testpmd("memif"))}, turns=2)
 case(name="ingress_dirty_log", title="uplink → VF, 64 B, protected: with the DMA dirty log",
      unit="Mpps", scale=1e6, turns=3,
      sides={"protected": ingress(lambda world: world.renicd("memif"), "--epoch=25ms",
