@@ -186,7 +186,7 @@ static int list_device(
 {
 	const char *name = json_string_value(json_object_get(child, "name"));
 	const char *type = json_string_value(json_object_get(child, "type"));
-	char *line = d->lines[d->n], path[LINE_SIZE];
+	char *line, path[LINE_SIZE];
 	int bytes;
 
 	if (!name || !type || strncmp(type, "child<", 6))
@@ -195,7 +195,10 @@ static int list_device(
 	bytes = (int)strcspn(type, ">");
 	if (bytes >= 4 && !strncmp(type + bytes - 4, "-cpu", 4))
 		return 0;
-	d->n++;
+	d->too_many |= d->n == DEVICES_MAX;
+	if (d->too_many)
+		return 0;
+	line = d->lines[d->n++];
 	snprintf(path, sizeof(path), "%s/%s", parent, name);
 	snprintf(line, LINE_SIZE, "device %.*s", bytes, type);
 	return put_kind(t, line, path);
@@ -209,7 +212,6 @@ static int list_devices(struct telling *t, struct devices *d, const char *parent
 	int rc = ask(t, "qom-list", json_pack("{s:s}", "path", parent), &children);
 
 	json_array_foreach (children, i, child) {
-		d->too_many |= d->n == DEVICES_MAX;
 		if (rc < 0 || d->too_many)
 			break;
 		rc = list_device(t, d, parent, child);

@@ -221,7 +221,9 @@ static void *run(void *arg)
 bool door_take(struct door *d, struct visitor *visitor)
 {
 	pthread_mutex_lock(&d->lock);
-	*visitor = d->waiting;
+	visitor->conn = NULL;
+	if (d->waiting.conn)
+		*visitor = d->waiting;
 	d->waiting.conn = NULL;
 	pthread_mutex_unlock(&d->lock);
 	return visitor->conn != NULL;

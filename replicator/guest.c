@@ -52,6 +52,7 @@ static int guest_open(struct guest *g, const struct remus_config *config, enum r
 	rc = g->driver->open(&vm, side, &g->vm, err);
 	if (rc)
 		return rc;
+	g->machine = g->driver->machine ? g->driver->machine(g->vm) : "";
 	g->n_regions = g->driver->regions(g->vm, g->regions);
 	rc = check_regions(g, err);
 	return rc || side == REMUS_STANDBY ? rc : alloc_sets(g, config->in_flight + 1, err);
@@ -97,7 +98,7 @@ bool guests_have_stream(const struct guest *guests, unsigned n)
 bool guests_say_machines(const struct guest *guests, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (guests[i].driver->machine && guests[i].driver->machine(guests[i].vm)[0])
+		if (guests[i].machine[0])
 			return true;
 	return false;
 }
@@ -167,8 +168,7 @@ void guest_describe(const struct guest *g, unsigned index, struct msg_vm *msg)
 	msg->n_regions = (uint8_t)g->n_regions;
 	snprintf(msg->name, sizeof(msg->name), "%s", g->config->name);
 	snprintf(msg->driver, sizeof(msg->driver), "%s", g->config->driver);
-	if (g->driver->machine)
-		snprintf(msg->machine, sizeof(msg->machine), "%s", g->driver->machine(g->vm));
+	snprintf(msg->machine, sizeof(msg->machine), "%s", g->machine);
 	for (unsigned i = 0; i < g->n_regions; i++) {
 		msg->regions[i].gpa = g->regions[i].gpa;
 		msg->regions[i].bytes = g->regions[i].bytes;

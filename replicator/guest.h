@@ -17,6 +17,7 @@ struct guest {
 	const struct config_vm *config;
 	const struct remus_driver *driver;
 	struct remus_vm *vm; /* NULL: not open */
+	const char *machine; /* as the driver said when it was opened; empty: nothing */
 	unsigned n_regions;
 	struct remus_region regions[REMUS_REGIONS_MAX];
 	uint64_t first[REMUS_REGIONS_MAX + 1]; /* page number of each region's first page */
@@ -32,7 +33,8 @@ void guests_close(struct guest *guests, unsigned n);
 /* Is there one whose driver sends a stream, not pages of ours? */
 bool guests_have_stream(const struct guest *guests, unsigned n);
 
-/* Is there one whose driver says what its machine is? */
+/* Is there one whose driver says what its machine is? This and what a VM frame says of it is fixed
+ * while the guests are open: any thread. */
 bool guests_say_machines(const struct guest *guests, unsigned n);
 
 /* Where the page is in our memory. page < n_pages. */

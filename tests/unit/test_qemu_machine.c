@@ -122,7 +122,7 @@ static void have_devices(int n)
 		used += (size_t)snprintf(list + used, sizeof(list) - used,
 			"%c{\"name\": \"n%d\", \"type\": \"child<%0*d>\"}", i ? ',' : '[', i, EACH,
 			i);
-	strcat(list, "]");
+	strcat(list, ", {\"name\": \"type\", \"type\": \"string\"}]");
 	qemu.answers = many;
 }
 
@@ -140,6 +140,9 @@ static void a_long_one_is_cut_between_lines(void **state)
 /* Which ones were told would be chance. */
 static void of_too_many_devices_none_is_told(void **state)
 {
+	have_devices(128);
+	describe();
+	assert_true(strlen(text) > strlen("format 1\n"));
 	have_devices(129);
 	describe();
 	assert_string_equal(text, "format 1\n");
