@@ -105,6 +105,12 @@ class Lab:
         self.primary, self.standby = self.standby, self.primary
         return status
 
+    def lose_primary(self):
+        """Kill -9 of all of it: the standby takes over, and no client notices."""
+        self.primary.kill()
+        self.wait_taken_over()
+        self.check()
+
     def boot_standby(self):
         """The lost host comes back, empty, and waits for a primary."""
         self.standby.close()

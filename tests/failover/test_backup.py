@@ -38,7 +38,5 @@ def test_a_backup_that_came_back_can_take_over(lab):
     lab.primary.wait_state("backup_lost")
     lab.boot_standby()
     lab.wait_protected()
-    lab.primary.kill()
-    lab.wait_taken_over()
-    lab.check()
+    lab.lose_primary()
     lab.rebuild()

@@ -45,9 +45,7 @@ def test_a_stopped_part_of_the_backup_loses_nothing(lab, part):
     lab.standby.send(part, signal.SIGCONT)
     lab.wait_protected()
     lab.check()
-    lab.primary.kill()
-    lab.wait_taken_over()
-    lab.check()
+    lab.lose_primary()
     lab.rebuild()
 
 

@@ -33,9 +33,7 @@ def test_a_damaged_stream_is_never_applied(lab):
                     and status["state"] == "protected", "connected anew")
                 reconnects = lab.primary.status()["stats"]["reconnects"]
                 lab.check()
-            lab.primary.kill()
-            lab.wait_taken_over()
-            lab.check()
+            lab.lose_primary()
         finally:
             proxy.kill()
     lab.rebuild()
@@ -54,9 +52,7 @@ def test_a_standby_with_another_machine_is_refused(lab):
     lab.boot_standby()
     lab.wait_protected()
     lab.check()
-    lab.primary.kill()
-    lab.wait_taken_over()
-    lab.check()
+    lab.lose_primary()
     lab.rebuild()
 
 
@@ -94,7 +90,5 @@ def test_a_peer_with_a_wrong_certificate_gets_nothing(lab):
     assert lab.standby.status()["state"] == "waiting"
     lab.restart_remus(right[primary], right[standby])
     lab.check()
-    lab.primary.kill()
-    lab.wait_taken_over()
-    lab.check()
+    lab.lose_primary()
     lab.rebuild_plain()
