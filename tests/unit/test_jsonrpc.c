@@ -355,7 +355,7 @@ static void many_vfs(void)
 	for (i = 0; i < VF_MAX; i++) {
 		struct vf_info *vf = &fake_nic.vfs[i];
 
-		snprintf(config.name, sizeof(config.name), "a-name-of-some-length-%04d", i);
+		snprintf(config.name, sizeof(config.name), "a-name-of-some-length-%04u", i % 10000u);
 		assert_int_equal(nic_vf_create(&config, NULL), 0);
 		memset(vf->queues, 0x7f, sizeof(vf->queues)); /* jansson has 63 bits */
 		memset(vf->config.hold_exempt, '"', sizeof(vf->config.hold_exempt) - 1);
