@@ -50,7 +50,7 @@ sanitized() {
 }
 
 # The tests in which threads meet: docs/threads.md.
-TSAN_TESTS=(lcore log_pool qp_2_lcores switch_2_lcores vf_2_lcores output_commit_2_lcores
+TSAN_TESTS=(dirty_log lcore log_pool qp_2_lcores switch_2_lcores vf_2_lcores output_commit_2_lcores
 	suspend_2_lcores protection_2_lcores group_inside_2_lcores replicator_2_lcores
 	protection_model_2_lcores standby_2_lcores stress_device_2_lcores stress_device_3_lcores ask
 	vhost_ring capture_ring metrics librenic_call librenic_checkpoint librenic_event

@@ -1,30 +1,50 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See dirty_log.h. Clearing and counting look at the touched chunks alone: a checkpoint's cost
+/* See dirty_log.h. Clearing and counting look at the touched parts alone: a checkpoint's cost
  * goes with what was written, not with the guest's size. */
 #include <string.h>
 
 #include "dirty_log.h"
 
-enum { CHUNK_WORDS = 1 << (DIRTY_CHUNK_SHIFT - 6) };
+enum { PART_WORDS = 1 << (DIRTY_PART_SHIFT - 6) };
 
-/* The first touched chunk from `chunk` on, or the bitmap's end: most guests have a few chunks, of
- * thousands that there could be. */
-static uint32_t next_touched(const struct dirty_log *log, unsigned which, uint32_t chunk)
+/* Calls fn for each touched part's words, in order; words: the first one's number. */
+static void each_touched(const struct dirty_log *log, unsigned which,
+	void (*fn)(uint64_t *words, uint64_t first, struct dirty_info *info),
+	struct dirty_info *info)
 {
-	while (chunk < log->ends[which] && !log->chunks[which][chunk])
-		chunk++;
-	return chunk;
+	uint64_t *words = checkpoint_area_bitmap(log->vf_id, which);
+	uint32_t end = __atomic_load_n(&log->ends[which], __ATOMIC_RELAXED);
+
+	for (uint32_t chunk = 0; chunk < end; chunk++) {
+		unsigned parts = __atomic_load_n(&log->chunks[which][chunk], __ATOMIC_RELAXED);
+
+		for (; parts; parts &= parts - 1) {
+			uint64_t part = (uint64_t)chunk * 8 + (unsigned)__builtin_ctz(parts);
+
+			fn(words, part * PART_WORDS, info);
+		}
+	}
+}
+
+static void clear_part(uint64_t *words, uint64_t first, struct dirty_info *info)
+{
+	memset(&words[first], 0, PART_WORDS * sizeof(*words));
+}
+
+static void count_part(uint64_t *words, uint64_t first, struct dirty_info *info)
+{
+	for (uint64_t w = first; w < first + PART_WORDS; w++) {
+		if (!words[w])
+			continue;
+		info->pages += (uint64_t)__builtin_popcountll(words[w]);
+		info->bitmap.bytes = (w + 1) * sizeof(*words);
+	}
 }
 
 static void clear(struct dirty_log *log, unsigned which)
 {
-	uint64_t *words = checkpoint_area_bitmap(log->vf_id, which);
-	uint32_t i = 0;
-
-	while ((i = next_touched(log, which, i)) < log->ends[which]) {
-		memset(&words[(uint64_t)i * CHUNK_WORDS], 0, CHUNK_WORDS * sizeof(*words));
-		log->chunks[which][i++] = 0;
-	}
+	each_touched(log, which, clear_part, NULL);
+	memset(log->chunks[which], 0, log->ends[which]);
 	log->ends[which] = 0;
 }
 
@@ -58,23 +78,16 @@ void dirty_log_stop(struct dirty_log *log)
 	__atomic_store_n(&log->on, false, __ATOMIC_RELEASE);
 }
 
-static void count_chunk(const uint64_t *words, uint64_t first, struct dirty_info *info)
+static void warm_part(uint64_t *words, uint64_t first, struct dirty_info *info)
 {
-	for (uint64_t w = first; w < first + CHUNK_WORDS; w++) {
-		if (!words[w])
-			continue;
-		info->pages += (uint64_t)__builtin_popcountll(words[w]);
-		info->bitmap.bytes = (w + 1) * sizeof(*words);
-	}
+	for (uint64_t w = first; w < first + PART_WORDS; w += 64 / sizeof(*words))
+		__builtin_prefetch(&words[w]);
 }
 
-static void count(const struct dirty_log *log, unsigned which, struct dirty_info *info)
+void dirty_log_warm(const struct dirty_log *log)
 {
-	const uint64_t *words = checkpoint_area_bitmap(log->vf_id, which);
-	uint32_t i = 0;
-
-	while ((i = next_touched(log, which, i)) < log->ends[which])
-		count_chunk(words, (uint64_t)i++ * CHUNK_WORDS, info);
+	each_touched(log, 0, warm_part, NULL);
+	each_touched(log, 1, warm_part, NULL);
 }
 
 void dirty_log_flip(struct dirty_log *log, struct dirty_info *info)
@@ -85,7 +98,7 @@ void dirty_log_flip(struct dirty_log *log, struct dirty_info *info)
 		.bitmap.offset = checkpoint_area_bitmap_offset(log->vf_id, handed),
 		.complete = !__atomic_load_n(&log->incomplete, __ATOMIC_RELAXED),
 	};
-	count(log, handed, info);
+	each_touched(log, handed, count_part, info);
 	clear(log, !handed);
 	collect_in(log, !handed);
 	__atomic_store_n(&log->incomplete, false, __ATOMIC_RELAXED);

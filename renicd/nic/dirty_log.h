@@ -19,14 +19,15 @@
 
 enum {
 	DIRTY_PAGE_SHIFT = 12,
-	DIRTY_CHUNK_SHIFT = 15, /* pages in 4 KiB of bitmap: cleared and counted as one */
+	DIRTY_PART_SHIFT = 12, /* pages in 512 bytes of bitmap: cleared and counted as one */
+	DIRTY_CHUNK_SHIFT = DIRTY_PART_SHIFT + 3, /* eight parts, a bit each of a byte */
 	DIRTY_CHUNKS = CHECKPOINT_BITMAP_BYTES >> (DIRTY_CHUNK_SHIFT - 3),
 };
 
 struct dirty_log {
 	uint64_t *words;    /* of the bitmap that collects */
-	uint8_t *touched;   /* its chunks that have a bit */
-	uint32_t *end;	    /* atomic: one past the last of them */
+	uint8_t *touched;   /* by chunk, atomic: its parts that have a bit */
+	uint32_t *end;	    /* atomic: one past the last touched chunk */
 	bool on;	    /* atomic */
 	uint8_t collecting; /* 0 or 1 */
 	bool incomplete;    /* atomic: a page was written that has no bit */
@@ -55,11 +56,14 @@ static inline void dirty_log_lose(struct dirty_log *log)
 	__atomic_store_n(&log->incomplete, true, __ATOMIC_RELAXED);
 }
 
-static inline void dirty_log_touch(struct dirty_log *log, uint32_t chunk)
+static inline void dirty_log_touch(struct dirty_log *log, uint64_t page)
 {
 	uint32_t end = __atomic_load_n(log->end, __ATOMIC_RELAXED);
+	uint32_t chunk = (uint32_t)(page >> DIRTY_CHUNK_SHIFT);
+	uint8_t part = (uint8_t)(1U << (page >> DIRTY_PART_SHIFT & 7));
 
-	__atomic_store_n(&log->touched[chunk], 1, __ATOMIC_RELAXED);
+	if (!(__atomic_load_n(&log->touched[chunk], __ATOMIC_RELAXED) & part))
+		__atomic_fetch_or(&log->touched[chunk], part, __ATOMIC_RELAXED);
 	while (end <= chunk && !__atomic_compare_exchange_n(log->end, &end, chunk + 1, true,
 				       __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
@@ -77,7 +81,7 @@ static inline void dirty_log_mark_page(struct dirty_log *log, uint64_t page)
 	if (__builtin_expect(__atomic_load_n(word, __ATOMIC_RELAXED) & bit, true))
 		return;
 	__atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
-	dirty_log_touch(log, (uint32_t)(page >> DIRTY_CHUNK_SHIFT));
+	dirty_log_touch(log, page);
 }
 
 /* bytes > 0 from guest physical address gpa on were written. The lcore of the queue pair. */
@@ -97,6 +101,11 @@ void dirty_log_init(struct dirty_log *log, uint16_t vf_id);
  * the last checkpoint is lost. */
 void dirty_log_start(struct dirty_log *log, bool complete);
 void dirty_log_stop(struct dirty_log *log);
+
+/* Ask for what the next flip reads and writes, so that it need not wait for it: 64 VFs' logs lie on
+ * pages that the caches have forgotten since the last. Control thread, before the guest stands
+ * still. */
+void dirty_log_warm(const struct dirty_log *log);
 
 /* Hand over what was collected: it stays as it is until the next flip; the other bitmap, emptied,
  * collects. */

@@ -75,6 +75,12 @@ int nic_checkpoint_commit(const struct group_command *cmd, uint64_t epoch, struc
 
 struct renic_snapshot;
 
+/* The work of nic_checkpoint_foreach() for a group that is not suspended yet, to no effect but
+ * that what it reads is in the caches when it counts: visit() gets what is so now. */
+void nic_checkpoint_rehearse(const char *group,
+	void (*visit)(const struct vf_info *info, const struct checkpoint_vf *vf, void *arg),
+	void *arg);
+
 /* Of each VF of a group that was just suspended: what it is now, and what was written of it into
  * the checkpoint area, which is valid until the group's next checkpoint_begin. */
 void nic_checkpoint_foreach(const char *group,

@@ -165,10 +165,17 @@ static void protection_starts_again_while_released_frames_wait(void **state)
 	assert_int_equal(events_of(EVENT_GROUP_STATE), 20);
 }
 
+static void count_vf(const struct vf_info *info, const struct checkpoint_vf *vf, void *n)
+{
+	assert_string_equal(info->config.name, "a");
+	(*(int *)n)++;
+}
+
 static void prepare_tells_what_begin_would_do_and_changes_nothing(void **state)
 {
 	struct checkpoint_info info;
 	struct nic_error err;
+	int visited = 0;
 
 	vf_add('a', 0);
 	assert_int_equal(nic_checkpoint_prepare(GROUP_COMMAND("a", 0), &info, &err), RENIC_E_STATE);
@@ -180,7 +187,9 @@ static void prepare_tells_what_begin_would_do_and_changes_nothing(void **state)
 		assert_int_equal(info.epoch, 1);
 		assert_int_equal(info.held_pkts, 3);
 		assert_int_equal(info.held_bytes, 3 * LEN_DEFAULT);
+		nic_checkpoint_rehearse("a", count_vf, &visited);
 	}
+	assert_int_equal(visited, 2);
 	assert_string_equal(info_of('a').role, "protected");
 	assert_int_equal(begin("a"), 1);
 	assert_int_equal(nic_checkpoint_prepare(GROUP_COMMAND("a", 0), &info, &err), RENIC_E_STATE);

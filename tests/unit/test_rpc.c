@@ -410,7 +410,8 @@ static void checkpoint_goes_by_its_calls(void **state)
 	int fd = fixture_connect(*state);
 	json_t *result;
 
-	json_decref(fixture_call(fd, "group_create", "{\"name\":\"g\"}"));
+	json_decref(fixture_call(fd, "vf_create", "{\"name\":\"a\"}"));
+	json_decref(fixture_call(fd, "group_create", "{\"name\":\"g\",\"vfs\":[\"a\"]}"));
 	result = fixture_call(fd, "protection_start", "{\"group\":\"g\"}");
 	assert_string_equal(fixture_string(result, "state"), "protected");
 	json_decref(result);

@@ -440,6 +440,13 @@ int nic_checkpoint_commit(const struct group_command *cmd, uint64_t epoch, struc
 	return 0;
 }
 
+void nic_checkpoint_rehearse(const char *name,
+	void (*visit)(const struct vf_info *info, const struct checkpoint_vf *vf, void *arg),
+	void *arg)
+{
+	nic_checkpoint_foreach(name, visit, arg);
+}
+
 void nic_checkpoint_foreach(const char *name,
 	void (*visit)(const struct vf_info *info, const struct checkpoint_vf *vf, void *arg),
 	void *arg)
