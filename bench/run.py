@@ -25,7 +25,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "../tests/functional")]
 # pylint: disable=wrong-import-position
 from harness import report  # noqa: E402
 from harness.case import Case, Skip, cases  # noqa: E402
-from harness.world import World  # noqa: E402
+from harness.world import World, word_ns  # noqa: E402
 
 
 @dataclass
@@ -35,6 +35,7 @@ class Row:
     samples: dict = field(default_factory=dict)
     details: dict = field(default_factory=dict)
     skipped: dict = field(default_factory=dict)
+    words_ns: dict = field(default_factory=dict)  # {side: [(before, after) of each turn]}
     error: str = ""
     figure: float = None
 
@@ -49,6 +50,7 @@ def load():
 
 def measure_side(row, world, label, run):
     """One turn of one side."""
+    before = row.case.by_distance and word_ns()
     try:
         value = run(world)
     except Skip as skip:
@@ -59,6 +61,8 @@ def measure_side(row, world, label, run):
         value, details = value
         row.details.update(details)
     row.samples.setdefault(label, []).append(value)
+    if row.case.by_distance:
+        row.words_ns.setdefault(label, []).append((before, word_ns()))
 
 
 def end(row, world):

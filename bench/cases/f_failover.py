@@ -78,7 +78,9 @@ case(name="failover_pause_p50", title="pause of a checkpoint, median", unit="ms"
 case(name="failover_pause_p99", title="pause of a checkpoint, p99", unit="ms", turns=1,
      sides=pause_sides("pause_p99_ms") | colo_side("pause_p99_ms")
      | qemu_side("pause_p99_ms"),
-     budget=value_at_most(6.0, "192 MiB, idle: ≤ 6 ms"))
+     budget=value_at_most(6.0, "192 MiB, idle: ≤ 6 ms"),
+     if_missed="of 320 checkpoints the few in which woken threads of QEMU, renicd and renic-remus, of "
+               "two hosts and a client, wait for one of two CPUs: docs/performance.md")
 case(name="failover_epochs", title="epochs sustained at 25 ms", unit="1/s", turns=1,
      sides=pause_sides("epochs_per_s") | colo_side("epochs_per_s"),
      budget=value_at_least(39.5, "192 MiB, idle: 40"))

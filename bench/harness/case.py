@@ -78,6 +78,8 @@ class Case:
     scale: float = 1.0  # values are divided by it for printing
     plot: Optional[dict] = None  # {"group": name of the plot, "x": position or label}
     note: str = ""
+    if_missed: str = ""  # why the budget can be missed
+    by_distance: bool = False  # what it gives depends on how far the two CPUs are apart
     on_request: bool = False  # only when its name is asked for
     prepare: Optional[Callable] = None
     timeout_s: int = 240  # a hang's guard

@@ -6,6 +6,7 @@ import shutil
 import statistics
 import subprocess
 
+from . import distance
 from .case import spread
 
 HEADER = ("| what | sides: median (± half the spread) | figure | budget | verdict |",
@@ -42,7 +43,12 @@ def verdict_text(row):
     if row.figure is None:
         return "not measured"
     share = min(budget.share(row.figure), 99)
-    return f"{'met' if budget.met(row.figure) else '**missed**'} ({share:.2f})"
+    return f"{'**missed**' if is_missed(row) else 'met'} ({share:.2f})"
+
+
+def is_missed(row):
+    """It was measured, and is not kept."""
+    return row.figure is not None and not row.case.budget.met(row.figure)
 
 
 def sides_text(row):
@@ -75,6 +81,9 @@ def markdown(rows, about):
         lines += [*budgets(with_budget), ""]
     if others:
         lines += [*comparisons(others), ""]
+    lines += [f"- **missed**: {row.case.title}: {row.case.if_missed}" for row in with_budget
+              if is_missed(row) and row.case.if_missed]
+    lines += distance.lines(rows, side_text)
     lines += [f"- {row.case.title}: {row.case.note}" for row in rows if row.case.note]
     return "\n".join(lines) + "\n"
 
@@ -84,7 +93,7 @@ def as_json(rows, about):
     return {"about": about, "cases": [{
         "name": row.case.name, "title": row.case.title, "unit": row.case.unit,
         "samples": row.samples, "details": row.details, "skipped": row.skipped,
-        "error": row.error, "figure": row.figure,
+        "error": row.error, "figure": row.figure, "words_ns": row.words_ns,
         "budget": row.case.budget.text if row.case.budget else None,
         "met": row.case.budget.met(row.figure)
                if row.case.budget and row.figure is not None else None,

@@ -194,4 +194,12 @@ def dram_write_rate(_world):
     return max(json.loads(out).values())
 
 
-__all__ = ["Env", "Skip", "World", "cpu_seconds", "dram_write_rate", "wait_until"]
+def word_ns():
+    """Nanoseconds that a word takes from the generator's CPU to the target's."""
+    program = os.path.join(BUILD, "bench", "two_cpus")
+    out = subprocess.run([program, str(GENERATOR_CPU), str(TARGET_CPU)], check=True, text=True,
+                         stdout=subprocess.PIPE, timeout=30).stdout
+    return json.loads(out)["word_ns"]
+
+
+__all__ = ["Env", "Skip", "World", "cpu_seconds", "dram_write_rate", "wait_until", "word_ns"]
