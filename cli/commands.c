@@ -135,6 +135,13 @@ static const struct param protection_stop_params[] = {
 	END,
 };
 
+static const struct param checkpoint_begin_params[] = {
+	ARG("group", VALUE_TEXT, "GROUP", "a protection group, or a lone VF"),
+	KEY("area", VALUE_TEXT, "send|keep", "the area's descriptor, which renicctl drops"),
+	TERM,
+	END,
+};
+
 static const struct param raise_params[] = {
 	ARG("group", VALUE_TEXT, "GROUP", "a protection group, or a lone VF"),
 	RAISE_TERM,
@@ -314,7 +321,7 @@ const struct command commands[] = {
 		"Hold no longer; what is held leaves"),
 	CALLS("checkpoint", "prepare", "checkpoint_prepare", group, show_record,
 		"Would begin be refused? Before the VMs are paused"),
-	CALLS("checkpoint", "begin", "checkpoint_begin", group, show_checkpoint,
+	CALLS("checkpoint", "begin", "checkpoint_begin", checkpoint_begin_params, show_checkpoint,
 		"Suspend the group's VFs and seal the open epoch"),
 	CALLS("checkpoint", "resume", "checkpoint_resume", group, show_nothing,
 		"The copy is made: the VFs go on"),

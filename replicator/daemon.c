@@ -214,7 +214,7 @@ int daemon_begin(struct daemon *d, struct nic_error *err)
 		return rc;
 	d->n_vfs = VF_MAX;
 	rc = renic_checkpoint_begin_vfs(
-		d->client, d->group, &d->checkpoint, d->vfs, &d->n_vfs, &fd, &why);
+		d->client, d->group, &d->checkpoint, d->vfs, &d->n_vfs, d->area ? NULL : &fd, &why);
 	if (rc)
 		return daemon_done(d, rc, "checkpoint_begin", &why, err);
 	rc = begun(d, fd, err);

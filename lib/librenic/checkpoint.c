@@ -206,13 +206,15 @@ static int begin(struct renic_client *client, const char *group,
 	struct renic_checkpoint *checkpoint, struct vf_list *list, int *fd, struct renic_error *err)
 {
 	struct span result = {0};
-	int ret = exchange_group(client, "checkpoint_begin", group, "", &result, err);
+	int ret = exchange_group(
+		client, "checkpoint_begin", group, fd ? "" : ",\"area\":\"keep\"", &result, err);
 
-	*fd = -1;
+	if (fd)
+		*fd = -1;
 	if (!ret && (!read_checkpoint(result, checkpoint, list ? visit_vfs : NULL, list) ||
 			    (list && !list->seen)))
 		ret = stream_refuse(&client->stream, err, "checkpoint_begin's result");
-	if (ret)
+	if (ret || !fd)
 		stream_drop_fds(&client->stream, UINT64_MAX);
 	else
 		*fd = take_fd(&client->stream);
@@ -239,11 +241,7 @@ int renic_checkpoint_begin_vfs(struct renic_client *client, const char *group,
 int renic_checkpoint_begin(struct renic_client *client, const char *group,
 	struct renic_checkpoint *checkpoint, struct renic_error *err)
 {
-	int fd, ret = renic_checkpoint_begin_fd(client, group, checkpoint, &fd, err);
-
-	if (fd >= 0)
-		close(fd);
-	return ret;
+	return begin(client, group, checkpoint, NULL, NULL, err);
 }
 
 int renic_checkpoint_resume(struct renic_client *client, const char *group, struct renic_error *err)

@@ -19,6 +19,12 @@ struct stop_params {
 	bool discard;
 };
 
+struct begin_params {
+	char group[NIC_NAME_SIZE];
+	uint64_t term;
+	bool keep;
+};
+
 struct commit_params {
 	char group[NIC_NAME_SIZE];
 	uint64_t term;
@@ -47,6 +53,22 @@ static const struct param stop_table[] = {
 		.choices = held_names,
 		.n_choices = 2,
 		.help = "uncommitted frames: release (default) or discard",
+	},
+};
+
+static const char *const area_names[] = {"send", "keep"};
+
+static const struct param begin_table[] = {
+	GROUP_ROW(struct begin_params),
+	TERM_ROW(struct begin_params, TERM_SAME_HELP),
+	{
+		.name = "area",
+		.type = PARAM_ENUM,
+		PARAM_FIELD(struct begin_params, keep),
+		.choices = area_names,
+		.n_choices = 2,
+		.help = "the checkpoint area's descriptor: send it (default), or keep it, which is "
+			"faster: a client needs it once",
 	},
 };
 
@@ -127,14 +149,11 @@ static void answer_epoch(
 static void rehearse(struct rpc_call *call, const char *group)
 {
 	size_t len = call->out->len;
-	int fd = nic_checkpoint_fd(NULL);
 
 	jw_open(call->out, "vfs", '[');
 	nic_checkpoint_rehearse(group, answer_vf, call->out);
 	jw_close(call->out, ']');
 	jw_truncate(call->out, len);
-	if (fd >= 0)
-		close(fd);
 }
 
 /* What it tells is of less use than that it is called: this thread has slept since the last
@@ -157,11 +176,11 @@ static int checkpoint_prepare(struct rpc_call *call, struct nic_error *err)
 
 static int checkpoint_begin(struct rpc_call *call, struct nic_error *err)
 {
-	const struct group_ref *p = call->params;
+	const struct begin_params *p = call->params;
 	struct json_writer *out = call->out;
 	struct group_command cmd = group_command(call, p->group, p->term);
 	struct checkpoint_info info;
-	int rc = answer_area(call, err);
+	int rc = p->keep ? 0 : answer_area(call, err);
 
 	/* First what may fail: an error has not suspended anything. */
 	if (rc == 0)
@@ -244,8 +263,8 @@ static const struct rpc_method methods[] = {
 	{
 		.name = "checkpoint_begin",
 		.handler = checkpoint_begin,
-		RPC_PARAMS(ref_table),
-		.params_size = sizeof(struct group_ref),
+		RPC_PARAMS(begin_table),
+		.params_size = sizeof(struct begin_params),
 		.help = "suspend the group's VFs and seal the open epoch",
 	},
 	{

@@ -57,7 +57,8 @@ static void answer_all(struct peer *p)
 {
 	expect_request(p, REQUEST("1", "protection_start", "{\"group\":\"g.0\"}"));
 	peer_result(p, "{}");
-	expect_request(p, REQUEST("2", "checkpoint_begin", "{\"group\":\"g.0\"}"));
+	expect_request(
+		p, REQUEST("2", "checkpoint_begin", "{\"group\":\"g.0\",\"area\":\"keep\"}"));
 	peer_result(p, "{\"group\":\"g.0\",\"vfs\":[{\"epoch\":99,\"x\":\"]}\\\"\"}],\"epoch\":7,"
 		       "\"held_pkts\":18446744073709551615,\"held_bytes\":0,\"duration_us\":12}");
 	expect_request(p, REQUEST("3", "checkpoint_resume", "{\"group\":\"g.0\"}"));
@@ -271,6 +272,7 @@ static void begin_tells_where_the_area_has_each_vf(void **state)
 
 	assert_int_equal(renic_checkpoint_begin_vfs(client, "g", &c, vfs, &n, &fd, &err), 0);
 	assert_int_equal(n, 2);
+	assert_int_equal(fd, -1); /* sent none */
 	assert_int_equal(c.epoch, 1);
 	assert_string_equal(vfs[1].name, "b.1");
 	assert_int_equal(vfs[1].snapshot_offset, 4096);
