@@ -7,43 +7,34 @@ apart.
 """
 import statistics
 
-FAR = 2.0  # times the shortest way that the run saw
+FAR_NS = 130  # within a cache a word takes less, between caches and sockets more
 
 
-def place(words, shortest):
+def place(words):
     """Where a turn was all of its time: "near", "far", or None if it moved. words: before, after."""
-    far = {word > FAR * shortest for word in words}
+    far = {word > FAR_NS for word in words}
     return ("far" if far.pop() else "near") if len(far) == 1 else None
 
 
-def turns_at(row, where, shortest):
-    """The turns in which the sides that are compared (the first two) were all there."""
-    sides = list(row.words_ns.values())[:2]
-    return [i for i, turn in enumerate(zip(*sides))
-            if all(place(words, shortest) == where for words in turn)]
-
-
-def line(row, where, shortest, side_text):
-    """What the case gave there; None if it never was."""
-    turns = turns_at(row, where, shortest)
+def line(row, where, side_text):
+    """What the case gave there; None if it never was, or a side that is compared is missing."""
+    labels = list(row.case.sides)[:2]
+    measured = list(zip(*(row.words_ns.get(label, []) for label in labels)))
+    turns = [i for i, turn in enumerate(measured) if all(place(words) == where for words in turn)]
     if not turns:
         return None
-    samples = {label: [row.samples[label][i] for i in turns] for label in list(row.words_ns)[:2]}
-    words = [word for label in samples for i in turns for word in row.words_ns[label][i]]
-    figure = row.case.budget.figure(samples)
-    ratio = f"; {figure:.3f} ×" if row.case.budget.kind == "ratio" else ""
+    samples = {label: [row.samples[label][i] for i in turns] for label in labels}
+    words = [word for i in turns for side in measured[i] for word in side]
+    budget = row.case.budget
+    ratio = f"; {budget.figure(samples):.3f} ×" if budget.kind == "ratio" else ""
     return (f"- {row.case.title}, CPUs {where} ({statistics.median(words):.0f} ns for a word; "
-            f"{len(turns)} of {min(map(len, row.words_ns.values()))} turns): "
+            f"{len(turns)} of {len(measured)} turns): "
             + "; ".join(side_text(row, label, values) for label, values in samples.items())
             + ratio)
 
 
 def lines(rows, side_text):
     """Both places of each case that tells them apart. side_text: as in report.py."""
-    rows = [row for row in rows if row.words_ns and row.case.budget]
-    words = [word for row in rows for turns in row.words_ns.values() for turn in turns
-             for word in turn]
-    if not words:
-        return []
-    found = (line(row, where, min(words), side_text) for row in rows for where in ("near", "far"))
+    found = (line(row, where, side_text) for row in rows if row.words_ns and row.case.budget
+             for where in ("near", "far"))
     return [text for text in found if text]

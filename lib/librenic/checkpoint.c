@@ -206,9 +206,15 @@ static int begin(struct renic_client *client, const char *group,
 	struct renic_checkpoint *checkpoint, struct vf_list *list, int *fd, struct renic_error *err)
 {
 	struct span result = {0};
-	int ret = exchange_group(
-		client, "checkpoint_begin", group, fd ? "" : ",\"area\":\"keep\"", &result, err);
+	struct renic_error why;
+	int ret;
 
+	err = err ? err : &why;
+	ret = exchange_group(
+		client, "checkpoint_begin", group, fd ? "" : ",\"area\":\"keep\"", &result, err);
+	/* A daemon of before there was this parameter: nothing is suspended. */
+	if (!fd && ret == RENIC_E_PARAMS && !strcmp(err->field, "area"))
+		ret = exchange_group(client, "checkpoint_begin", group, "", &result, err);
 	if (fd)
 		*fd = -1;
 	if (!ret && (!read_checkpoint(result, checkpoint, list ? visit_vfs : NULL, list) ||

@@ -7,7 +7,8 @@
  *
  * The log collects while the group is protected. Marking: the lcores that own the VF's queue pairs,
  * all into one bitmap, a bit at a time and atomically; a bit that is set already costs a load.
- * The rest: control thread, with every lcore's queue pairs of the VF suspended, or not yet known.
+ * The rest: control thread, with every lcore's queue pairs of the VF suspended, or not yet known;
+ * but for dirty_log_warm(), which only looks.
  */
 #ifndef RENICD_NIC_DIRTY_LOG_H
 #define RENICD_NIC_DIRTY_LOG_H

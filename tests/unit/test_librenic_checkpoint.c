@@ -184,6 +184,29 @@ static void begin_of_a_large_group_is_read(void **state)
 	finish(client);
 }
 
+static void answer_as_an_older_daemon(struct peer *p)
+{
+	expect_request(p, REQUEST("1", "checkpoint_begin", "{\"group\":\"g\",\"area\":\"keep\"}"));
+	peer_error(p, "{\"code\":-32602,\"message\":\"area: unknown parameter\","
+		      "\"data\":{\"field\":\"area\"}}");
+	expect_request(p, REQUEST("2", "checkpoint_begin", "{\"group\":\"g\"}"));
+	peer_result(p, "{\"epoch\":7,\"held_pkts\":0,\"held_bytes\":0,\"duration_us\":1}");
+	expect_request(p, REQUEST("3", "checkpoint_begin", "{\"group\":\"h\",\"area\":\"keep\"}"));
+	peer_error(p, "{\"code\":-32602,\"message\":\"no\",\"data\":{\"field\":\"group\"}}");
+}
+
+static void a_daemon_that_knows_no_area_is_asked_without(void **state)
+{
+	struct renic_client *client = start(answer_as_an_older_daemon, NULL);
+	struct renic_checkpoint c;
+
+	assert_int_equal(renic_checkpoint_begin(client, "g", &c, NULL), 0);
+	assert_int_equal(c.epoch, 7);
+	assert_int_equal(renic_checkpoint_begin(client, "h", &c, &err), RENIC_E_PARAMS);
+	assert_string_equal(err.field, "group");
+	finish(client);
+}
+
 static void answer_in_a_term(struct peer *p)
 {
 	expect_request(p, REQUEST("1", "protection_start", "{\"group\":\"g\",\"term\":7}"));
@@ -315,6 +338,7 @@ int main(void)
 		cmocka_unit_test(begin_without_its_four_numbers_is_no_checkpoint),
 		cmocka_unit_test(name_that_would_break_the_message_is_not_sent),
 		cmocka_unit_test(begin_of_a_large_group_is_read),
+		cmocka_unit_test(a_daemon_that_knows_no_area_is_asked_without),
 		cmocka_unit_test(commands_carry_the_term_once_it_is_set),
 		cmocka_unit_test(the_checkpoint_area_is_handed_over_or_closed),
 		cmocka_unit_test(begin_tells_where_the_area_has_each_vf),

@@ -440,6 +440,29 @@ static void checkpoint_goes_by_its_calls(void **state)
 	close(fd);
 }
 
+static void only_begin_knows_the_area_and_two_words_for_it(void **state)
+{
+	static const char *const refused[][2] = {
+		{"checkpoint_begin", "{\"group\":\"g\",\"area\":\"map\"}"},
+		{"checkpoint_begin", "{\"group\":\"g\",\"area\":true}"},
+		{"checkpoint_prepare", "{\"group\":\"g\",\"area\":\"keep\"}"},
+	};
+	int fd = fixture_connect(*state);
+
+	json_decref(fixture_call(fd, "group_create", "{\"name\":\"g\"}"));
+	json_decref(fixture_call(fd, "protection_start", "{\"group\":\"g\"}"));
+	for (unsigned i = 0; i < 3; i++) {
+		json_t *data = fixture_call_fails(fd, refused[i][0], refused[i][1], RENIC_E_PARAMS);
+
+		assert_string_equal(fixture_string(data, "field"), "area");
+		json_decref(data);
+	}
+	json_decref(fixture_call(fd, "checkpoint_begin", "{\"group\":\"g\",\"area\":\"keep\"}"));
+	json_decref(fixture_call(fd, "checkpoint_resume", "{\"group\":\"g\"}"));
+	json_decref(fixture_call(fd, "checkpoint_begin", "{\"group\":\"g\",\"area\":\"send\"}"));
+	close(fd);
+}
+
 static void device_is_told_the_term_that_a_command_carries(void **state)
 {
 	static const char *const methods[] = {"protection_start", "checkpoint_prepare",
@@ -741,6 +764,7 @@ int main(void)
 		TEST(groups_are_created_changed_and_deleted),
 		TEST(begin_answers_epoch_and_each_vf_in_short),
 		TEST(checkpoint_goes_by_its_calls),
+		TEST(only_begin_knows_the_area_and_two_words_for_it),
 		TEST(device_is_told_the_term_that_a_command_carries),
 		TEST(a_standby_goes_by_its_calls),
 		TEST(frames_for_a_guest_that_moves_are_base64),
