@@ -15,7 +15,7 @@ fi
 dir=${1:?usage: build.sh DIR [--tests[=NAME,...]] [meson options...]}
 shift
 tests=
-if [[ "${1:-}" = --tests* ]]; then
+if [[ "${1:-}" =~ ^--tests(=.*)?$ ]]; then
 	tests=$1
 	shift
 fi

@@ -95,8 +95,7 @@ def as_json(rows, about):
         "samples": row.samples, "details": row.details, "skipped": row.skipped,
         "error": row.error, "figure": row.figure, "words_ns": row.words_ns,
         "budget": row.case.budget.text if row.case.budget else None,
-        "met": row.case.budget.met(row.figure)
-               if row.case.budget and row.figure is not None else None,
+        "met": not is_missed(row) if row.case.budget and row.figure is not None else None,
     } for row in rows]}
 
 

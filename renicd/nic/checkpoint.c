@@ -60,15 +60,14 @@ void nic_checkpoint_rehearse(const char *group,
 {
 	static uint8_t nowhere[RENIC_SNAPSHOT_MAX_BYTES];
 	const struct group *g = group_resolve(group, NULL);
-	struct renic_snapshot s = {0};
+	struct renic_snapshot s = {0}; /* without the addresses: lcores write them now */
 	struct vf_info info;
 
 	for (uint16_t i = 0; g && i < g->n_vfs; i++) {
 		dirty_log_warm(&g->vfs[i]->dirty);
 		__builtin_prefetch(checkpoint_area_snapshot(g->vfs[i]->id), 1);
 		vf_fill_info(g->vfs[i], &info);
-		nic_snapshot_fill(
-			&info, info.term, &s); /* what lcores write as it runs is left out */
+		nic_snapshot_fill(&info, info.term, &s);
 		renic_snapshot_encode(&s, nowhere, sizeof(nowhere));
 		visit(&info, &(struct checkpoint_vf){0}, arg);
 	}

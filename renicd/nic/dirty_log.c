@@ -7,7 +7,8 @@
 
 enum { PART_WORDS = 1 << (DIRTY_PART_SHIFT - 6) };
 
-/* Calls fn for each touched part's words, in order; words: the first one's number. */
+/* Calls fn for each touched part, in order, with the bitmap and the number of the part's first
+ * word. */
 static void each_touched(const struct dirty_log *log, unsigned which,
 	void (*fn)(uint64_t *words, uint64_t first, struct dirty_info *info),
 	struct dirty_info *info)
